@@ -1,0 +1,1 @@
+"""Files of drawings to TFRecords: readers, simplification, splits, shards."""

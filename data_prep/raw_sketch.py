@@ -1,0 +1,54 @@
+"""What every reader yields and the one error that every reader raises."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sketch_rnn_tf import strokes
+
+
+class ReadError(ValueError):
+    """A file, or one record of it, cannot be read; the message names both."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RawSketch:
+    """One drawing as its file holds it; exactly one of `polylines` and `offsets` is set.
+
+    Attributes:
+      key: identity of the drawing in its source, stable over runs: the file's own id where it has
+        one, else `file name:record`.
+      label: class name: the file's word, the folder, or the file name.
+      where: file and record, for error messages.
+      polylines: absolute coordinates, float64 arrays [n, 2], one a stroke.
+      offsets: stroke-3 rows as published, [N, 3], taken as they are.
+      simplified: the points are already the simplified ones (npz, simplified ndjson, bin): no
+        alignment, scaling, resampling or simplification applies.
+      split: the split that the file puts the drawing in, where files carry splits.
+      group: drawings of one group never fall into two splits; the key where there is no wider one.
+    """
+
+    key: str
+    label: str
+    where: str
+    polylines: list[np.ndarray] | None = None
+    offsets: np.ndarray | None = None
+    simplified: bool = False
+    split: str | None = None
+    group: str | None = None
+
+    def to_polylines(self) -> list[np.ndarray]:
+        """Returns the drawing's strokes in absolute coordinates."""
+        if self.polylines is not None:
+            return self.polylines
+        return strokes.stroke3_to_polylines(self.offsets)
+
+    def to_stroke3(self) -> np.ndarray:
+        """Returns stroke-3 rows [N, 3]; absolute drawings are moved so that row 0 is (0, 0, pen)."""
+        if self.offsets is not None:
+            return self.offsets
+        rows = strokes.polylines_to_stroke3(self.polylines)
+        rows[:1, :2] = 0
+        return rows

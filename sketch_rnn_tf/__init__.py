@@ -1,0 +1,34 @@
+"""Sketch-RNN (arXiv 1704.03477) for TensorFlow 2 and Keras 3.
+
+    import sketch_rnn_tf
+    sketcher = sketch_rnn_tf.load_model("runs/sheep")
+    drawings = sketcher.generate(9, temperature=0.4, seed=0)
+
+Public names are loaded when they are first used: importing the package does not import
+TensorFlow, and `sketch_rnn_tf.strokes`, `drawing`, `config` and `ondevice` never do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "SketchRNN": "sketch_rnn_tf.model.sketch_rnn",
+    "Sketcher": "sketch_rnn_tf.api",
+    "load_model": "sketch_rnn_tf.api",
+}
+
+__all__ = ["SketchRNN", "Sketcher", "__version__", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

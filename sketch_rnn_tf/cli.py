@@ -1,0 +1,181 @@
+"""What every command shares: its own absl flags, help, exit codes, one clear sentence an error.
+
+A command module defines its flags on a FlagValues of its own and does its work in `main`:
+
+    def define_flags(flags):
+        absl.flags.DEFINE_string("data_dir", None, "...", flag_values=flags)
+
+    def main(flags): ...
+
+    run = cli.command("sketch-rnn-train", __doc__, define_flags, main)
+
+Heavy imports belong inside `main`, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags as absl_flags
+
+USAGE_ERROR = 2
+FAILURE = 1
+
+
+class UsageError(ValueError):
+    """The command line is wrong: the command exits with 2."""
+
+
+def command(
+    name: str,
+    description: str,
+    define_flags: Callable[[absl_flags.FlagValues], None],
+    main: Callable[[absl_flags.FlagValues], int | None],
+) -> Callable[..., int]:
+    """Makes the entry point of a command.
+
+    Args:
+      name: the console script's name, used in help and errors.
+      description: what the command does; the first thing `--help` prints.
+      define_flags: defines the command's flags on the FlagValues that it is given.
+      main: does the work; a ValueError or OSError from it is a failed run (exit 1), a
+        UsageError a wrong command line (exit 2). Returns the exit code, None being 0.
+
+    Returns:
+      A function of an optional argument list (without the program's name) that returns the exit
+      code: the target of `[project.scripts]` and of `python -m`.
+    """
+
+    def run(argv: Sequence[str] | None = None) -> int:
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        flags = absl_flags.FlagValues()
+        define_flags(flags)
+        absl_flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=flags)
+        if _asks_for_help(arguments):
+            print(_help_text(name, description, flags))
+            return 0
+        try:
+            _parse(name, flags, arguments)
+            return main(flags) or 0
+        except UsageError as error:
+            return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
+        except (ValueError, OSError) as error:
+            if os.environ.get("SKETCH_RNN_DEBUG"):
+                raise
+            return _fail(name, _one_sentence(error), FAILURE)
+        except KeyboardInterrupt:
+            return _fail(name, "interrupted", 130)
+
+    return run
+
+
+def require(flags: absl_flags.FlagValues, *names: str) -> None:
+    """Raises UsageError naming the first of `names` that was not given."""
+    for flag in names:
+        if flags[flag].value in (None, "", []):
+            raise UsageError(f"--{flag} is required")
+
+
+def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
+    """Raises ValueError when an output exists and may not be replaced."""
+    if os.path.lexists(path) and not overwrite:
+        raise ValueError(f"{path}: exists already; --overwrite replaces it")
+
+
+def print_json(value: Any) -> None:
+    """Prints the one JSON object of a command's `--json`. A non-finite number becomes null."""
+    print(json.dumps(_finite(value), allow_nan=False, ensure_ascii=False))
+
+
+def say(message: str) -> None:
+    """Prints progress on stderr, so that stdout holds results only."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def quiet_tensorflow() -> None:
+    """Keeps TensorFlow's start-up chatter off stderr. Call it before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether a help flag stands before `--`."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(
+        word in ("-h", "-help", "--help", "--helpfull", "-helpfull", "--helpshort") for word in own
+    )
+
+
+def _parse(name: str, flags: absl_flags.FlagValues, arguments: Sequence[str]) -> None:
+    try:
+        rest = flags([name, *arguments])[1:]
+    except absl_flags.UnrecognizedFlagError as error:
+        raise UsageError(_unknown_flag(error.flagname, flags)) from None
+    except absl_flags.Error as error:
+        raise UsageError(_one_sentence(error)) from None
+    if rest:
+        raise UsageError(f"unexpected argument {rest[0]!r}: this command takes flags only")
+
+
+def _unknown_flag(flag: str, flags: absl_flags.FlagValues) -> str:
+    near = difflib.get_close_matches(flag, list(flags), n=2)
+    hint = f"; did you mean {' or '.join('--' + word for word in near)}?" if near else ""
+    return f"unknown flag --{flag}{hint}"
+
+
+def _help_text(name: str, description: str, flags: absl_flags.FlagValues) -> str:
+    lines = [f"usage: {name} [--flag=value ...]", "", description.strip(), "", "flags:"]
+    for flag in _all_flags(flags):
+        lines += _flag_lines(flag)
+    return "\n".join(lines)
+
+
+def _all_flags(flags: absl_flags.FlagValues) -> list[absl_flags.Flag]:
+    ordered = {}
+    for group in flags.flags_by_module_dict().values():
+        for flag in group:
+            ordered[flag.name] = flag
+    return list(ordered.values())
+
+
+def _flag_lines(flag: absl_flags.Flag) -> list[str]:
+    short = f"-{flag.short_name}, " if flag.short_name else ""
+    default = "" if flag.default in (None, "", [], False) else f" (default: {flag.default_as_str})"
+    shown = (
+        f"  {short}--[no]{flag.name}"
+        if flag.boolean and flag.name != "help"
+        else f"  {short}--{flag.name}"
+    )
+    return [
+        shown,
+        *textwrap.wrap(
+            f"{flag.help}{default}", 92, initial_indent=" " * 6, subsequent_indent=" " * 6
+        ),
+    ]
+
+
+def _one_sentence(error: BaseException) -> str:
+    """Returns an error's own words on one line; an OSError as `file: reason`."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _fail(name: str, message: str, code: int) -> int:
+    print(f"{name}: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,1 @@
+"""The console commands: absl flags to one library call each."""

@@ -1,0 +1,210 @@
+"""The data set on disk: what a record holds and what `dataset.json` says of it.
+
+`DIR/{train,valid,test}-SSSSS-of-NNNNN.tfrecord` hold `tf.train.Example` messages; `DIR/dataset.json`
+is written last, so a folder without it is unfinished. TensorFlow is imported on use: the
+description can be read without it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from sketch_rnn_tf import files, strokes
+
+SCHEMA_VERSION = 1
+SPLITS = ("train", "valid", "test")
+DESCRIPTION = "dataset.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One sketch as it is stored.
+
+    Attributes:
+      strokes: float32 [N, 3], stroke-3 in source units.
+      label: index into the data set's classes.
+      key: identity of the drawing in its source.
+    """
+
+    strokes: np.ndarray
+    label: int
+    key: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """What `dataset.json` says; the fields are those of the file.
+
+    Attributes:
+      classes: class names; a record's label is an index into them.
+      splits: {split: {"num_sketches": n, "per_class": {class: n}}}.
+      max_length: N_max, points of the longest sketch over all splits.
+      scale_factor: standard deviation of all train offsets, source units.
+      shards: [{"file", "split", "num_records", "sha256"}].
+      sources: [{"path", "sha256"}].
+      dropped: {reason: {class: n}}.
+      length_histogram: {points: sketches} over all splits.
+      simplification: how absolute coordinates became these points; None: taken as they are.
+      schema_version: version of this format.
+    """
+
+    classes: list[str]
+    splits: dict[str, dict[str, Any]]
+    max_length: int
+    scale_factor: float
+    shards: list[dict[str, Any]]
+    sources: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    dropped: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    length_histogram: dict[str, int] = dataclasses.field(default_factory=dict)
+    simplification: dict[str, Any] | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def num_sketches(self, split: str) -> int:
+        """Returns the number of sketches of a split; 0 where the data set has no such split."""
+        return self.splits.get(split, {}).get("num_sketches", 0)
+
+    def shards_of(self, split: str) -> list[dict[str, Any]]:
+        """Returns the shards of a split in order."""
+        return [shard for shard in self.shards if shard["split"] == split]
+
+
+def write_info(directory: files.PathLike, info: DatasetInfo) -> None:
+    """Writes `dataset.json` atomically. It is the last file of a data set to be written."""
+    files.write_json(pathlib.Path(directory) / DESCRIPTION, dataclasses.asdict(info))
+
+
+def read_info(directory: files.PathLike) -> DatasetInfo:
+    """Reads and checks `dataset.json`, and that its shards are there.
+
+    Raises:
+      ValueError: the folder is no finished data set, of another schema, or lacks a shard.
+    """
+    path = pathlib.Path(directory) / DESCRIPTION
+    if not path.is_file():
+        raise ValueError(
+            f"{directory}: holds no {DESCRIPTION}, so it is not a finished data set"
+            " (sketch-rnn-prepare makes one)"
+        )
+    content = files.read_json(path)
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+        found = content.get("schema_version") if isinstance(content, dict) else None
+        raise ValueError(f"{path}: has schema version {found}, expected {SCHEMA_VERSION}")
+    info = _info_from_json(path, content)
+    for shard in info.shards:
+        if not (path.parent / shard["file"]).is_file():
+            raise ValueError(f"{path}: lists the shard {shard['file']}, which is missing")
+    return info
+
+
+def _info_from_json(path: pathlib.Path, content: Mapping[str, Any]) -> DatasetInfo:
+    expected = {
+        "classes": list,
+        "splits": dict,
+        "max_length": int,
+        "scale_factor": (int, float),
+        "shards": list,
+    }
+    for name, kind in expected.items():
+        if not isinstance(content.get(name), kind):
+            raise ValueError(f"{path}: {name!r} is missing or of the wrong type")
+    for i, shard in enumerate(content["shards"]):
+        if not isinstance(shard, dict) or {"file", "split", "num_records"} - set(shard):
+            raise ValueError(f"{path}: shard {i} lacks one of file, split, num_records")
+        if pathlib.PurePath(shard["file"]).name != shard["file"]:
+            raise ValueError(f"{path}: shard {i} names a file outside the data set")
+    known = {field.name for field in dataclasses.fields(DatasetInfo)}
+    return DatasetInfo(**{name: value for name, value in content.items() if name in known})
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """Returns the file name of a shard, such as `train-00000-of-00004.tfrecord`."""
+    return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+
+def feature_spec() -> dict[str, Any]:
+    """Returns the spec for `tf.io.parse_example` that reads the records anywhere."""
+    import tensorflow as tf
+
+    return {
+        "offsets": tf.io.RaggedFeature(tf.float32),  # [2N] x and y interleaved, source units
+        "pen_lifted": tf.io.RaggedFeature(tf.int64),  # [N]
+        "length": tf.io.FixedLenFeature([], tf.int64),
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "key": tf.io.FixedLenFeature([], tf.string),
+    }
+
+
+def serialize(record: Record) -> bytes:
+    """Returns a record as the bytes of a `tf.train.Example`, the same for the same record."""
+    import tensorflow as tf
+
+    features = tf.train.Features()
+    features.feature["offsets"].float_list.value.extend(
+        np.asarray(record.strokes[:, :2], np.float32).ravel().tolist()
+    )
+    features.feature["pen_lifted"].int64_list.value.extend(
+        record.strokes[:, 2].astype(np.int64).tolist()
+    )
+    features.feature["length"].int64_list.value.append(len(record.strokes))
+    features.feature["label"].int64_list.value.append(record.label)
+    features.feature["key"].bytes_list.value.append(record.key)
+    return tf.train.Example(features=features).SerializeToString(deterministic=True)
+
+
+def read_split(directory: files.PathLike, split: str) -> Iterator[Record]:
+    """Yields a split's records in stored order, for evaluation and inspection (one at a time).
+
+    Raises:
+      ValueError: no such split, or a shard that is damaged, short or long; names file and record.
+    """
+    import tensorflow as tf
+
+    info = read_info(directory)
+    for shard in require_split(directory, info, split):
+        path = pathlib.Path(directory) / shard["file"]
+        count = 0
+        try:
+            for serialized in tf.data.TFRecordDataset(str(path)):
+                yield _record(path, count, serialized.numpy())
+                count += 1
+        except tf.errors.OpError as error:
+            raise ValueError(f"{path}: record {count} is damaged ({error.message})") from None
+        if count != shard["num_records"]:
+            raise ValueError(
+                f"{path}: holds {count} records, {DESCRIPTION} says {shard['num_records']}"
+            )
+
+
+def require_split(directory: files.PathLike, info: DatasetInfo, split: str) -> list[dict[str, Any]]:
+    """Returns a split's shards.
+
+    Raises:
+      ValueError: the split has no sketches; the message names those that have.
+    """
+    if not info.num_sketches(split):
+        filled = [name for name in info.splits if info.num_sketches(name)]
+        raise ValueError(f"{directory}: split {split!r} is empty; there are {', '.join(filled)}")
+    return info.shards_of(split)
+
+
+def _record(path: pathlib.Path, index: int, serialized: bytes) -> Record:
+    import tensorflow as tf
+    from google.protobuf import message
+
+    where = f"{path}: record {index}"
+    try:
+        feature = tf.train.Example.FromString(serialized).features.feature
+    except message.DecodeError:
+        raise ValueError(f"{where} is not a tf.train.Example") from None
+    offsets = np.asarray(feature["offsets"].float_list.value, np.float32)
+    pen = np.asarray(feature["pen_lifted"].int64_list.value, np.float32)
+    labels, keys = feature["label"].int64_list.value, feature["key"].bytes_list.value
+    if len(offsets) != 2 * len(pen) or len(labels) != 1 or len(keys) != 1:
+        raise ValueError(f"{where} has features of lengths that do not fit together")
+    array = np.concatenate([offsets.reshape(-1, 2), pen[:, None]], axis=1)
+    return Record(strokes.check_stroke3(array, where), labels[0], keys[0])

@@ -1,0 +1,1 @@
+"""A trained model to artefacts that run without this package."""

@@ -1,0 +1,126 @@
+"""Files that are either whole or not there: written beside the target, flushed, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any
+
+PathLike = str | os.PathLike
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary path beside `path` that takes its place when the block ends well.
+
+    Args:
+      path: the file to make. Its folder is created when it is missing.
+
+    Yields:
+      A path in the same folder and with the same suffix, so that writers which look at the suffix
+      behave. When the block raises, the temporary file is removed and `path` is left as it was.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem[:80]}.", suffix=path.suffix, dir=path.parent
+    )
+    os.close(handle)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_open(path: PathLike, mode: str = "wb", **kwargs: Any) -> Iterator[IO]:
+    """Opens a file for writing that appears at `path` only when the block ends well."""
+    with atomic_path(path) as temporary, open(temporary, mode, **kwargs) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def atomic_directory(path: PathLike, overwrite: bool = False) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder beside `path` that is renamed to it when the block ends well.
+
+    Args:
+      path: the folder to make.
+      overwrite: replace an existing folder (removed just before the rename).
+
+    Raises:
+      ValueError: `path` exists and `overwrite` is false.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path}: exists already")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    with atomic_open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Writes a value as indented JSON atomically. NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: PathLike) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+      ValueError: the file is not JSON; the message names it.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: is not valid JSON ({error})") from None
+
+
+def sha256_of_file(path: PathLike) -> str:
+    """Returns the SHA-256 of a file's bytes in hexadecimal."""
+    with open(path, "rb") as stream:
+        return (
+            hashlib.file_digest(stream, "sha256").hexdigest()
+            if _HAS_FILE_DIGEST
+            else _digest(stream)
+        )
+
+
+_HAS_FILE_DIGEST = hasattr(hashlib, "file_digest")  # from Python 3.11
+
+
+def _digest(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in iter(lambda: stream.read(1 << 20), b""):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    """Returns the process's umask; mkstemp makes private files, outputs follow the umask."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

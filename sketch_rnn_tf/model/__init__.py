@@ -1,0 +1,1 @@
+"""Batch to latent vector to mixture to loss: the Keras model."""

@@ -1,0 +1,1 @@
+"""Runs the exported .tflite files with ai-edge-litert and NumPy only."""

@@ -1,0 +1,1 @@
+"""Latent vector to strokes, and what can be done with latent vectors."""

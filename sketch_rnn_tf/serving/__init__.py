@@ -1,0 +1,1 @@
+"""Client and protocol pieces for TensorFlow Serving."""
