@@ -1,0 +1,237 @@
+"""Recurrent cells: the maths as bare functions, the classes own the weights.
+
+Every cell splits its work in two, so that a whole sequence needs one product for all its inputs:
+`project` does what depends on the input alone, `step` what depends on the state. `call` does both
+and makes the cell an ordinary Keras RNN cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from sketch_rnn_tf.model import dropout, recurrence
+
+FORGET_BIAS = 1.0  # added when the cell runs; stored biases do not contain it
+
+
+def lstm(gates: tf.Tensor, c: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    """One LSTM step from the gates' pre-activations.
+
+        c' = c sigmoid(f + 1) + sigmoid(i) dropout(tanh j)
+        h' = sigmoid(o) tanh c'
+
+    Args:
+      gates: [B, 4H] in the order i, j, f, o (Magenta's).
+      c: [B, H].
+      mask: [B, H] multiplied with the candidate, or None.
+
+    Returns:
+      h' and c', [B, H] each.
+    """
+    i, j, f, o = tf.split(gates, 4, axis=-1)
+    candidate = tf.tanh(j) if mask is None else tf.tanh(j) * mask
+    c = c * tf.sigmoid(f + FORGET_BIAS) + tf.sigmoid(i) * candidate
+    return tf.sigmoid(o) * tf.tanh(c), c
+
+
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class GateOrthogonal(keras.initializers.Initializer):
+    """An orthogonal matrix for each of the four gate blocks, as Magenta starts recurrent weights.
+
+    Args:
+      seed: int, or None for a new one.
+    """
+
+    def __init__(self, seed: int | None = None):
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None):
+        """Returns [H, 4H] (Keras calls it with the variable's shape)."""
+        block = keras.initializers.Orthogonal(seed=keras.random.SeedGenerator(self.seed))
+        blocks = [block((shape[0], shape[1] // 4), dtype=dtype) for _ in range(4)]
+        return tf.concat(blocks, axis=1)
+
+    def get_config(self) -> dict:
+        """Returns the arguments."""
+        return {"seed": self.seed}
+
+
+class RecurrentCell(keras.layers.Layer):
+    """What the cells share; a Keras RNN cell in its own right.
+
+    Args:
+      units: H, the size of the output.
+      recurrent_dropout: drop rate of the candidate, with a fresh mask each step.
+      seed: seed of the dropout masks when the cell is called on its own.
+      **kwargs: of `keras.layers.Layer`; `dtype` may be a mixed precision policy, which sets the
+        type of the matrix products only.
+    """
+
+    def __init__(
+        self, units: int, recurrent_dropout: float = 0.0, seed: int | None = None, **kwargs
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self.units = int(units)
+        self.recurrent_dropout = dropout.check_rate("recurrent_dropout", recurrent_dropout)
+        self.seed = seed
+        self._seeds = keras.random.SeedGenerator(seed)
+
+    @property
+    def state_size(self) -> list[int]:
+        """Sizes of the states, h first."""
+        return [self.units, self.units]
+
+    @property
+    def output_size(self) -> int:
+        """H."""
+        return self.units
+
+    def get_initial_state(self, batch_size=None) -> list[tf.Tensor]:
+        """Returns zeros, [B, n] for each state."""
+        return [tf.zeros([batch_size, size]) for size in self.state_size]
+
+    def project(self, inputs: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns what the cell needs of its inputs, for any number of steps at once.
+
+        Args:
+          inputs: [B, D] or [T, B, D].
+          context: [B, C], further inputs that are the same at every step; D + C is the input size
+            that the cell was built with.
+
+        Returns:
+          [B, P] or [T, B, P].
+        """
+        raise NotImplementedError
+
+    def step(
+        self, projected: tf.Tensor, states: Sequence[tf.Tensor], mask: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Advances by one step.
+
+        Args:
+          projected: [B, P] of `project`.
+          states: [B, n] each, as in `state_size`.
+          mask: [B, H] for the candidate, or None.
+
+        Returns:
+          The output [B, H] and the new states.
+        """
+        raise NotImplementedError
+
+    def unroll(
+        self, projected: tf.Tensor, states: Sequence[tf.Tensor], mask: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Runs over a whole sequence, time-major: the outputs [T, B, H] and the last states."""
+        return recurrence.unroll(self.step, projected, states, mask)
+
+    def call(self, inputs, states, training=False):
+        """One step of a Keras RNN: inputs [B, D], states -> output [B, H], states."""
+        mask = None
+        if training:
+            shape = [tf.shape(inputs)[0], self.units]
+            mask = dropout.mask(
+                shape, self.recurrent_dropout, tf.cast(self._seeds.next(), tf.int32)
+            )
+        return self.step(self.project(tf.cast(inputs, tf.float32)), list(states), mask)
+
+    def get_config(self) -> dict:
+        """Returns the arguments."""
+        own = {
+            "units": self.units,
+            "recurrent_dropout": self.recurrent_dropout,
+            "seed": self.seed,
+        }
+        return {**super().get_config(), **own}
+
+    def _product(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        """Returns a @ b in float32; [T, B, n] is multiplied as [T B, n]."""
+        shape = tf.shape(a)
+        flat = tf.reshape(a, [-1, a.shape[-1]])
+        result = recurrence.product(flat, b, tf.as_dtype(self.compute_dtype))
+        return tf.reshape(result, tf.concat([shape[:-1], [b.shape[-1]]], 0))
+
+    def _project(self, inputs, context, kernel) -> tf.Tensor:
+        """Returns [inputs, context] @ kernel, the context's share computed once a sketch."""
+        if context is None:
+            return self._product(inputs, kernel)
+        size = inputs.shape[-1]
+        return self._product(inputs, kernel[:size]) + self._product(context, kernel[size:])
+
+
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class LSTMCell(RecurrentCell):
+    """The LSTM cell of Magenta's Sketch-RNN. States: [h, c].
+
+    See `lstm` for the equations. Recurrent weights start orthogonal a gate, input weights Glorot
+    uniform. Args: see RecurrentCell.
+    """
+
+    def build(self, input_shape):
+        """Makes the weights for inputs [..., D]."""
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[-1], 4 * self.units), initializer="glorot_uniform"
+        )
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel",
+            shape=(self.units, 4 * self.units),
+            initializer=GateOrthogonal(),
+        )
+        self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer="zeros")
+        self.built = True
+
+    def project(self, inputs, context=None):
+        """Returns the gates' share of the inputs and the bias, [..., 4H]."""
+        return self._project(inputs, context, tf.convert_to_tensor(self.kernel)) + self.bias
+
+    def step(self, projected, states, mask=None):
+        """Advances by one step; see RecurrentCell."""
+        h, c = states
+        h, c = lstm(
+            projected + self._product(h, tf.convert_to_tensor(self.recurrent_kernel)), c, mask
+        )
+        return h, [h, c]
+
+    def unroll(self, projected, states, mask=None):
+        """Runs over a whole sequence with the LSTM's own gradient; see RecurrentCell."""
+        h, c = states
+        outputs, h, c = recurrence.lstm_sequence(
+            projected,
+            tf.convert_to_tensor(self.recurrent_kernel),
+            h,
+            c,
+            mask,
+            tf.as_dtype(self.compute_dtype),
+        )
+        return outputs, [h, c]
+
+
+CELLS = {"lstm": LSTMCell}
+
+
+def make(kind: str, units: int, **kwargs) -> RecurrentCell:
+    """Makes a cell by name.
+
+    Args:
+      kind: a name in CELLS.
+      units: H.
+      **kwargs: further arguments of the cell.
+
+    Raises:
+      ValueError: there is no such cell.
+    """
+    if kind not in CELLS:
+        raise ValueError(f"there is no cell {kind!r}; there are {', '.join(CELLS)}")
+    return CELLS[kind](units, **kwargs)
+
+
+def options(
+    kind: str, recurrent_dropout: float, hyper_units: int, hyper_embedding: int
+) -> dict[str, float | int]:
+    """Returns the arguments that a cell of this kind takes beside its units."""
+    common = {"recurrent_dropout": recurrent_dropout}
+    if kind == "hyper":
+        return {**common, "hyper_units": hyper_units, "hyper_embedding": hyper_embedding}
+    return common

@@ -1,0 +1,120 @@
+"""The bidirectional encoder: a sketch to the distribution of its latent vector."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from sketch_rnn_tf.model import cells, dropout
+
+_FORWARD, _BACKWARD = 0, 1  # dropout streams
+
+
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class Encoder(keras.layers.Layer):
+    """Reads a sketch's points in both directions (paper, section 3.2).
+
+        h = [h_forward; h_backward],  z_mean = W_mu h + b_mu,  z_log_var = W_sigma h + b_sigma
+
+    Only the points are read: neither start token nor end token nor padding.
+
+    Args:
+      units: H of each direction.
+      z_size: Z.
+      cell: name of the cell, see `cells.CELLS`.
+      recurrent_dropout: drop rate of the candidate.
+      context_size: size of a further input that is the same at every step (a class embedding).
+      hyper_units: units of the hyper network, for the hyper cell.
+      hyper_embedding: size of the hyper network's embeddings.
+      **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        z_size: int,
+        cell: str = "lstm",
+        recurrent_dropout: float = 0.0,
+        context_size: int = 0,
+        hyper_units: int = 256,
+        hyper_embedding: int = 32,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self.z_size = int(z_size)
+        self.context_size = int(context_size)
+        self._arguments = {
+            "units": units,
+            "cell": cell,
+            "recurrent_dropout": recurrent_dropout,
+            "hyper_units": hyper_units,
+            "hyper_embedding": hyper_embedding,
+        }
+        options = cells.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
+        self.forward_cell = cells.make(
+            cell, units, name="forward", dtype=self.dtype_policy, **options
+        )
+        self.backward_cell = cells.make(
+            cell, units, name="backward", dtype=self.dtype_policy, **options
+        )
+        normal = keras.initializers.RandomNormal(stddev=0.001, seed=keras.random.SeedGenerator())
+        self.mean = _linear("z_mean", self.z_size, normal)
+        self.log_var = _linear("z_log_var", self.z_size, normal)
+
+    def build(self, input_shape=None):
+        """Makes the weights; the input's last dimension is always 5."""
+        for cell in (self.forward_cell, self.backward_cell):
+            cell.build((None, 5 + self.context_size))
+        for layer in (self.mean, self.log_var):
+            layer.build((None, 2 * self.forward_cell.units))
+        self.built = True
+
+    def call(self, strokes, lengths, context=None, training=False, seed=None):
+        """Returns z_mean and z_log_var, [B, Z] each.
+
+        Args:
+          strokes: [B, T, 5] without start token, normalised units.
+          lengths: int32 [B], number of points.
+          context: [B, context_size] or None.
+          training: whether recurrent dropout is on.
+          seed: int32 [2] of the dropout masks; needed when training with dropout.
+        """
+        lengths = tf.cast(lengths, tf.int32)
+        backward = tf.reverse_sequence(strokes, lengths, seq_axis=1, batch_axis=0)
+        summary = tf.concat(
+            [
+                self._read(self.forward_cell, strokes, lengths, context, training, seed, _FORWARD),
+                self._read(
+                    self.backward_cell, backward, lengths, context, training, seed, _BACKWARD
+                ),
+            ],
+            axis=-1,
+        )  # [B, 2H]
+        return self.mean(summary), self.log_var(summary)
+
+    def _read(self, cell, strokes, lengths, context, training, seed, stream):
+        """Returns the cell's output after each sketch's last point, [B, H].
+
+        Steps beyond it run on padding; nobody looks at what they give.
+        """
+        strokes = tf.transpose(strokes, [1, 0, 2])  # [T, B, 5]
+        length, batch = tf.shape(strokes)[0], tf.shape(strokes)[1]
+        mask = None
+        if training and cell.recurrent_dropout:
+            shape = [length, batch, cell.units]
+            mask = dropout.mask(shape, cell.recurrent_dropout, dropout.fold(seed, stream))
+        states = cell.get_initial_state(batch)
+        outputs, _ = cell.unroll(cell.project(strokes, context), states, mask)  # [T, B, H]
+        last = tf.stack([tf.maximum(lengths - 1, 0), tf.range(batch)], axis=1)
+        summary = tf.gather_nd(outputs, last)
+        return tf.where(lengths[:, None] > 0, summary, tf.zeros_like(summary))
+
+    def get_config(self) -> dict:
+        """Returns the arguments."""
+        own = {"z_size": self.z_size, "context_size": self.context_size, **self._arguments}
+        return {**super().get_config(), **own}
+
+
+def _linear(name: str, units: int, initializer) -> keras.layers.Dense:
+    """A float32 linear layer: the latent distribution is not computed in a narrower type."""
+    return keras.layers.Dense(units, name=name, kernel_initializer=initializer, dtype="float32")

@@ -1,0 +1,303 @@
+"""Sketch-RNN as a Keras model: a variational autoencoder of drawings, or its decoder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from sketch_rnn_tf import strokes as stroke_forms
+from sketch_rnn_tf.model import dropout, losses, mixture
+from sketch_rnn_tf.model.decoder import Decoder
+from sketch_rnn_tf.model.encoder import Encoder
+
+_ENCODER, _LATENT, _DECODER = 0, 1, 2  # random streams of one step
+METRICS = ("loss", "reconstruction_loss", "offset_loss", "pen_loss", "kl_loss", "kl_raw")
+
+
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class SketchRNN(keras.Model):
+    """Sketch-RNN (arXiv 1704.03477).
+
+    The model works in normalised units: offsets divided by the data set's scale factor. A batch
+    is a dict of `strokes` float32 [B, T, 5] (stroke-5 without start token), `lengths` int32 [B]
+    (points) and, for class-conditioned models, `labels` int32 [B]. `compile` and `fit` work as in
+    any Keras model:
+
+        model = SketchRNN(max_length=250)
+        model.compile(keras.optimizers.Adam(1e-3, clipvalue=1.0))
+        model.fit(batches)
+
+    Args:
+      max_length: N_max, what the losses divide by: the longest sketch of the data set.
+      conditional: with encoder and latent vector; False is the decoder alone.
+      z_size: Z.
+      num_mixtures: M.
+      encoder: arguments of `Encoder` beside z_size and context_size.
+      decoder: arguments of `Decoder` beside num_mixtures and context_size.
+      num_classes: number of classes that condition the model; 0 for none.
+      class_embedding: size of the class embedding, which joins the context of encoder and decoder.
+      start_token: the stroke-5 row that the decoder reads first.
+      kl_weight: weight of the KL loss in `fit`: a number, or a callable of the step such as a
+        `keras.optimizers.schedules.LearningRateSchedule`.
+      kl_tolerance: floor of the KL loss.
+      reference_numerics: Magenta's 1e-6 inside the log of the density instead of the stable form.
+      seed: of everything random in training: latent noise and dropout.
+      **kwargs: of `keras.Model`; `dtype` may be a mixed precision policy.
+    """
+
+    def __init__(
+        self,
+        max_length: int = 250,
+        conditional: bool = True,
+        z_size: int = 128,
+        num_mixtures: int = 20,
+        encoder: Mapping[str, Any] | None = None,
+        decoder: Mapping[str, Any] | None = None,
+        num_classes: int = 0,
+        class_embedding: int = 32,
+        start_token=stroke_forms.START_TOKEN,
+        kl_weight: float | Callable = 0.5,
+        kl_tolerance: float = 0.2,
+        reference_numerics: bool = False,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.max_length = int(max_length)
+        self.conditional = bool(conditional)
+        self.z_size = int(z_size) if conditional else 0
+        self.num_classes = int(num_classes)
+        self.start_token = tuple(float(value) for value in start_token)
+        self.kl_weight = kl_weight
+        self.kl_tolerance = float(kl_tolerance)
+        self.reference_numerics = bool(reference_numerics)
+        self.seed = int(seed)
+        self._arguments = {
+            "z_size": z_size,
+            "num_mixtures": num_mixtures,
+            "encoder": dict(encoder or {"units": 256, "recurrent_dropout": 0.1}),
+            "decoder": dict(decoder or {"units": 512, "recurrent_dropout": 0.1}),
+            "class_embedding": class_embedding,
+        }
+        self._make_layers()
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
+
+    def _make_layers(self):
+        """Makes the layers and their weights: all sizes are known without seeing data."""
+        given = self._arguments
+        self.embedding = None
+        embedding_size = given["class_embedding"] if self.num_classes else 0
+        if self.num_classes:
+            self.embedding = keras.layers.Embedding(
+                self.num_classes, embedding_size, name="class_embedding", dtype="float32"
+            )
+            self.embedding.build((None,))
+        self.encoder = None
+        if self.conditional:
+            self.encoder = Encoder(
+                z_size=self.z_size,
+                context_size=embedding_size,
+                name="encoder",
+                dtype=self.dtype_policy,
+                **given["encoder"],
+            )
+            self.encoder.build()
+        self.decoder = Decoder(
+            num_mixtures=given["num_mixtures"],
+            context_size=self.z_size + embedding_size,
+            name="decoder",
+            dtype=self.dtype_policy,
+            **given["decoder"],
+        )
+        self.decoder.build()
+        self.built = True
+
+    @property
+    def num_mixtures(self) -> int:
+        """M."""
+        return self.decoder.num_mixtures
+
+    def build(self, input_shape=None):
+        """Does nothing: the weights are made with the model."""
+        self.built = True
+
+    def encode(self, strokes, lengths, labels=None, training=False, seed=None):
+        """Returns z_mean and z_log_var [B, Z] of sketches [B, T, 5] (without start token).
+
+        Raises:
+          ValueError: the model has no encoder.
+        """
+        if self.encoder is None:
+            raise ValueError("this model has no encoder: it is a decoder alone")
+        context = self._class_context(labels)
+        return self.encoder(strokes, lengths, context=context, training=training, seed=seed)
+
+    def context(self, z: tf.Tensor | None = None, labels: tf.Tensor | None = None):
+        """Returns what the decoder reads at every step, [B, Z + class embedding], or None.
+
+        Args:
+          z: [B, Z]; needed by a conditional model.
+          labels: int32 [B]; needed by a class-conditioned model.
+        """
+        parts = [part for part in (z, self._class_context(labels)) if part is not None]
+        return tf.concat(parts, axis=-1) if parts else None
+
+    def _class_context(self, labels):
+        if self.embedding is None:
+            return None
+        if labels is None:
+            raise ValueError("this model is class-conditioned: it needs labels")
+        return self.embedding(labels)
+
+    def decoder_inputs(self, strokes: tf.Tensor) -> tf.Tensor:
+        """Returns what the decoder reads to predict `strokes` [B, T, 5], start token first."""
+        start = tf.tile(tf.constant([[self.start_token]]), [tf.shape(strokes)[0], 1, 1])
+        return tf.concat([start, strokes[:, :-1]], axis=1)
+
+    def call(self, inputs, training=False, seed=None, sample_z=None):
+        """Encodes and decodes a batch.
+
+        Args:
+          inputs: the batch, see the class.
+          training: whether dropout is on.
+          seed: int32 [2]; drawn from the model's seed and step when it is not given.
+          sample_z: whether z is sampled or its mean; as `training` when not given.
+
+        Returns:
+          A dict: `raw` [B, T, 3 + 6M] for every position, and for conditional models `z_mean`,
+          `z_log_var` and `z` [B, Z].
+        """
+        strokes, labels = inputs["strokes"], inputs.get("labels")
+        strokes = tf.cast(strokes, tf.float32)
+        seed = self._step_seed() if seed is None else seed
+        outputs = {}
+        if self.conditional:
+            z_mean, z_log_var = self.encode(
+                strokes, inputs["lengths"], labels, training, dropout.fold(seed, _ENCODER)
+            )
+            sample_z = training if sample_z is None else sample_z
+            z = self._sample_z(z_mean, z_log_var, seed) if sample_z else z_mean
+            outputs = {"z_mean": z_mean, "z_log_var": z_log_var, "z": z}
+        outputs["raw"] = self.decoder(
+            self.decoder_inputs(strokes),
+            context=self.context(outputs.get("z"), labels),
+            training=training,
+            seed=dropout.fold(seed, _DECODER),
+        )
+        return outputs
+
+    def _sample_z(self, z_mean, z_log_var, seed):
+        noise = tf.random.stateless_normal(tf.shape(z_mean), dropout.fold(seed, _LATENT))
+        return z_mean + tf.exp(z_log_var / 2.0) * noise
+
+    def _step_seed(self):
+        """Returns the seed of this training step, int32 [2], a function of seed and step alone."""
+        optimizer = getattr(self, "optimizer", None)
+        step = 0 if optimizer is None else tf.cast(optimizer.iterations, tf.int32)
+        return tf.stack([tf.constant(self.seed, tf.int32), step])
+
+    def terms(self, inputs, outputs) -> dict[str, tf.Tensor]:
+        """Returns the parts of the loss a sketch, unreduced, in nats.
+
+        Args:
+          inputs: the batch.
+          outputs: of `call`.
+
+        Returns:
+          `offset` [B] summed over the real points, `pen` [B] over every position of the batch,
+          `pen_masked` [B] over the real points, and `kl` [B, Z] for conditional models.
+        """
+        strokes = tf.cast(inputs["strokes"], tf.float32)
+        real = losses.real_points(inputs["lengths"], tf.shape(strokes)[1])
+        parameters = mixture.split_parameters(outputs["raw"], bounded=not self.reference_numerics)
+        offset = losses.offset_nats(parameters, strokes, self.reference_numerics)
+        pen = losses.pen_nats(parameters, strokes)
+        terms = {
+            "offset": tf.reduce_sum(offset * real, axis=1),
+            "pen": tf.reduce_sum(pen, axis=1),
+            "pen_masked": tf.reduce_sum(pen * real, axis=1),
+        }
+        if self.conditional:
+            terms["kl"] = losses.kl_nats(outputs["z_mean"], outputs["z_log_var"])
+        return terms
+
+    def reduce(self, terms: Mapping[str, tf.Tensor], kl_weight) -> dict[str, tf.Tensor]:
+        """Turns the terms of a batch into its losses.
+
+        Args:
+          terms: of `terms`; those of parts of a batch concatenated along the batch.
+          kl_weight: weight of the floored KL loss.
+
+        Returns:
+          Scalars: `offset_loss` and `pen_loss`, divided by B N_max, their sum
+          `reconstruction_loss`, `kl_raw`, `kl_loss` (floored) and the `loss` to minimise.
+        """
+        count = tf.cast(tf.shape(terms["offset"])[0] * self.max_length, tf.float32)
+        offset_loss = tf.reduce_sum(terms["offset"]) / count
+        pen_loss = tf.reduce_sum(terms["pen"]) / count
+        kl_raw = kl_loss = tf.constant(0.0)
+        if self.conditional:
+            kl_raw = tf.reduce_mean(terms["kl"])
+            kl_loss = losses.floored_kl(terms["kl"], self.kl_tolerance)
+        reconstruction_loss = offset_loss + pen_loss
+        return {
+            "loss": reconstruction_loss + kl_weight * kl_loss,
+            "reconstruction_loss": reconstruction_loss,
+            "offset_loss": offset_loss,
+            "pen_loss": pen_loss,
+            "kl_loss": kl_loss,
+            "kl_raw": kl_raw,
+        }
+
+    def current_kl_weight(self):
+        """Returns the KL weight at the optimiser's step."""
+        if not callable(self.kl_weight):
+            return self.kl_weight
+        return self.kl_weight(self.optimizer.iterations)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the loss of `fit` and `evaluate` and updates the metrics."""
+        values = self.reduce(self.terms(x, y_pred), self.current_kl_weight())
+        for name, tracker in self._trackers.items():
+            tracker.update_state(values[name])
+        return values["loss"]
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns the running means that `fit` shows."""
+        return {name: tracker.result() for name, tracker in self._trackers.items()}
+
+    @property
+    def metrics(self):
+        """The trackers, which Keras resets at every epoch."""
+        return list(self._trackers.values())
+
+    def get_config(self) -> dict:
+        """Returns the arguments."""
+        own = {
+            "max_length": self.max_length,
+            "conditional": self.conditional,
+            **self._arguments,
+            "num_classes": self.num_classes,
+            "start_token": list(self.start_token),
+            "kl_weight": self._serialized_kl_weight(),
+            "kl_tolerance": self.kl_tolerance,
+            "reference_numerics": self.reference_numerics,
+            "seed": self.seed,
+        }
+        return {**super().get_config(), **own}
+
+    def _serialized_kl_weight(self):
+        if callable(self.kl_weight):
+            return keras.saving.serialize_keras_object(self.kl_weight)
+        return self.kl_weight
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a model from `get_config`."""
+        config = dict(config)
+        if isinstance(config.get("kl_weight"), dict):
+            config["kl_weight"] = keras.saving.deserialize_keras_object(config["kl_weight"])
+        return cls(**config)
