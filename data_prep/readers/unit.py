@@ -13,8 +13,6 @@ from data_prep.readers.source import UNREADABLE, Options, Skip, Source
 
 BUNCH_FILES = 64  # small files that one unit holds at most ...
 BUNCH_BYTES = 1 << 20  # ... and their bytes: about 0.1 s of SVG
-PIECE_BYTES = 8 << 20  # of a large ndjson file: about 4,000 raw drawings
-PIECE_ROWS = 4096  # of a split of an npz file
 
 Piece = tuple  # what a format's `pieces` gives and its `read` takes: plain, picklable values
 
@@ -80,9 +78,9 @@ def make_units(sources: Iterable[Source], options: Options) -> Iterator[Unit]:
 def _split(source: Source, options: Options, size: int) -> Iterator[Unit]:
     """Yields the pieces of a large file; the file as one unit where its format has no pieces."""
     try:
-        pieces = _reader(source, options).pieces(source, size)
+        pieces = list(_reader(source, options).pieces(source, size))
     except (ReadError, OSError):
-        pieces = None  # reading it will say what is wrong, under the reader's policy for errors
+        pieces = []  # reading it will say what is wrong, under the reader's policy for errors
     if not pieces:
         yield Unit((source,), options, size)
         return
@@ -103,7 +101,7 @@ def _guarded(source: Source, options: Options, piece: Piece | None) -> Iterator[
 
 
 def _reader(source: Source, options: Options):
-    """Returns the format's module: it has `read(source, options, piece)`, `pieces(source, size)`."""
+    """Returns the format's module: `read(source, options, piece)` and `pieces(source, size)`."""
     name = options.format or detect.detect_format(source.path)
     return importlib.import_module(f"data_prep.readers.{detect.MODULES[name]}")
 
