@@ -1,0 +1,463 @@
+"""What a model is and how it is trained: frozen dataclasses, presets, JSON both ways.
+
+Only builders and commands see these; layers take plain keyword arguments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sketch_rnn_tf import strokes
+
+CELLS = ("lstm", "layer_norm", "hyper")
+TEMPERATURE_MODES = ("paper", "magenta", "javascript")
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """The encoder; see `model.encoder.Encoder`."""
+
+    cell: str = "lstm"
+    units: int = 256
+    recurrent_dropout: float = 0.1
+    hyper_units: int = 256
+    hyper_embedding: int = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderConfig:
+    """The decoder; see `model.decoder.Decoder`."""
+
+    cell: str = "lstm"
+    units: int = 512
+    recurrent_dropout: float = 0.1
+    input_dropout: float = 0.0
+    output_dropout: float = 0.0
+    absolute_position: bool = False
+    hyper_units: int = 256
+    hyper_embedding: int = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The model; see `model.sketch_rnn.SketchRNN`. num_classes is 0 for an unconditioned one."""
+
+    conditional: bool = True
+    z_size: int = 128
+    num_mixtures: int = 20
+    class_conditioned: bool = False
+    class_embedding: int = 32
+    encoder: EncoderConfig = EncoderConfig()
+    decoder: DecoderConfig = DecoderConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained.
+
+    Attributes:
+      train_steps: optimiser steps in all.
+      batch_size: B, sketches a step.
+      learning_rate: at the first step (after the warm-up).
+      min_learning_rate: what it falls to.
+      learning_rate_schedule: `exponential` (Magenta's) or `cosine` (over train_steps).
+      learning_rate_decay: factor a step of the exponential schedule.
+      warmup_steps: steps in which the rate rises linearly from zero.
+      kl_weight: what the KL weight rises to.
+      kl_weight_start: the KL weight at step 0.
+      kl_weight_decay: R, how fast it rises: w - (w - start) R^t.
+      kl_tolerance: floor of the KL loss.
+      adam_beta_1: of Adam.
+      adam_beta_2: of Adam.
+      adam_epsilon: of Adam; Keras's own default gives other weights than Magenta's.
+      gradient_clip: gradients are clipped elementwise to +- this; 0 for none.
+      random_scale: each axis of a sketch is scaled by U(1 - this, 1 + this).
+      point_dropout: probability with which a point that may be dropped is dropped.
+      loss_length: `bucket` takes the pen loss over the batch's own length, `full` over N_max.
+      buckets: how many lengths batches are padded to, at the most.
+      dtype: `float32` or `mixed_bfloat16`.
+      reference_numerics: Magenta's 1e-6 inside the log of the density.
+      evaluate_every: steps between evaluations of the valid split.
+      checkpoint_every: steps between checkpoints.
+      keep_checkpoints: how many of them are kept.
+      parallel_parts: parts of a batch that are computed side by side, each on its own thread.
+      seed: of weights, order, augmentation, dropout and latent noise.
+    """
+
+    train_steps: int = 100_000
+    batch_size: int = 100
+    learning_rate: float = 1e-3
+    min_learning_rate: float = 1e-5
+    learning_rate_schedule: str = "exponential"
+    learning_rate_decay: float = 0.9999
+    warmup_steps: int = 0
+    kl_weight: float = 0.5
+    kl_weight_start: float = 0.01
+    kl_weight_decay: float = 0.99995
+    kl_tolerance: float = 0.2
+    adam_beta_1: float = 0.9
+    adam_beta_2: float = 0.999
+    adam_epsilon: float = 1e-8
+    gradient_clip: float = 1.0
+    random_scale: float = 0.15
+    point_dropout: float = 0.1
+    loss_length: str = "bucket"
+    buckets: int = 8
+    dtype: str = "float32"
+    reference_numerics: bool = False
+    evaluate_every: int = 500
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 3
+    parallel_parts: int = 2
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """`config.json` of a run directory: all that is needed to use its weights.
+
+    Attributes:
+      scale_factor: source units a normalised unit.
+      classes: class names by label.
+      max_length: N_max of the data the model was trained on.
+      start_token: the stroke-5 row that the decoder reads first.
+      temperature_mode: how a temperature acts, one of TEMPERATURE_MODES.
+      drop_first_point: drawings prepared from absolute coordinates lose row 0.
+      simplification: how absolute coordinates become points for this model; None: not recorded.
+      data_fingerprint: identity of the data set it was trained on; None for imported models.
+      preset: name of the preset that the configuration started from.
+      versions: {package: version} that made it.
+      model: the model.
+      training: how it was trained.
+    """
+
+    scale_factor: float
+    max_length: int
+    classes: tuple[str, ...] = ()
+    start_token: tuple[float, ...] = strokes.START_TOKEN
+    temperature_mode: str = "paper"
+    drop_first_point: bool = False
+    simplification: dict | None = None
+    data_fingerprint: str | None = None
+    preset: str | None = None
+    versions: dict = dataclasses.field(default_factory=dict)
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A named starting point: what it is for, and its model and training."""
+
+    purpose: str
+    model: ModelConfig
+    training: TrainingConfig
+
+
+PRESETS = {
+    "magenta": Preset(
+        "Magenta's defaults: the published Sketch-RNN models", ModelConfig(), TrainingConfig()
+    ),
+    "paper": Preset(
+        "the paper's settings where they differ from Magenta's code",
+        ModelConfig(
+            encoder=EncoderConfig(units=512), decoder=DecoderConfig(cell="hyper", units=2048)
+        ),
+        TrainingConfig(
+            learning_rate=1e-4, kl_weight=1.0, kl_weight_decay=0.99999, random_scale=0.1
+        ),
+    ),
+    "quickstart": Preset(
+        "decoder alone, minutes on a laptop: characters and other drawings of few points",
+        ModelConfig(conditional=False, decoder=DecoderConfig(units=384, absolute_position=True)),
+        TrainingConfig(
+            train_steps=4000,
+            learning_rate=5e-3,
+            learning_rate_schedule="cosine",
+            warmup_steps=100,
+            random_scale=0.1,
+            point_dropout=0.0,
+        ),
+    ),
+}
+
+# Magenta's hparams: the names here that mean the same thing.
+_MAGENTA_NAMES = {
+    "num_steps": "training.train_steps",
+    "save_every": ("training.evaluate_every", "training.checkpoint_every"),
+    "dec_rnn_size": "model.decoder.units",
+    "dec_model": "model.decoder.cell",
+    "enc_rnn_size": "model.encoder.units",
+    "enc_model": "model.encoder.cell",
+    "z_size": "model.z_size",
+    "num_mixture": "model.num_mixtures",
+    "conditional": "model.conditional",
+    "kl_weight": "training.kl_weight",
+    "kl_weight_start": "training.kl_weight_start",
+    "kl_decay_rate": "training.kl_weight_decay",
+    "kl_tolerance": "training.kl_tolerance",
+    "batch_size": "training.batch_size",
+    "grad_clip": "training.gradient_clip",
+    "learning_rate": "training.learning_rate",
+    "decay_rate": "training.learning_rate_decay",
+    "min_learning_rate": "training.min_learning_rate",
+    "random_scale_factor": "training.random_scale",
+    "augment_stroke_prob": "training.point_dropout",
+}
+# {switch: (keep probability, what it sets)}: Magenta's are keep probabilities, ours drop rates.
+_MAGENTA_DROPOUT = {
+    "use_recurrent_dropout": (
+        "recurrent_dropout_prob",
+        ("model.encoder.recurrent_dropout", "model.decoder.recurrent_dropout"),
+    ),
+    "use_input_dropout": ("input_dropout_prob", ("model.decoder.input_dropout",)),
+    "use_output_dropout": ("output_dropout_prob", ("model.decoder.output_dropout",)),
+}
+_MAGENTA_IGNORED = ("data_set", "max_seq_len", "is_training")  # said by --data_dir and the data
+_MAGENTA_DROPOUT_DEFAULTS = {
+    "use_recurrent_dropout": True,
+    "use_input_dropout": False,
+    "use_output_dropout": False,
+}
+_MAGENTA_KEEP_DEFAULT = 0.9
+
+
+def preset(name: str) -> Preset:
+    """Returns a preset by name.
+
+    Raises:
+      ValueError: there is no such preset; names the ones there are.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def override(
+    model: ModelConfig, training: TrainingConfig, settings: Mapping[str, Any]
+) -> tuple[ModelConfig, TrainingConfig]:
+    """Applies `--set key=value` settings.
+
+    Args:
+      model: where to start.
+      training: where to start.
+      settings: dotted keys such as `decoder.units` or `training.batch_size`, which may leave out
+        the leading `model.` or `training.`; values of the field's type or as text.
+
+    Returns:
+      The changed and checked configurations.
+
+    Raises:
+      ValueError: an unknown key (names the nearest known ones) or a value that does not fit.
+    """
+    tree = {"model": to_json(model), "training": to_json(training)}
+    kinds = {**_leaf_types(ModelConfig, "model."), **_leaf_types(TrainingConfig, "training.")}
+    for key, value in settings.items():
+        full = _full_key(key, kinds)
+        *parents, leaf = full.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch[parent]
+        branch[leaf] = _converted(key, value, kinds[full])
+    model = from_json(ModelConfig, tree["model"])
+    training = from_json(TrainingConfig, tree["training"])
+    check(model, training)
+    return model, training
+
+
+def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
+    """Splits `key=value` texts, several separated by commas allowed.
+
+    Raises:
+      ValueError: a text without `=`.
+    """
+    settings = {}
+    for text in (part for group in assignments for part in group.split(",") if part.strip()):
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise ValueError(f"{text!r} is not of the form key=value")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def from_magenta(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """Translates Magenta's hparams to settings for `override`.
+
+    Args:
+      hparams: Magenta's names; values as text or of their own type.
+
+    Returns:
+      Settings by our keys. Keep probabilities have become drop rates.
+
+    Raises:
+      ValueError: a name that Magenta's hparams do not have.
+    """
+    settings = {}
+    keeps = {switch: keep for switch, (keep, _) in _MAGENTA_DROPOUT.items()}
+    known = [*_MAGENTA_NAMES, *keeps, *keeps.values(), *_MAGENTA_IGNORED]
+    for name, value in hparams.items():
+        if name not in known:
+            raise ValueError(f"Magenta has no hparam {name!r}{_nearest(name, known)}")
+        targets = _MAGENTA_NAMES.get(name, ())
+        for target in (targets,) if isinstance(targets, str) else targets:
+            settings[target] = value
+    for switch, (keep, targets) in _MAGENTA_DROPOUT.items():
+        if switch in hparams or keep in hparams:
+            rate = _magenta_drop_rate(hparams, switch, keep)
+            settings |= dict.fromkeys(targets, rate)
+    return settings
+
+
+def _magenta_drop_rate(hparams: Mapping[str, Any], switch: str, keep: str) -> float:
+    on = _converted(switch, hparams.get(switch, _MAGENTA_DROPOUT_DEFAULTS[switch]), bool)
+    kept = _converted(keep, hparams.get(keep, _MAGENTA_KEEP_DEFAULT), float)
+    return round(1.0 - kept, 12) if on else 0.0
+
+
+def check(model: ModelConfig, training: TrainingConfig) -> None:
+    """Raises ValueError, naming the key, where a value cannot be meant."""
+    for part in ("encoder", "decoder"):
+        section = getattr(model, part)
+        _one_of(f"{part}.cell", section.cell, CELLS)
+        _positive(section, part + ".", "units", "hyper_units", "hyper_embedding")
+        for name in ("recurrent_dropout", "input_dropout", "output_dropout"):
+            _in_unit_interval(f"{part}.{name}", getattr(section, name, 0.0))
+    _positive(model, "", "z_size", "num_mixtures", "class_embedding")
+    _one_of("learning_rate_schedule", training.learning_rate_schedule, ("exponential", "cosine"))
+    _one_of("loss_length", training.loss_length, ("bucket", "full"))
+    _one_of("dtype", training.dtype, ("float32", "mixed_bfloat16"))
+    _positive(
+        training,
+        "",
+        *("train_steps", "batch_size", "learning_rate", "adam_epsilon", "buckets"),
+        *("evaluate_every", "checkpoint_every", "keep_checkpoints", "parallel_parts"),
+    )
+    for name in ("random_scale", "point_dropout", "adam_beta_1", "adam_beta_2"):
+        _in_unit_interval(name, getattr(training, name))
+    for name in ("kl_weight", "kl_weight_start", "kl_tolerance", "gradient_clip", "warmup_steps"):
+        if getattr(training, name) < 0:
+            raise ValueError(f"{name} is {getattr(training, name)}, expected 0 or more")
+
+
+def to_json(config: Any) -> Any:
+    """Returns a configuration as plain JSON values."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_json(kind: type, content: Mapping[str, Any], where: str = "configuration") -> Any:
+    """Makes a configuration from JSON values.
+
+    Args:
+      kind: the dataclass.
+      content: a dict; fields that are missing take their default.
+      where: the file or part that messages name.
+
+    Raises:
+      ValueError: an unknown field, a missing one without default, or a value of the wrong type.
+    """
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{where} is not an object")
+    hints = typing.get_type_hints(kind)
+    unknown = set(content) - set(hints)
+    if unknown:
+        name = sorted(unknown)[0]
+        raise ValueError(f"{where} has an unknown field {name!r}{_nearest(name, hints)}")
+    values = {
+        name: _field_from_json(hints[name], value, f"{where}: {name}")
+        for name, value in content.items()
+    }
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(f"{where} is incomplete ({error})") from None
+
+
+def _field_from_json(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return from_json(kind, value, where)
+    if kind is dict or isinstance(kind, types.UnionType):
+        if value is not None and not isinstance(value, (dict, str)):
+            raise ValueError(f"{where} has the value {value!r} of a wrong type")
+        return value
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{where} has the value {value!r}, expected a list")
+        return tuple(_converted(where, item, typing.get_args(kind)[0]) for item in value)
+    return _converted(where, value, kind)
+
+
+def _leaf_types(kind: type, prefix: str) -> dict[str, type]:
+    """Returns {dotted key: type} of all plain fields."""
+    leaves = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        if dataclasses.is_dataclass(hint):
+            leaves |= _leaf_types(hint, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = hint
+    return leaves
+
+
+def _full_key(key: str, kinds: Mapping[str, type]) -> str:
+    for full in (key, f"model.{key}", f"training.{key}"):
+        if full in kinds:
+            return full
+    short = [full.partition(".")[2] for full in kinds]
+    raise ValueError(f"there is no setting {key!r}{_nearest(key, short)}")
+
+
+def _nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; the nearest known ones are {', '.join(near)}" if near else ""
+
+
+def _converted(key: str, value: Any, kind: type) -> Any:
+    """Returns a value as `kind`: bool, int, float or str."""
+    try:
+        if kind is bool:
+            return _as_bool(value)
+        if kind is int:
+            number = float(value)
+            if isinstance(value, bool) or number != int(number):
+                raise ValueError
+            return int(value) if isinstance(value, int) else int(number)
+        if kind is float:
+            number = float(value)
+            if isinstance(value, bool) or number != number or abs(number) == float("inf"):
+                raise ValueError
+            return number
+        if not isinstance(value, str):
+            raise ValueError
+        return value
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{key} has the value {value!r}, expected a {kind.__name__}") from None
+
+
+def _as_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word not in ("true", "false", "1", "0"):
+        raise ValueError
+    return word in ("true", "1")
+
+
+def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{key} is {value!r}, expected one of {', '.join(choices)}")
+
+
+def _positive(section: Any, prefix: str, *names: str) -> None:
+    for name in names:
+        if not getattr(section, name) > 0:
+            raise ValueError(f"{prefix}{name} is {getattr(section, name)}, expected more than 0")
+
+
+def _in_unit_interval(key: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{key} is {value}, expected a number in [0, 1)")
