@@ -104,6 +104,7 @@ def quiet_tensorflow() -> None:
 
 
 def _finite(value: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value  # NumPy's numbers and arrays
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -116,9 +117,8 @@ def _finite(value: Any) -> Any:
 def _asks_for_help(arguments: Sequence[str]) -> bool:
     """Whether a help flag stands before `--`."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return any(
-        word in ("-h", "-help", "--help", "--helpfull", "-helpfull", "--helpshort") for word in own
-    )
+    names = [word.partition("=")[0] for word in own if word.startswith("-")]
+    return any(name.lstrip("-") in ("h", "help", "helpfull", "helpshort") for name in names)
 
 
 def _parse(name: str, flags: absl_flags.FlagValues, arguments: Sequence[str]) -> None:

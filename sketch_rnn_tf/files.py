@@ -29,7 +29,7 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem[:80]}.", suffix=path.suffix, dir=path.parent
+        prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent
     )
     os.close(handle)
     temporary = pathlib.Path(name)
@@ -56,7 +56,7 @@ def atomic_directory(path: PathLike, overwrite: bool = False) -> Iterator[pathli
 
     Args:
       path: the folder to make.
-      overwrite: replace an existing folder (removed just before the rename).
+      overwrite: replace an existing folder, which is removed when the new one is in its place.
 
     Raises:
       ValueError: `path` exists and `overwrite` is false.
@@ -65,13 +65,14 @@ def atomic_directory(path: PathLike, overwrite: bool = False) -> Iterator[pathli
     if path.exists() and not overwrite:
         raise ValueError(f"{path}: exists already")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = _folder_beside(path)
     try:
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         if path.exists():
-            shutil.rmtree(path)
-        os.rename(temporary, path)
+            _replace_directory(path, temporary)
+        else:
+            os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -95,7 +96,7 @@ def read_json(path: PathLike) -> Any:
     """
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
         raise ValueError(f"{path}: is not valid JSON ({error})") from None
 
 
@@ -117,6 +118,24 @@ def _digest(stream: IO[bytes]) -> str:
     for block in iter(lambda: stream.read(1 << 20), b""):
         digest.update(block)
     return digest.hexdigest()
+
+
+def _folder_beside(path: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
+
+
+def _replace_directory(path: pathlib.Path, new: pathlib.Path) -> None:
+    """Puts a folder in another's place and removes that; when it fails, the other stays."""
+    aside = _folder_beside(path)
+    try:
+        os.rename(path, aside / "old")
+        try:
+            os.rename(new, path)
+        except BaseException:
+            os.rename(aside / "old", path)
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -25,8 +25,8 @@ def polylines_to_stroke3(polylines: Sequence[np.ndarray]) -> np.ndarray:
       polylines: arrays [n, 2]; a stroke without points is left out.
 
     Returns:
-      float array [N, 3] (float64 unless every input is of a narrower float type), N the number
-      of points of all strokes.
+      float64 [N, 3], N the number of points of all strokes. The differences of narrower floats
+      need its digits.
 
     Raises:
       ValueError: a stroke is not of shape [n, 2].
@@ -38,10 +38,9 @@ def polylines_to_stroke3(polylines: Sequence[np.ndarray]) -> np.ndarray:
     strokes = [stroke for stroke in strokes if stroke.size]
     if not strokes:
         return np.zeros((0, 3))
-    points = np.concatenate(strokes)
-    dtype = points.dtype if np.issubdtype(points.dtype, np.floating) else np.float64
-    result = np.zeros((len(points), 3), dtype)
-    result[:, :2] = np.diff(points.astype(dtype), axis=0, prepend=np.zeros((1, 2), dtype))
+    points = np.concatenate(strokes).astype(np.float64)
+    result = np.zeros((len(points), 3))
+    result[:, :2] = np.diff(points, axis=0, prepend=np.zeros((1, 2)))
     result[np.cumsum([len(stroke) for stroke in strokes]) - 1, 2] = 1
     return result
 
@@ -117,7 +116,10 @@ def check_stroke3(strokes: np.ndarray, where: str) -> np.ndarray:
     Raises:
       ValueError: wrong shape or type, a value that is not finite, a pen that is not 0 or 1.
     """
-    array = np.asarray(strokes)
+    try:
+        array = np.asarray(strokes)
+    except ValueError:
+        raise ValueError(f"{where} has rows of different lengths, expected [N, 3]") from None
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{where} has type {array.dtype}, expected numbers")
     if array.ndim != 2 or array.shape[1] != 3:

@@ -24,6 +24,7 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1
 
 MARGIN, GAP = 8, 8
 TITLE_SIZE, HEADING_SIZE, CAPTION_SIZE = 15, 12, 11
+LINE = CAPTION_SIZE + 4  # a line of words below a cell
 LONGEST_ROW_TITLE = 160
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _COLOR = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[A-Za-z]+")
@@ -126,35 +127,28 @@ def lay_out(
       ValueError: a drawing or an option is wrong; the message says which.
     """
     cells = [sketch_lib.as_sketch(sketch, f"sketch {i}") for i, sketch in enumerate(sketches)]
-    columns = _columns(len(cells), columns, len(column_titles))
-    rows = math.ceil(len(cells) / columns)
-    palette = _palette(colors)
-    _check(cells, rows, columns, size, captions, row_titles, column_titles)
-    _check_colors(given_color, *([background] if background else []))
     marks = {index: text for index, text in (marks or {}).items() if text}
-    lines = bool(captions) + bool(marks)
-    left = MARGIN + _titles_width(row_titles)
-    top = MARGIN + (TITLE_SIZE + GAP if title else 0) + (HEADING_SIZE + 6 if column_titles else 0)
-    step_x, step_y = size + GAP, size + GAP + lines * (CAPTION_SIZE + 4)
-    corners = [
-        (left + i % columns * step_x, top + i // columns * step_y) for i in range(len(cells))
-    ]
-    width = left + columns * step_x - GAP + MARGIN
-    stroke_width = _stroke_width(size, stroke_width)
-    texts = _texts(size, corners, captions, marks)
-    texts += _titles(size, left, top, step_x, step_y, row_titles, column_titles)
-    if title:
-        texts.append(_text(width / 2, MARGIN + TITLE_SIZE - 3, title, TITLE_SIZE, width, INK))
+    grid = _Grid(
+        count=len(cells),
+        columns=_columns(len(cells), columns, len(column_titles)),
+        size=_checked_size(size),
+        left=MARGIN + _titles_width(row_titles),
+        top=MARGIN + bool(title) * (TITLE_SIZE + GAP) + bool(column_titles) * (HEADING_SIZE + 6),
+        lines=bool(captions) + bool(marks),
+    )
+    _check_counts(grid, captions, marks, row_titles, column_titles)
+    _check_colors(given_color, *([background] if background else []))
+    palette, stroke_width = _palette(colors), _stroke_width(size, stroke_width)
     return Picture(
-        width=width,
-        height=top + max(rows * step_y - GAP, 0) + MARGIN,
+        width=grid.width,
+        height=grid.height,
         size=size,
         stroke_width=stroke_width,
         background=background,
         title=title,
-        cells=_place(cells, corners, size, stroke_width, palette, given_color),
-        texts=texts,
-        frames=[Frame(*corners[i], size) for i in sorted(marks)],
+        cells=_place(cells, grid, stroke_width, palette, given_color),
+        texts=_titles(grid, title, row_titles, column_titles) + _words(grid, captions, marks),
+        frames=[Frame(*grid.corner(i), size) for i in sorted(marks)],
     )
 
 
@@ -181,6 +175,38 @@ def printable(text: str) -> str:
     return xml_text(" ".join(str(text).split()))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Grid:
+    """Where the cells stand: `count` squares of `size` with `lines` lines of words below each."""
+
+    count: int
+    columns: int
+    size: int
+    left: int
+    top: int
+    lines: int
+
+    @property
+    def rows(self) -> int:
+        return math.ceil(self.count / self.columns)
+
+    @property
+    def step(self) -> int:
+        return self.size + GAP + self.lines * LINE
+
+    @property
+    def width(self) -> int:
+        return self.left + self.columns * (self.size + GAP) - GAP + MARGIN
+
+    @property
+    def height(self) -> int:
+        return self.top + max(self.rows * self.step - GAP, 0) + MARGIN
+
+    def corner(self, index: int) -> tuple[int, int]:
+        row, column = divmod(index, self.columns)
+        return self.left + column * (self.size + GAP), self.top + row * self.step
+
+
 def _columns(count: int, columns: int | None, titles: int) -> int:
     if columns is None:
         return titles or max(math.ceil(math.sqrt(count)), 1)
@@ -189,16 +215,29 @@ def _columns(count: int, columns: int | None, titles: int) -> int:
     return columns
 
 
-def _check(cells, rows, columns, size, captions, row_titles, column_titles) -> None:
+def _checked_size(size: int) -> int:
     if not 8 <= size <= 8192:
         raise ValueError(f"a cell of {size} pixels cannot be drawn: 8 to 8192 can")
+    return size
+
+
+def _check_counts(
+    grid: _Grid,
+    captions: Sequence[str | None] | None,
+    marks: Mapping[int, str],
+    row_titles: Sequence[str],
+    column_titles: Sequence[str],
+) -> None:
     for what, words, places in (
-        ("captions", captions, len(cells)),
-        ("row titles", row_titles, rows),
-        ("column titles", column_titles, columns),
+        ("captions", captions, grid.count),
+        ("row titles", row_titles, grid.rows),
+        ("column titles", column_titles, grid.columns),
     ):
         if words and len(words) != places:
             raise ValueError(f"{len(words)} {what} do not fit a grid that has {places} places")
+    for index in marks:
+        if not 0 <= index < grid.count:
+            raise ValueError(f"a mark for cell {index} does not fit a grid of {grid.count} cells")
 
 
 def _palette(colors: str | Sequence[str] | None) -> Sequence[str]:
@@ -232,33 +271,48 @@ def _titles_width(titles: Sequence[str]) -> int:
     return math.ceil(min(widest, LONGEST_ROW_TITLE)) + GAP
 
 
-def _titles(size, left, top, step_x, step_y, row_titles, column_titles) -> list[Text]:
-    """Places the words above the columns and left of the rows."""
-    texts = [
-        _text(left + i * step_x + size / 2, top - 6, title, HEADING_SIZE, step_x, INK)
-        for i, title in enumerate(column_titles)
-    ]
-    for i, title in enumerate(row_titles):
-        y = top + i * step_y + size / 2 + HEADING_SIZE / 3
-        limit = LONGEST_ROW_TITLE
-        texts.append(_text(left - GAP, y, title, HEADING_SIZE, limit, INK, "end"))
+def _titles(
+    grid: _Grid, title: str | None, row_titles: Sequence[str], column_titles: Sequence[str]
+) -> list[Text]:
+    """Places the words above the grid, above its columns and left of its rows."""
+    half, texts = grid.size / 2, []
+    if title:
+        y = MARGIN + TITLE_SIZE - 3
+        texts.append(_text(grid.width / 2, y, title, TITLE_SIZE, grid.width, INK))
+    for i, words in enumerate(column_titles):
+        x = grid.corner(i)[0] + half
+        texts.append(_text(x, grid.top - 6, words, HEADING_SIZE, grid.size + GAP, INK))
+    for i, words in enumerate(row_titles):
+        y = grid.corner(i * grid.columns)[1] + half + HEADING_SIZE / 3
+        texts.append(_text(grid.left - GAP, y, words, HEADING_SIZE, LONGEST_ROW_TITLE, INK, "end"))
     return texts
 
 
-def _texts(size, corners, captions, marks) -> list[Text]:
+def _words(
+    grid: _Grid, captions: Sequence[str | None] | None, marks: Mapping[int, str]
+) -> list[Text]:
     """Places the words below the cells: the caption, and the mark in its own colour."""
-    texts = []
-    for i, (x, y) in enumerate(corners):
-        line = y + size + CAPTION_SIZE + 1
+    texts, limit = [], grid.size + GAP
+    for i in range(grid.count):
+        x, y = grid.corner(i)
+        x, y = x + grid.size / 2, y + grid.size + CAPTION_SIZE + 1
         if captions and captions[i]:
-            texts.append(_text(x + size / 2, line, captions[i], CAPTION_SIZE, size + GAP))
+            texts.append(_text(x, y, captions[i], CAPTION_SIZE, limit))
         if i in marks:
-            line += (CAPTION_SIZE + 4) * bool(captions)
-            texts.append(_text(x + size / 2, line, marks[i], CAPTION_SIZE, size + GAP, MARK))
+            y += LINE * bool(captions)
+            texts.append(_text(x, y, marks[i], CAPTION_SIZE, limit, MARK))
     return texts
 
 
-def _text(x, y, text, size, limit, color=GREY, anchor="middle") -> Text:
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    limit: float,
+    color: str = GREY,
+    anchor: str = "middle",
+) -> Text:
     """Returns a line of text cut to about `limit` pixels."""
     text = printable(text)
     if _text_width(text, size) > limit:
@@ -273,27 +327,38 @@ def _text_width(text: str, size: float) -> float:
     return size * sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.58 for c in text)
 
 
-def _place(cells, corners, size, stroke_width, palette, given_color) -> list[Cell]:
+def _place(
+    cells: Sequence[sketch_lib.Sketch | None],
+    grid: _Grid,
+    stroke_width: float,
+    palette: Sequence[str],
+    given_color: str,
+) -> list[Cell]:
     """Scales and centres every drawing in its cell and gives its rows their colours."""
     boxes = [strokes_lib.bounds(cell.strokes) if cell else (0.0,) * 4 for cell in cells]
     extents = [max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes]
     positive = [extent for extent in extents if extent > 0]
     floor = float(np.median(positive)) / 2 if positive else 1.0
-    room = max(size * 0.88 - stroke_width, size * 0.1)
-    return [
-        Cell(
+    room = max(grid.size * 0.88 - stroke_width, grid.size * 0.1)
+    places = []
+    for i, (cell, (x0, y0, x1, y1)) in enumerate(zip(cells, boxes, strict=True)):
+        if cell is None:
+            continue
+        x, y = grid.corner(i)
+        place = Cell(
             sketch=cell,
-            center=(corner[0] + size / 2, corner[1] + size / 2),
-            middle=((box[0] + box[2]) / 2, (box[1] + box[3]) / 2),
-            scale=room / max(extent, floor),
+            center=(x + grid.size / 2, y + grid.size / 2),
+            middle=((x0 + x1) / 2, (y0 + y1) / 2),
+            scale=room / max(extents[i], floor),
             runs=_runs(cell, palette, given_color),
         )
-        for cell, corner, box, extent in zip(cells, corners, boxes, extents, strict=True)
-        if cell is not None
-    ]
+        places.append(place)
+    return places
 
 
-def _runs(sketch, palette, given_color) -> list[tuple[int, int, str]]:
+def _runs(
+    sketch: sketch_lib.Sketch, palette: Sequence[str], given_color: str
+) -> list[tuple[int, int, str]]:
     """Returns the rows of one colour that follow one another; a segment has its last row's."""
     numbers = np.cumsum(starts(sketch.strokes)) - 1
     colors = [palette[n % len(palette)] for n in numbers]

@@ -59,10 +59,11 @@ class Sketch:
         return hash((self.strokes.tobytes(), self.label, self.ended, self.given))
 
     def __repr__(self) -> str:
-        label = f"{self.label!r}, " if self.label is not None else ""
-        count = len(self.polylines())
-        words = "1 stroke" if count == 1 else f"{count} strokes"
-        return f"Sketch({label}{words}, {len(self)} points{'' if self.ended else ', not ended'})"
+        strokes, points = len(self.polylines()), len(self)
+        words = [f"{strokes} stroke{'s' * (strokes != 1)}", f"{points} point{'s' * (points != 1)}"]
+        words[:0] = [] if self.label is None else [repr(self.label)]
+        words += [] if self.ended else ["not ended"]
+        return f"Sketch({', '.join(words)})"
 
     @property
     def shape(self) -> tuple[int, ...]:

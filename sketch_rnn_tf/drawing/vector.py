@@ -69,12 +69,11 @@ def read_svg(path: str | os.PathLike) -> sketch_lib.Sketches:
 
 def parse_svg(text: str, where: str = "SVG") -> sketch_lib.Sketches:
     """Reads the drawings of an SVG document that this module made; see `read_svg`."""
-    import defusedxml
     import defusedxml.ElementTree
 
     try:
         root = defusedxml.ElementTree.fromstring(text)
-    except (defusedxml.ElementTree.ParseError, defusedxml.DefusedXmlException) as error:
+    except (defusedxml.ElementTree.ParseError, ValueError) as error:
         raise ValueError(f"{where}: is not XML that can be read ({error})") from None
     if root.tag != f"{_NAMESPACE}svg" or root.get("class") != "sketches":
         raise ValueError(f"{where}: is not an SVG that sketch_rnn_tf wrote")
