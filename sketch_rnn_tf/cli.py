@@ -155,18 +155,20 @@ def _all_flags(flags: absl_flags.FlagValues) -> list[absl_flags.Flag]:
 
 def _flag_lines(flag: absl_flags.Flag) -> list[str]:
     short = f"-{flag.short_name}, " if flag.short_name else ""
-    default = "" if flag.default in (None, "", [], False) else f" (default: {flag.default_as_str})"
-    shown = (
-        f"  {short}--[no]{flag.name}"
-        if flag.boolean and flag.name != "help"
-        else f"  {short}--{flag.name}"
-    )
+    negation = "[no]" if flag.boolean and flag.name != "help" else ""
+    words = f"{flag.help}{_default(flag)}".split()
+    indent = " " * 6
     return [
-        shown,
-        *textwrap.wrap(
-            f"{flag.help}{default}", 92, initial_indent=" " * 6, subsequent_indent=" " * 6
-        ),
+        f"  {short}--{negation}{flag.name}",
+        *textwrap.wrap(" ".join(words), 92, initial_indent=indent, subsequent_indent=indent),
     ]
+
+
+def _default(flag: absl_flags.Flag) -> str:
+    """Returns what help says of a default; 0 is one, but an empty one says nothing."""
+    if flag.default in (None, "", []) or (flag.boolean and not flag.default):
+        return ""
+    return f" (default: {flag.default_as_str.strip(chr(39))})"
 
 
 def _one_sentence(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -26,3 +27,20 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def vectors():
+    """Returns a function from a name such as `conditional` to Magenta's numbers, or skips."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        for folder in (ROOT / "tests" / "testdata" / "vectors", SHARED / "vectors"):
+            if (folder / f"{name}.npz").exists():
+                with np.load(folder / f"{name}.npz", allow_pickle=False) as content:
+                    return dict(content)
+        pytest.skip(
+            f"needs Magenta's numbers {name}.npz"
+            " (set SKETCH_RNN_SHARED to the folder that has vectors/)"
+        )
+
+    return load

@@ -1,0 +1,149 @@
+"""What every command promises: help, exit codes, one sentence an error, JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from absl import flags as absl_flags
+
+from sketch_rnn_tf import cli
+
+
+def _define(flags):
+    absl_flags.DEFINE_string("data_dir", None, "the data set", flag_values=flags)
+    absl_flags.DEFINE_integer("train_steps", 7, "how long", lower_bound=1, flag_values=flags)
+    absl_flags.DEFINE_integer("seed", 0, "of chance", flag_values=flags)
+    absl_flags.DEFINE_bool("greedy", False, "without chance", flag_values=flags)
+    absl_flags.DEFINE_multi_string("set", [], "key=value", flag_values=flags)
+
+
+def _run(arguments, main=lambda flags: None):
+    return cli.command("sketch-rnn-thing", "Does a thing.\n\nAnd more.", _define, main)(arguments)
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "-help", "--helpfull", "--help=true"])
+def test_help_lists_the_commands_own_flags_and_exits_0(word, capsys):
+    assert _run([word], main=pytest.fail) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: sketch-rnn-thing")
+    assert "Does a thing." in out
+    for flag in ("--data_dir", "--train_steps", "--[no]greedy", "--set", "-h, --help"):
+        assert flag in out
+    assert "how long (default: 7)\n" in out
+    assert "of chance (default: 0)\n" in out
+    assert out.count("(default:") == 2
+    assert "--alsologtostderr" not in out
+    assert err == ""
+
+
+def test_flags_reach_main(capsys):
+    seen = {}
+    arguments = ["--data_dir=x", "--train_steps", "3", "--greedy", "--set", "a=1", "--set=b=2"]
+    assert _run(arguments, lambda flags: seen.update(flags.flag_values_dict())) == 0
+    assert (seen["data_dir"], seen["train_steps"], seen["greedy"]) == ("x", 3, True)
+    assert seen["set"] == ["a=1", "b=2"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_exit_code_of_main_is_the_commands():
+    assert _run([], lambda flags: 5) == 5
+
+
+def test_two_runs_do_not_share_flags():
+    seen = []
+    for arguments in (["--train_steps=3"], []):
+        _run(arguments, lambda flags: seen.append(flags.train_steps))
+    assert seen == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--trian_steps=3"], ["--trian_steps", "--train_steps"]),
+        (["--datadir", "x"], ["--datadir", "--data_dir"]),
+        (["--train_steps=many"], ["train_steps", "many"]),
+        (["--train_steps=0"], ["train_steps"]),
+        (["stray"], ["'stray'"]),
+        (["--", "--help"], ["'--help'"]),
+        (["--train_steps"], ["train_steps"]),
+        (["--flagfile=/nowhere/at/all"], ["/nowhere/at/all"]),
+    ],
+)
+def test_a_wrong_command_line_exits_2_and_names_what_is_wrong(arguments, words, capsys):
+    assert _run(arguments, main=pytest.fail) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("sketch-rnn-thing: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_a_flag_unlike_any_other_gets_no_suggestion(capsys):
+    assert _run(["--zzzzzz"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_required_flags_are_named(capsys):
+    assert _run([], lambda flags: cli.require(flags, "train_steps", "data_dir")) == 2
+    assert "--data_dir is required" in capsys.readouterr().err
+    assert _run(["--data_dir=x"], lambda flags: cli.require(flags, "data_dir")) == 0
+
+
+def _raise(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (ValueError("a.npz: is\nno npz"), 1, "a.npz: is no npz"),
+        (FileNotFoundError(2, "No such file or directory", "x.npz"), 1, "x.npz: No such file or d"),
+        (ValueError(), 1, "ValueError"),
+        (cli.UsageError("--from needs --to"), 2, "--from needs --to (see sketch-rnn-thing --help)"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_errors_are_one_sentence_without_traceback(error, code, sentence, capsys, monkeypatch):
+    monkeypatch.delenv("SKETCH_RNN_DEBUG", raising=False)
+    assert _run([], lambda flags: _raise(error)) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"sketch-rnn-thing: {sentence}")
+    assert err.count("\n") == 1
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(KeyError):
+        _run([], lambda flags: _raise(KeyError("x")))
+
+
+def test_debugging_shows_the_traceback(monkeypatch):
+    monkeypatch.setenv("SKETCH_RNN_DEBUG", "1")
+    with pytest.raises(ValueError, match="deep inside"):
+        _run([], lambda flags: _raise(ValueError("deep inside")))
+
+
+def test_json_is_one_line_without_nan(capsys):
+    numbers = {"loss": float("nan"), "l": [np.float32(0.5), np.inf, np.int64(3)], "n": np.ones(2)}
+    cli.print_json({**numbers, "t": (1, "é")})
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert json.loads(out) == {"loss": None, "l": [0.5, None, 3], "n": [1, 1], "t": [1, "é"]}
+
+
+def test_progress_goes_to_stderr(capsys):
+    cli.say("step 3")
+    assert capsys.readouterr() == ("", "step 3\n")
+
+
+def test_existing_outputs_are_refused(tmp_path):
+    cli.refuse_existing(tmp_path / "new", overwrite=False)
+    cli.refuse_existing(tmp_path, overwrite=True)
+    with pytest.raises(ValueError, match="exists already; --overwrite replaces it"):
+        cli.refuse_existing(tmp_path, overwrite=False)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="exists already"):
+        cli.refuse_existing(tmp_path / "dangling", overwrite=False)
