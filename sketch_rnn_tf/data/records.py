@@ -1,17 +1,20 @@
 """The data set on disk: what a record holds and what `dataset.json` says of it.
 
 `DIR/{train,valid,test}-SSSSS-of-NNNNN.tfrecord` hold `tf.train.Example` messages; `DIR/dataset.json`
-is written last, so a folder without it is unfinished. TensorFlow is imported on use: the
-description can be read without it.
+is written last, so a folder without it is unfinished. TensorFlow is imported on use: a data set
+can be written, checked and described without it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
+import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import google_crc32c
 import numpy as np
 
 from sketch_rnn_tf import files, strokes
@@ -48,6 +51,9 @@ class DatasetInfo:
       shards: [{"file", "split", "num_records", "sha256"}].
       sources: [{"path", "sha256"}].
       dropped: {reason: {class: n}}.
+      cut: {class: n}, sketches that were cut to the longest length allowed.
+      duplicates: near-duplicates that are in the data set (0 after they were dropped).
+      warnings: what looked wrong in the data, one sentence each.
       length_histogram: {points: sketches} over all splits.
       simplification: how absolute coordinates became these points; None: taken as they are.
       schema_version: version of this format.
@@ -60,6 +66,9 @@ class DatasetInfo:
     shards: list[dict[str, Any]]
     sources: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     dropped: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    cut: dict[str, int] = dataclasses.field(default_factory=dict)
+    duplicates: int = 0
+    warnings: list[str] = dataclasses.field(default_factory=list)
     length_histogram: dict[str, int] = dataclasses.field(default_factory=dict)
     simplification: dict[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
@@ -140,20 +149,86 @@ def feature_spec() -> dict[str, Any]:
 
 
 def serialize(record: Record) -> bytes:
-    """Returns a record as the bytes of a `tf.train.Example`, the same for the same record."""
-    import tensorflow as tf
+    """Returns a record as the bytes of a `tf.train.Example`, the same for the same record.
 
-    features = tf.train.Features()
-    features.feature["offsets"].float_list.value.extend(
-        np.asarray(record.strokes[:, :2], np.float32).ravel().tolist()
+    They are the bytes that TensorFlow's own deterministic serialisation gives, put together here so
+    that data can be prepared where there is no TensorFlow and no worker waits for its import.
+    """
+    offsets = np.ascontiguousarray(record.strokes[:, :2], "<f4").tobytes()
+    pen_lifted = record.strokes[:, 2].astype(np.uint8).tobytes()  # a varint below 128 is its byte
+    features = b"".join(
+        (
+            _feature(b"key", _BYTES_LIST, record.key),
+            _feature(b"label", _INT64_LIST, _varint(record.label)),
+            _feature(b"length", _INT64_LIST, _varint(len(record.strokes))),
+            _feature(b"offsets", _FLOAT_LIST, offsets),
+            _feature(b"pen_lifted", _INT64_LIST, pen_lifted),
+        )
     )
-    features.feature["pen_lifted"].int64_list.value.extend(
-        record.strokes[:, 2].astype(np.int64).tolist()
-    )
-    features.feature["length"].int64_list.value.append(len(record.strokes))
-    features.feature["label"].int64_list.value.append(record.label)
-    features.feature["key"].bytes_list.value.append(record.key)
-    return tf.train.Example(features=features).SerializeToString(deterministic=True)
+    return _field(1, features)  # Example.features
+
+
+# Fields of tf.train.Feature, each a message whose field 1 is the value or the packed values.
+_BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
+
+
+def _feature(name: bytes, kind: int, value: bytes) -> bytes:
+    """Returns an entry of Features.feature, a map from names (1) to features (2)."""
+    content = _field(1, value) if value or kind == _BYTES_LIST else b""  # no packed list of none
+    return _field(1, _field(1, name) + _field(2, _field(kind, content)))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Returns a length-delimited protocol buffer field."""
+    size = len(content)
+    if size < 128:
+        return bytes((number << 3 | 2, size)) + content
+    return bytes((number << 3 | 2,)) + _varint(size) + content
+
+
+def _varint(value: int) -> bytes:
+    """Returns a number that is not negative in groups of seven bits, lowest first."""
+    groups = bytearray()
+    while value > 127:
+        groups.append(value & 127 | 128)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)
+
+
+def frame(serialized: bytes) -> bytes:
+    """Returns a record as it stands in a TFRecord file: length, content and their checksums."""
+    length = struct.pack("<Q", len(serialized))
+    return b"".join((length, _masked_crc(length), serialized, _masked_crc(serialized)))
+
+
+def read_frames(path: files.PathLike) -> Iterator[bytes]:
+    """Yields the records of a TFRecord file without TensorFlow, every checksum looked at.
+
+    Raises:
+      ValueError: a record is truncated or altered; the message names file and record.
+    """
+    with open(path, "rb") as stream:
+        for index in itertools.count():
+            head = stream.read(12)
+            if not head:
+                return
+            length = int.from_bytes(head[:8], "little")
+            if len(head) < 12 or _masked_crc(head[:8]) != head[8:]:
+                raise ValueError(f"{path}: record {index} is damaged (its length)")
+            body = stream.read(length + 4)
+            if len(body) < length + 4:
+                raise ValueError(f"{path}: record {index} is truncated")
+            if _masked_crc(body[:length]) != body[length:]:
+                raise ValueError(f"{path}: record {index} is damaged (its content)")
+            yield body[:length]
+
+
+def _masked_crc(content: bytes) -> bytes:
+    """Returns CRC-32C as TFRecord files hold it: rotated and shifted by a constant."""
+    crc = google_crc32c.value(content)
+    rotated = (crc >> 15 | crc << 17) & 0xFFFFFFFF
+    return struct.pack("<I", (rotated + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def read_split(directory: files.PathLike, split: str) -> Iterator[Record]:

@@ -1,0 +1,332 @@
+"""One drawing after the other from a reader to converted rows: pure functions for every engine.
+
+What a record holds and where it goes depends on the drawing and the options only: never on
+which process converts it, nor on what was converted before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from data_prep import readers, simplify, split
+from data_prep.raw_sketch import RawSketch
+
+EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"
+TOO_COMPLEX, DUPLICATE = "too_complex", "duplicate"
+UNKNOWN_CLASS = "(unknown)"
+MAX_MESSAGES = 20  # of what was skipped; the counts are complete
+
+BATCH_BYTES = 32 << 20  # points that a batch holds: what bounds a worker's memory
+
+# One converted drawing besides its points and its key. `order` and then (unit, position) sort
+# records; `place` decides the split; equal `signature` means nearly the same drawing.
+ROW = np.dtype(
+    [
+        ("order", "<u8"),
+        ("place", "<u8"),
+        ("signature", "<u8"),
+        ("unit", "<u4"),
+        ("position", "<u4"),
+        ("points", "<u4"),
+        ("key_bytes", "<u4"),
+        ("label", "<i4"),
+        ("split", "<i4"),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Everything besides the input that decides what the records are.
+
+    Attributes:
+      simplification: of absolute coordinates.
+      min_points: drawings with fewer points are dropped.
+      max_seq_len: drawings with more points are dropped or cut; None: no limit.
+      too_long: "drop" or "cut".
+      resplit: split by hash even what carries a split.
+      seed: of the order of records within a split; splits do not depend on it.
+    """
+
+    simplification: simplify.Simplification = dataclasses.field(
+        default_factory=simplify.Simplification
+    )
+    min_points: int = 2
+    max_seq_len: int | None = None
+    too_long: str = "drop"
+    resplit: bool = False
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.too_long not in ("drop", "cut"):
+            raise ValueError(f"too_long is {self.too_long!r}, expected 'drop' or 'cut'")
+        if self.max_seq_len is not None and self.max_seq_len < max(self.min_points, 1):
+            raise ValueError(
+                f"max_seq_len {self.max_seq_len} is below min_points {self.min_points}:"
+                " no drawing fits"
+            )
+
+
+class Tally:
+    """Counts of what happened to drawings; tallies of parts add up in any order.
+
+    Attributes:
+      read: drawings that the readers yielded.
+      dropped: {(reason, class): n}.
+      cut: {class: n}.
+      absolute: rows that went through the simplification.
+      messages: first sentences on what was skipped, in input order.
+      moments: [n, sum, sum of squares, sum of squared differences of successive rows] of offsets
+        of published rows, which should be relative; see `looks_absolute`.
+      largest: largest absolute offset.
+    """
+
+    def __init__(self):
+        self.read = 0
+        self.absolute = 0
+        self.dropped: Counter = Counter()
+        self.cut: Counter = Counter()
+        self.messages: list[str] = []
+        self.moments = np.zeros((2, 4))
+        self.largest = 0.0
+
+    def add(self, other: Tally) -> Tally:
+        """Adds another part's counts to these; parts are added in input order."""
+        self.read += other.read
+        self.absolute += other.absolute
+        self.dropped += other.dropped
+        self.cut += other.cut
+        self.messages = (self.messages + other.messages)[:MAX_MESSAGES]
+        self.moments = self.moments + other.moments
+        self.largest = max(self.largest, other.largest)
+        return self
+
+    def looks_absolute(self) -> bool:
+        """Whether rows that should be offsets look like positions.
+
+        Positions of successive points lie near each other, far from zero, and change little;
+        offsets are centred and as different from each other as from zero.
+        """
+        n, total, squares, differences = self.moments.T
+        if n[0] < 2 or not squares.all():
+            return False
+        steady = differences < 0.25 * (squares - total * total / n)
+        one_sided = total * total / n > 0.5 * squares
+        return bool((steady & one_sided).any())
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values that `from_json` reads."""
+        return {
+            "read": self.read,
+            "absolute": self.absolute,
+            "dropped": [[*key, n] for key, n in self.dropped.items()],
+            "cut": dict(self.cut),
+            "messages": self.messages,
+            "moments": self.moments.tolist(),
+            "largest": self.largest,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Tally:
+        """Returns the tally that `to_json` wrote."""
+        tally = cls()
+        tally.read, tally.absolute = content["read"], content["absolute"]
+        tally.dropped = Counter({(reason, name): n for reason, name, n in content["dropped"]})
+        tally.cut = Counter(content["cut"])
+        tally.messages, tally.largest = content["messages"], content["largest"]
+        tally.moments = np.array(content["moments"])
+        return tally
+
+
+@dataclasses.dataclass
+class Batch:
+    """Converted drawings of one unit, sorted by `order`.
+
+    Attributes:
+      rows: ROW [R].
+      labels: class names; a row's label is an index into them.
+      keys: R byte strings.
+      strokes: R float32 arrays [N, 3].
+      tally: what happened to the drawings that were read for it.
+    """
+
+    rows: np.ndarray
+    labels: list[str]
+    keys: list[bytes]
+    strokes: list[np.ndarray]
+    tally: Tally
+
+
+def batches(index: int, unit: readers.Unit, options: Options) -> Iterator[Batch]:
+    """Converts a unit of the readers.
+
+    Args:
+      index: the unit's number in the input, which settles the order of equal keys.
+      unit: what to read.
+      options: how to convert.
+
+    Yields:
+      At least one batch, each of about `BATCH_BYTES` of points at most.
+
+    Raises:
+      ReadError: bad input, under the reader's policy for errors.
+    """
+    builder = _Builder(index, options)
+    for drawing in unit.read(builder.skip):
+        builder.add(drawing)
+        if builder.size >= BATCH_BYTES:
+            yield builder.take()
+    yield builder.take()
+
+
+def convert(drawing: RawSketch, options: Options) -> tuple[np.ndarray | None, str | None]:
+    """Converts one drawing.
+
+    Returns:
+      (float32 [N, 3], None, or TOO_LONG when it was cut), or (None, the reason to drop it).
+    """
+    try:
+        strokes = simplify.convert(drawing, options.simplification)
+    except simplify.TooComplexError:
+        return None, TOO_COMPLEX
+    if not len(strokes):
+        return None, EMPTY
+    if len(strokes) < options.min_points:
+        return None, TOO_SHORT
+    strokes = np.array(strokes, np.float32)
+    if options.max_seq_len is None or len(strokes) <= options.max_seq_len:
+        return strokes, None
+    if options.too_long == "drop":
+        return None, TOO_LONG
+    strokes = strokes[: options.max_seq_len]
+    strokes[-1, 2] = 1  # what is cut ends with its pen lifted, like every drawing
+    return strokes, TOO_LONG
+
+
+class _Builder:
+    """Collects converted drawings until they are taken as a batch."""
+
+    def __init__(self, index: int, options: Options):
+        self._index, self._options = index, options
+        self._position = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.size = 0
+        self._rows: list[tuple] = []
+        self._labels: dict[str, int] = {}
+        self._keys: list[bytes] = []
+        self._strokes: list[np.ndarray] = []
+        self._relative: list[bool] = []
+        self._tally = Tally()
+
+    def skip(self, skip: readers.Skip) -> None:
+        """Counts what a reader left out."""
+        self._tally.dropped[skip.reason, skip.label or UNKNOWN_CLASS] += 1
+        if skip.reason != readers.NOT_RECOGNIZED and len(self._tally.messages) < MAX_MESSAGES:
+            self._tally.messages.append(skip.message)
+
+    def add(self, drawing: RawSketch) -> None:
+        """Converts a drawing and keeps or counts it."""
+        self._tally.read += 1
+        strokes, reason = convert(drawing, self._options)
+        if strokes is None:
+            self._tally.dropped[reason, drawing.label] += 1
+            return
+        if reason:
+            self._tally.cut[drawing.label] += 1
+        self._keep(drawing, strokes)
+
+    def _keep(self, drawing: RawSketch, strokes: np.ndarray) -> None:
+        key = drawing.key.encode("utf-8", "surrogateescape")
+        code = split.BY_HASH if self._options.resplit else split.code_of(drawing.split)
+        order = split.stable_hash(drawing.key, "order", self._options.seed)
+        place = split.stable_hash(drawing.group or drawing.key, "split")
+        label = self._labels.setdefault(drawing.label, len(self._labels))
+        self._rows.append(
+            (order, place, 0, self._index, self._position, len(strokes), len(key), label, code)
+        )
+        self._position += 1
+        self._keys.append(key)
+        self._strokes.append(strokes)
+        self._relative.append(drawing.offsets is not None)
+        self._tally.absolute += drawing.offsets is None and not drawing.simplified
+        self.size += strokes.nbytes
+
+    def take(self) -> Batch:
+        """Returns what was collected and starts anew."""
+        rows = np.array(self._rows, ROW)
+        labels, tally = list(self._labels), self._tally
+        if len(rows):
+            points = np.concatenate(self._strokes)
+            tally.largest = float(np.abs(points[:, :2]).max())
+            tally.moments = _moments(points, rows["points"], np.array(self._relative))
+            salts = np.array([split.stable_hash(label, "class") for label in labels], np.uint64)
+            rows["signature"] = signatures(points, rows["points"]) ^ salts[rows["label"]]
+        sorting = np.argsort(rows["order"], kind="stable")
+        keys = [self._keys[i] for i in sorting]
+        strokes = [self._strokes[i] for i in sorting]
+        self._clear()
+        return Batch(rows[sorting], labels, keys, strokes, tally)
+
+
+def _moments(points: np.ndarray, lengths: np.ndarray, relative: np.ndarray) -> np.ndarray:
+    """Returns Tally.moments of the drawings whose rows came as offsets. [2, 4]."""
+    chosen = np.repeat(relative, lengths)
+    if not chosen.any():
+        return np.zeros((2, 4))
+    offsets = points[chosen, :2].astype(np.float64)
+    differences = np.diff(offsets, axis=0)
+    inner = np.ones(len(differences), bool)
+    inner[np.cumsum(lengths[relative])[:-1] - 1] = False  # not from one drawing to the next
+    return np.stack(
+        [
+            np.full(2, float(len(offsets))),
+            offsets.sum(axis=0),
+            (offsets**2).sum(axis=0),
+            (differences[inner] ** 2).sum(axis=0),
+        ],
+        axis=1,
+    )
+
+
+SIGNATURE_BOX = 64
+
+
+def signatures(points: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Returns a number a drawing that nearly equal drawings share, whatever their size and place.
+
+    A drawing is moved and scaled into a box of `SIGNATURE_BOX` units and rounded; the numbers are
+    equal where the points and pens that this leaves are the same.
+
+    Args:
+      points: float32 [S, 3], the stroke-3 rows of all drawings one after the other.
+      lengths: [R], each at least 1; their sum is S.
+
+    Returns:
+      uint64 [R].
+    """
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    places = np.cumsum(points[:, :2], axis=0, dtype=np.float64)
+    low = np.minimum.reduceat(places, starts)  # [R, 2]
+    extent = (np.maximum.reduceat(places, starts) - low).max(axis=1)
+    factor = (SIGNATURE_BOX - 1) / np.where(extent > 0, extent, 1.0)
+    grid = np.rint((places - low[owner]) * factor[owner, None]).astype(np.uint64)
+    tokens = (grid[:, 0] * np.uint64(2 * SIGNATURE_BOX) + grid[:, 1]) * np.uint64(2)
+    tokens += points[:, 2].astype(np.uint64)
+    step = (np.arange(len(points)) - starts[owner]).astype(np.uint64)
+    return np.add.reduceat(_mixed(tokens + _mixed(step)), starts)
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Scrambles 64-bit numbers (the finaliser of SplitMix64)."""
+    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))

@@ -1,0 +1,318 @@
+"""From dense strokes to few points: align, scale, resample, Ramer-Douglas-Peucker.
+
+Google made the simplified Quick, Draw! drawings from the raw ones by this chain, and
+`quickdraw_simplify` gives its points. For any other source the same algorithm runs on its own,
+with an epsilon in the units of the source.
+
+The inner loops exist twice, here in NumPy and in `fast` for numba (extra `[fast]`), and give the
+same points bit for bit: both write out the same floating point operations in the same order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.util
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from data_prep import raw_sketch
+
+QUICKDRAW_SIZE = 255.0  # the longer side of a simplified drawing
+QUICKDRAW_SPACING = 1.0  # between resampled points
+QUICKDRAW_EPSILON = 2.0
+
+MAX_POINTS = 1_000_000  # of one drawing after resampling
+MAX_WORK = 500_000_000  # distances that one stroke may cost; RDP is quadratic at its worst
+
+
+class TooComplexError(ValueError):
+    """A drawing would cost more than any honest one; it is dropped and counted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Simplification:
+    """How absolute coordinates become the points of a data set.
+
+    Attributes:
+      method: "quickdraw" aligns, scales, resamples, simplifies and rounds as Google did; "rdp"
+        simplifies in source units and moves nothing; "none" keeps every point.
+      epsilon: tolerance of the simplification, in units of the result.
+      size: longer side after scaling ("quickdraw" only).
+      spacing: distance between resampled points ("quickdraw" only).
+    """
+
+    method: str = "quickdraw"
+    epsilon: float = QUICKDRAW_EPSILON
+    size: float = QUICKDRAW_SIZE
+    spacing: float = QUICKDRAW_SPACING
+
+    def __post_init__(self):
+        if self.method not in ("quickdraw", "rdp", "none"):
+            raise ValueError(f"simplification {self.method!r}: expected quickdraw, rdp or none")
+        for name in ("epsilon", "size", "spacing"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf") or (name != "epsilon" and not value):
+                raise ValueError(f"simplification: {name} is {value}, expected a positive number")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what `dataset.json` and a run's config hold: the fields that matter."""
+        fields = {"quickdraw": ("epsilon", "size", "spacing"), "rdp": ("epsilon",), "none": ()}
+        return {
+            "method": self.method,
+            **{name: getattr(self, name) for name in fields[self.method]},
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any] | None) -> Simplification:
+        """Returns what `to_json` wrote; Quick, Draw!'s chain where nothing was written."""
+        return cls(**content) if content else cls()
+
+
+def convert(drawing: raw_sketch.RawSketch, simplification: Simplification) -> np.ndarray:
+    """Returns a drawing's stroke-3 rows: the one way from any reader to a data set or a model.
+
+    Args:
+      drawing: what a reader yielded. Rows of published files and drawings that are simplified
+        already are taken as they are.
+      simplification: applied to absolute coordinates.
+
+    Returns:
+      [N, 3]; row 0 of an absolute drawing is (0, 0, pen).
+
+    Raises:
+      TooComplexError: simplifying it would take more than a second or so.
+    """
+    if drawing.offsets is not None or drawing.simplified or simplification.method == "none":
+        return drawing.to_stroke3()
+    polylines = simplify(drawing.polylines, simplification)
+    return dataclasses.replace(drawing, polylines=polylines).to_stroke3()
+
+
+def simplify(
+    polylines: Sequence[np.ndarray], simplification: Simplification | None = None
+) -> list[np.ndarray]:
+    """Simplifies one drawing.
+
+    Args:
+      polylines: arrays [n, 2]; strokes without points are left out.
+      simplification: Quick, Draw!'s by default.
+
+    Returns:
+      float64 arrays [m, 2], one a stroke, each with its first and last point.
+
+    Raises:
+      TooComplexError: see `MAX_POINTS` and `MAX_WORK`.
+    """
+    simplification = simplification or Simplification()
+    strokes = prepared(polylines, simplification)
+    if simplification.method == "none":
+        return strokes
+    return finished(strokes, simplification)
+
+
+def prepared(polylines: Sequence[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
+    """Returns the strokes as the simplification reads them: all steps that know no epsilon."""
+    strokes = [np.asarray(stroke, np.float64) for stroke in polylines if len(stroke)]
+    if simplification.method != "quickdraw" or not strokes:
+        return strokes
+    strokes = align_and_scale(strokes, simplification.size)
+    _refuse_too_long(strokes, simplification.spacing)
+    return [resample(stroke, simplification.spacing) for stroke in strokes]
+
+
+def finished(strokes: Sequence[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
+    """Returns `prepared` strokes simplified, and rounded where the chain rounds."""
+    as_google = simplification.method == "quickdraw"
+    kept = [
+        stroke[simplified_mask(stroke, simplification.epsilon, whole_line=as_google)]
+        for stroke in strokes
+    ]
+    return [np.round(stroke) for stroke in kept] if as_google else kept
+
+
+def quickdraw_simplify(drawing: Sequence[Sequence[Sequence[float]]]) -> list[list[list[int]]]:
+    """Simplifies a raw Quick, Draw! drawing as Google did.
+
+    Args:
+      drawing: the `drawing` of a raw ndjson record: a list of strokes [[x...], [y...], [t...]]; the
+        times are not needed.
+
+    Returns:
+      The `drawing` of the simplified record: strokes [[x...], [y...]] in whole numbers 0 to 255.
+    """
+    polylines = [np.asarray(stroke[:2], np.float64).T for stroke in drawing]
+    return [stroke.T.astype(int).tolist() for stroke in simplify(polylines)]
+
+
+def align_and_scale(strokes: Sequence[np.ndarray], size: float) -> list[np.ndarray]:
+    """Moves a drawing to the top left and makes its longer side `size`; a mere dot stays one."""
+    points = np.concatenate(strokes)
+    low = points.min(axis=0)
+    extent = float((points.max(axis=0) - low).max())
+    factor = size / extent if extent > 0 else 1.0
+    if not np.isfinite(factor):  # an extent so small that the quotient overflows is a dot
+        factor = 1.0
+    return [(stroke - low) * factor for stroke in strokes]
+
+
+def resample(points: np.ndarray, spacing: float) -> np.ndarray:
+    """Places points along a stroke at equal distances; its first and last point are kept.
+
+    Args:
+      points: [n, 2], n > 0.
+      spacing: distance along the stroke.
+
+    Returns:
+      [m, 2]. A stroke without extent gives its point twice, as in Google's files.
+    """
+    return _kernels().resample(np.ascontiguousarray(points, np.float64), float(spacing))
+
+
+def simplified_mask(points: np.ndarray, epsilon: float, whole_line: bool = False) -> np.ndarray:
+    """Chooses points by Ramer-Douglas-Peucker.
+
+    Args:
+      points: [n, 2], n > 0.
+      epsilon: a point that is farther than this from the chord is kept.
+      whole_line: measure to the infinite line through the chord's ends, as Google did. By default
+        to the chord itself, so that no point of the stroke ends up farther than epsilon away.
+
+    Returns:
+      bool [n]; first and last are true.
+
+    Raises:
+      TooComplexError: it took more than `MAX_WORK` distances.
+    """
+    points = np.ascontiguousarray(points, np.float64)
+    keep, work = _kernels().simplified_mask(points, float(epsilon), whole_line, MAX_WORK)
+    if work > MAX_WORK:
+        raise TooComplexError(f"a stroke of {len(points)} points is too complex to simplify")
+    return keep
+
+
+def search_epsilon(
+    drawings: Sequence[Sequence[np.ndarray]],
+    target_length: int,
+    simplification: Simplification,
+    percentile: float = 95.0,
+) -> Simplification:
+    """Finds the smallest epsilon that makes drawings short enough.
+
+    Args:
+      drawings: a sample of polylines.
+      target_length: points that the percentile may have at most.
+      simplification: its method, size and spacing are used.
+      percentile: share of the drawings, in percent, that has to fit.
+
+    Returns:
+      `simplification` with the epsilon found (three significant digits; 0 where all fit as is).
+
+    Raises:
+      ValueError: no drawings, or no epsilon does it because the strokes alone are too many.
+    """
+    ready = [prepared(drawing, simplification) for drawing in drawings]
+    if not ready:
+        raise ValueError(
+            "target length: there is no drawing with absolute coordinates to search on"
+        )
+
+    def fits(epsilon: float) -> bool:
+        candidate = dataclasses.replace(simplification, epsilon=epsilon)
+        lengths = [sum(map(len, finished(drawing, candidate))) for drawing in ready]
+        return float(np.percentile(lengths, percentile, method="higher")) <= target_length
+
+    largest = max(float(np.ptp(np.concatenate(d), axis=0).max()) for d in ready if d) or 1.0
+    return dataclasses.replace(simplification, epsilon=_smallest(fits, 2 * largest, target_length))
+
+
+def _smallest(fits: Callable[[float], bool], largest: float, target_length: int) -> float:
+    """Bisects on a logarithmic scale for the smallest epsilon that fits, rounded up."""
+    if fits(0.0):
+        return 0.0
+    if not fits(largest):
+        raise ValueError(
+            f"target length {target_length}: even with two points a stroke more than 5 % of the"
+            " drawings are longer"
+        )
+    low, high = largest * 1e-7, largest
+    while high / low > 1.002:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return float(f"{high * 1.004:.3g}")
+
+
+def _refuse_too_long(strokes: Sequence[np.ndarray], spacing: float) -> None:
+    length = sum(float(np.abs(np.diff(stroke, axis=0)).sum()) for stroke in strokes)
+    if length / spacing > MAX_POINTS:
+        raise TooComplexError(
+            f"the strokes are {length:.0f} units long, which is too complex to resample"
+        )
+
+
+@functools.cache
+def _kernels() -> types.ModuleType | types.SimpleNamespace:
+    """Returns the compiled inner loops where numba is installed, NumPy's otherwise."""
+    if importlib.util.find_spec("numba") is None:
+        return NUMPY_KERNELS
+    from data_prep import fast
+
+    return fast
+
+
+def _resample(points: np.ndarray, spacing: float) -> np.ndarray:
+    steps = np.diff(points, axis=0)  # [n - 1, 2]
+    lengths = np.sqrt(steps[:, 0] * steps[:, 0] + steps[:, 1] * steps[:, 1])
+    along = np.concatenate([[0.0], np.cumsum(lengths)])  # [n]
+    if not along[-1] > 0:
+        return points[[0, -1]]
+    places = np.arange(int(np.ceil(along[-1] / spacing))) * spacing
+    places = places[places < along[-1]]  # [m - 1]
+    start = np.searchsorted(along, places, side="right") - 1
+    slopes = steps[start] / lengths[start, None]
+    result = slopes * (places - along[start])[:, None] + points[start]
+    return np.concatenate([result, points[-1:]])
+
+
+def _simplified_mask(
+    points: np.ndarray, epsilon: float, whole_line: bool, max_work: int
+) -> tuple[np.ndarray, int]:
+    keep = np.zeros(len(points), bool)
+    keep[[0, -1]] = True
+    spans, work = [(0, len(points) - 1)], 0
+    while spans and work <= max_work:
+        first, last = spans.pop()
+        if last - first < 2:
+            continue
+        work += last - first
+        distances = _distances(points[first + 1 : last], points[first], points[last], whole_line)
+        farthest = int(distances.argmax())
+        if distances[farthest] > epsilon:
+            middle = first + 1 + farthest
+            keep[middle] = True
+            spans += [(middle, last), (first, middle)]
+    return keep, work
+
+
+def _distances(
+    points: np.ndarray, start: np.ndarray, end: np.ndarray, whole_line: bool
+) -> np.ndarray:
+    """Returns the distance of each point to the line, or the chord, from `start` to `end`."""
+    chord_x, chord_y = end - start
+    length = np.sqrt(chord_x * chord_x + chord_y * chord_y)
+    x, y = points[:, 0] - start[0], points[:, 1] - start[1]
+    if not length > 0:
+        return np.sqrt(x * x + y * y)
+    along_x, along_y = chord_x / length, chord_y / length
+    across = np.abs(along_x * y - along_y * x)
+    if whole_line:
+        return across
+    along = along_x * x + along_y * y
+    beyond = np.maximum(np.maximum(-along, along - length), 0.0)
+    return np.where(beyond > 0, np.sqrt(across * across + beyond * beyond), across)
+
+
+NUMPY_KERNELS = types.SimpleNamespace(resample=_resample, simplified_mask=_simplified_mask)

@@ -1,0 +1,90 @@
+"""Converted drawings on their way from the processes that read to those that write.
+
+One file holds one batch: a line of JSON, the rows, the keys, the points. Rows are sorted, so a
+shard (a range of `order`) is one piece of each file and is read without reading the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from data_prep import convert
+from sketch_rnn_tf import files
+
+
+def write(path: files.PathLike, batch: convert.Batch) -> None:
+    """Writes a batch atomically."""
+    header = {
+        "labels": batch.labels,
+        "tally": batch.tally.to_json(),
+        "rows": len(batch.rows),
+        "keys": sum(map(len, batch.keys)),
+    }
+    with named_errors(path), files.atomic_open(path) as stream:
+        stream.write(json.dumps(header).encode() + b"\n")
+        stream.write(batch.rows.tobytes())
+        stream.write(b"".join(batch.keys))
+        for strokes in batch.strokes:
+            stream.write(strokes.tobytes())
+
+
+class Run:
+    """A batch in its file.
+
+    Attributes:
+      rows: convert.ROW [R], in memory.
+      labels: class names; a row's label is an index into them.
+      tally: what happened to the drawings that were read for it.
+    """
+
+    def __init__(self, path: files.PathLike):
+        self.path = pathlib.Path(path)
+        with open(path, "rb") as stream:
+            header = json.loads(stream.readline())
+            self.rows = np.fromfile(stream, convert.ROW, header["rows"])
+            self._keys_at = stream.tell()
+        self._strokes_at = self._keys_at + header["keys"]
+        self.labels: list[str] = header["labels"]
+        self.tally = convert.Tally.from_json(header["tally"])
+
+    def take(self, chosen: np.ndarray) -> Iterator[tuple[np.void, bytes, np.ndarray]]:
+        """Yields (row, key, float32 [N, 3]) of the rows with these sorted indices."""
+        if not len(chosen):
+            return
+        span = slice(int(chosen[0]), int(chosen[-1]) + 1)
+        keys, key_ends = self._column(self.rows["key_bytes"], span, self._keys_at, 1)
+        strokes, ends = self._column(self.rows["points"], span, self._strokes_at, 12)
+        for i in chosen:
+            j = i - span.start
+            key = keys[key_ends[j] : key_ends[j + 1]]
+            row = np.frombuffer(strokes[12 * ends[j] : 12 * ends[j + 1]], "<f4").reshape(-1, 3)
+            yield self.rows[i], key, row
+
+    def _column(
+        self, sizes: np.ndarray, span: slice, start: int, width: int
+    ) -> tuple[bytes, np.ndarray]:
+        """Returns the bytes that a span of rows has in a column, and where each row's begin."""
+        before = int(sizes[: span.start].sum(dtype=np.int64)) * width
+        ends = np.concatenate([[0], np.cumsum(sizes[span], dtype=np.int64)])
+        with open(self.path, "rb") as stream:
+            stream.seek(start + before)
+            return stream.read(int(ends[-1]) * width), ends
+
+
+class named_errors:  # noqa: N801 (reads as a statement)
+    """Gives an OSError that knows no file (a full disk) the name of the file being written."""
+
+    def __init__(self, path: files.PathLike):
+        self._path = os.fspath(path)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and not error.filename and error.errno:
+            raise OSError(error.errno, error.strerror, self._path) from None
