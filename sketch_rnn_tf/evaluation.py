@@ -1,0 +1,125 @@
+"""How well a model explains a data set: the losses of the paper, every sketch counted."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sketch_rnn_tf import files
+from sketch_rnn_tf.data import pipeline, records
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+
+ACTIVE_VARIANCE = 0.01  # a latent is active when Var(E[z|sketch]) exceeds this (arXiv 1509.00519)
+
+
+def evaluate(
+    model: SketchRNN,
+    directory: files.PathLike,
+    split: str,
+    *,
+    scale_factor: float,
+    kl_weight: float,
+    batch_size: int = 100,
+    seed: int = 0,
+    info: records.DatasetInfo | None = None,
+) -> dict[str, Any]:
+    """Computes a split's losses.
+
+    Losses are sums over the sketches divided by (number of sketches) N_max, N_max being the data
+    set's. *Masked* counts the real points only (Magenta's inference mode); *unmasked* counts the
+    pen state of every position up to N_max (the paper's equation and Magenta's training log).
+
+    Args:
+      model: the model.
+      directory: the data set.
+      split: train, valid or test.
+      scale_factor: the model's, source units.
+      kl_weight: final weight of the KL loss, for `cost`.
+      batch_size: sketches at once.
+      seed: of the sampled latent vectors.
+      info: the data set's description where it has been read already.
+
+    Returns:
+      `split`, `num_sketches`, `n_max`, `kl_weight`; `reconstruction_loss`, `offset_loss` and
+      `pen_loss` (masked, z = z_mean), `reconstruction_loss_unmasked`, the same four with
+      `_sampled_z`; `kl_loss` (floored), `kl_raw`, `active_latents`, `nats_per_point`, and
+      `cost` = reconstruction_loss + kl_weight kl_loss.
+
+    Raises:
+      ValueError: the split is empty or damaged.
+    """
+    info = info or records.read_info(directory)
+    batches = pipeline.evaluation_batches(
+        directory,
+        info,
+        split,
+        batch_size=batch_size,
+        scale_factor=scale_factor,
+        length=info.max_length,
+    )
+    sums: dict[str, float] = collections.defaultdict(float)
+    latents = []
+    for index, batch in enumerate(batches):
+        values, z_mean = _batch_sums(model, batch, tf.constant([seed, index], tf.int32))
+        for name, value in values.items():
+            sums[name] += float(value)
+        latents.append(z_mean.numpy())
+    return _report(model, sums, np.concatenate(latents), split, info.max_length, kl_weight)
+
+
+def _batch_sums(model: SketchRNN, batch, seed):
+    """Returns sums over a batch and its z means [B, Z]."""
+    function = getattr(model, "_evaluation_function", None)
+    if function is None:
+        function = tf.function(
+            lambda batch, seed: _terms_of_batch(model, batch, seed), reduce_retracing=True
+        )
+        model._evaluation_function = function
+    return function(batch, seed)
+
+
+def _terms_of_batch(model: SketchRNN, batch, seed):
+    outputs = model(batch, training=False, seed=seed, sample_z=False)
+    terms = model.terms(batch, outputs)
+    sums = {name: tf.reduce_sum(terms[name]) for name in ("offset", "pen", "pen_masked")}
+    sums["sketches"] = tf.cast(tf.shape(batch["lengths"])[0], tf.float32)
+    sums["points"] = tf.cast(tf.reduce_sum(batch["lengths"]), tf.float32)
+    if not model.conditional:
+        return sums, tf.zeros([tf.shape(batch["lengths"])[0], 0])
+    sums["kl"] = tf.reduce_sum(tf.reduce_mean(terms["kl"], axis=1))
+    sampled = model.terms(batch, model(batch, training=False, seed=seed, sample_z=True))
+    sums |= {
+        f"{name}_sampled": tf.reduce_sum(sampled[name]) for name in ("offset", "pen", "pen_masked")
+    }
+    return sums, outputs["z_mean"]
+
+
+def _report(model, sums, latents, split, n_max, kl_weight) -> dict[str, Any]:
+    count = sums["sketches"]
+    losses = {}
+    for suffix, part in (("", ""), ("_sampled_z", "_sampled" if model.conditional else "")):
+        offset = sums["offset" + part] / (count * n_max)
+        pen_masked = sums["pen_masked" + part] / (count * n_max)
+        losses |= {
+            "reconstruction_loss" + suffix: offset + pen_masked,
+            "offset_loss" + suffix: offset,
+            "pen_loss" + suffix: pen_masked,
+            "reconstruction_loss_unmasked" + suffix: offset + sums["pen" + part] / (count * n_max),
+        }
+    kl_raw = sums["kl"] / count if model.conditional else 0.0
+    kl_loss = max(kl_raw, model.kl_tolerance) if model.conditional else 0.0
+    return {
+        "split": split,
+        "num_sketches": int(count),
+        "n_max": n_max,
+        "kl_weight": kl_weight,
+        **losses,
+        "kl_loss": kl_loss,
+        "kl_raw": kl_raw,
+        "cost": losses["reconstruction_loss"] + kl_weight * kl_loss,
+        "active_latents": int((latents.var(axis=0) > ACTIVE_VARIANCE).sum()),
+        "nats_per_point": (sums["offset"] + sums["pen_masked"]) / max(sums["points"], 1.0),
+    }

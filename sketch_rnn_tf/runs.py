@@ -1,0 +1,142 @@
+"""A run directory: everything that is needed to use a trained or imported model.
+
+RUN/config.json      the whole effective configuration
+RUN/best.keras       weights with the lowest validation cost
+RUN/last.keras       weights of the last checkpoint
+RUN/checkpoints/     what training resumes from, a folder a step
+RUN/metrics.jsonl    one object a line
+RUN/tensorboard/     the same for TensorBoard
+RUN/pictures/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+from typing import Any
+
+from sketch_rnn_tf import config, files
+
+CONFIG, BEST, LAST = "config.json", "best.keras", "last.keras"
+CHECKPOINTS, METRICS, TENSORBOARD, PICTURES = (
+    "checkpoints",
+    "metrics.jsonl",
+    "tensorboard",
+    "pictures",
+)
+_STEP = re.compile(r"step-(\d{8,})")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run directory and its configuration."""
+
+    path: pathlib.Path
+    config: config.RunConfig
+
+    def checkpoints(self) -> dict[int, pathlib.Path]:
+        """Returns {step: folder} of the checkpoints that are there, rising."""
+        found = {}
+        for folder in (self.path / CHECKPOINTS).glob("step-*"):
+            match = _STEP.fullmatch(folder.name)
+            if match:
+                found[int(match[1])] = folder
+        return dict(sorted(found.items()))
+
+    def checkpoint_path(self, step: int) -> pathlib.Path:
+        """Returns the folder of a step's checkpoint."""
+        return self.path / CHECKPOINTS / f"step-{step:08d}"
+
+    def weights(self, checkpoint: str = "best") -> pathlib.Path:
+        """Returns the file of chosen weights.
+
+        Args:
+          checkpoint: `best` (the last ones where none are best yet), `last`, or a step.
+
+        Raises:
+          ValueError: there are no such weights; names the steps that there are.
+        """
+        if checkpoint == "best" and (self.path / BEST).is_file():
+            return self.path / BEST
+        if checkpoint in ("best", "last"):
+            if (self.path / LAST).is_file():
+                return self.path / LAST
+            raise ValueError(f"{self.path}: has no weights yet; train it first")
+        steps = self.checkpoints()
+        if not str(checkpoint).isdigit() or int(checkpoint) not in steps:
+            there = ", ".join(str(step) for step in steps) or "none"
+            raise ValueError(
+                f"{self.path}: has no checkpoint {checkpoint!r}; there are best, last and the"
+                f" steps {there}"
+            )
+        return steps[int(checkpoint)] / "model.keras"
+
+    def load_model(self, checkpoint: str = "best"):
+        """Returns the SketchRNN with chosen weights; see `weights`.
+
+        Raises:
+          ValueError: the weights are missing or damaged.
+        """
+        return load_keras(self.weights(checkpoint))
+
+
+def create(path: files.PathLike, configuration: config.RunConfig) -> Run:
+    """Makes a run directory and writes its configuration.
+
+    Raises:
+      ValueError: the folder holds a run already.
+    """
+    path = pathlib.Path(path)
+    if (path / CONFIG).exists():
+        raise ValueError(f"{path}: holds a run already")
+    files.write_json(path / CONFIG, config.to_json(configuration))
+    return Run(path, configuration)
+
+
+def open_run(path: files.PathLike) -> Run:
+    """Opens a run directory.
+
+    Raises:
+      ValueError: it is not one, or its configuration is damaged.
+    """
+    path = pathlib.Path(path)
+    if not (path / CONFIG).is_file():
+        raise ValueError(f"{path}: is not a run directory (it holds no {CONFIG})")
+    content = files.read_json(path / CONFIG)
+    return Run(path, config.from_json(config.RunConfig, content, str(path / CONFIG)))
+
+
+def load_keras(path: files.PathLike):
+    """Loads a SketchRNN from a `.keras` file.
+
+    Raises:
+      ValueError: the file is damaged or holds another kind of model.
+    """
+    import keras
+
+    from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # zipfile, h5py and Keras raise a dozen types for a damaged file
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: cannot be loaded ({reason})") from error
+    if not isinstance(model, SketchRNN):
+        raise ValueError(f"{path}: holds a {type(model).__name__}, expected a SketchRNN")
+    return model
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the packages that decide what a run computes."""
+    import importlib.metadata
+    import platform
+
+    names = ("sketch-rnn-tf", "tensorflow", "keras", "tensorflow-probability", "numpy")
+    found: dict[str, Any] = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found

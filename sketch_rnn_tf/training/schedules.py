@@ -1,0 +1,89 @@
+"""Learning rate and KL weight as functions of the step."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from sketch_rnn_tf import config
+
+
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class FlooredExponential(keras.optimizers.schedules.LearningRateSchedule):
+    """Magenta's learning rate: (start - floor) decay^t + floor, after a linear warm-up.
+
+    Args:
+      start: rate at step 0.
+      floor: rate that it falls to.
+      decay: factor a step.
+      warmup_steps: the rate is multiplied by min(1, (t + 1) / warmup_steps).
+    """
+
+    def __init__(self, start: float, floor: float, decay: float, warmup_steps: int = 0):
+        self.start, self.floor, self.decay = start, floor, decay
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step):
+        """Returns the rate at a step, a float32 scalar."""
+        step = tf.cast(step, tf.float32)
+        rate = (self.start - self.floor) * tf.pow(self.decay, step) + self.floor
+        if self.warmup_steps:
+            rate *= tf.minimum(1.0, (step + 1.0) / self.warmup_steps)
+        return rate
+
+    def get_config(self) -> dict:
+        """Returns the arguments."""
+        return {
+            "start": self.start,
+            "floor": self.floor,
+            "decay": self.decay,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class KLWeight(keras.optimizers.schedules.LearningRateSchedule):
+    """The annealed weight of the KL loss: w - (w - start) R^t.
+
+    With w = 1 and start = 0.01 this is the paper's w (1 - 0.99 R^t).
+
+    Args:
+      weight: w, what it rises to.
+      start: weight at step 0.
+      decay: R.
+    """
+
+    def __init__(self, weight: float = 0.5, start: float = 0.01, decay: float = 0.99995):
+        self.weight, self.start, self.decay = weight, start, decay
+
+    def __call__(self, step):
+        """Returns the weight at a step, a float32 scalar."""
+        risen = tf.pow(self.decay, tf.cast(step, tf.float32))
+        return self.weight - (self.weight - self.start) * risen
+
+    def get_config(self) -> dict:
+        """Returns the arguments."""
+        return {"weight": self.weight, "start": self.start, "decay": self.decay}
+
+
+def learning_rate(training: config.TrainingConfig):
+    """Returns the learning rate schedule of a configuration."""
+    if training.learning_rate_schedule == "exponential":
+        return FlooredExponential(
+            training.learning_rate,
+            training.min_learning_rate,
+            training.learning_rate_decay,
+            training.warmup_steps,
+        )
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if training.warmup_steps else training.learning_rate,
+        decay_steps=max(1, training.train_steps - training.warmup_steps),
+        alpha=training.min_learning_rate / training.learning_rate,
+        warmup_target=training.learning_rate if training.warmup_steps else None,
+        warmup_steps=training.warmup_steps,
+    )
+
+
+def kl_weight(training: config.TrainingConfig) -> KLWeight:
+    """Returns the KL weight schedule of a configuration."""
+    return KLWeight(training.kl_weight, training.kl_weight_start, training.kl_weight_decay)
