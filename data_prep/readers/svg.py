@@ -1,0 +1,306 @@
+"""Reads SVG files, plain or gzip: one drawing a file, one stroke a subpath.
+
+What is drawn: paths (all commands), lines, polylines, polygons, rectangles, circles and ellipses,
+through groups, nested `svg`, `use` of the same file, transforms and viewBox, whether stroked or
+filled. What is hidden is left out (`display`, `visibility`), as are text, images and whatever
+stands in `defs` and the like without being used. Coordinates are the pixels of the viewport; where
+width and height are missing or relative, those of the viewBox.
+
+Entities and references to other files are refused. A document type is allowed, since many tools
+write one, but nothing is fetched for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import defusedxml
+import defusedxml.ElementTree
+import svgelements
+
+from data_prep.raw_sketch import RawSketch
+from data_prep.readers import inflate
+from data_prep.readers.source import Options, Skip, Source
+from data_prep.readers.svg_paths import Curves, GeometryError, numbers, points_as_path
+
+MAX_BYTES = 16 << 20  # of a file: 100,000 points take about one
+_MAX_DEPTH = 100  # of groups, and of `use` in `use`
+_MAX_ELEMENTS = 200_000  # drawn, those that `use` repeats counted again
+_MAX_ATTRIBUTE = (
+    4096  # of a transform, a length or a viewBox: some patterns are slow on longer ones
+)
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_HREF = ("href", "{http://www.w3.org/1999/xlink}href")
+_INVISIBLE = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\s*(?:!|;|$)"
+)
+
+
+class _Place(NamedTuple):
+    """Where an element stands: its coordinate system and the size that percentages refer to."""
+
+    matrix: svgelements.Matrix | None  # None is the identity
+    width: float | None
+    height: float | None
+    depth: int = 0
+
+
+def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSketch | Skip]:
+    """Yields the one drawing of a file.
+
+    Args:
+      source: the file.
+      options: of which `label` and `curve_tolerance` count; the label is the folder's name, or
+        the file's where the file itself is the input.
+      piece: always None.
+
+    Yields:
+      `RawSketch` with polylines.
+
+    Raises:
+      ReadError: the file is no SVG, refused, or broken.
+    """
+    root = _parsed(source)
+    try:
+        strokes = _Drawing(root).curves.flatten(options.curve_tolerance)
+    except GeometryError as error:
+        raise source.error(str(error)) from None
+    key = source.key or source.name
+    yield RawSketch(
+        key=key,
+        label=options.label or source.folder or source.stem,
+        where=source.path,
+        polylines=strokes,
+        group=source.group or key,
+    )
+
+
+def pieces(source: Source, size: int) -> list:
+    """Returns nothing: a file is one drawing."""
+    return []
+
+
+def _parsed(source: Source) -> ElementTree.Element:
+    data = inflate.read_whole(source, MAX_BYTES)
+    parser = defusedxml.ElementTree.DefusedXMLParser(target=ElementTree.TreeBuilder())
+    parser.parser.specified_attributes = True  # a document type cannot multiply its defaults
+    try:
+        parser.feed(data)
+        root = parser.close()
+    except defusedxml.EntitiesForbidden as error:
+        raise source.error(f"declares the entity {error.name!r}, refused") from None
+    except defusedxml.DefusedXmlException:
+        raise source.error("refers to another file, refused") from None
+    except ElementTree.ParseError as error:
+        raise source.error(f"is not whole XML ({error})") from None
+    except (ValueError, LookupError) as error:  # encodings that Python does not know
+        raise source.error(f"is not readable XML ({error})") from None
+    if _tag(root) != "svg":
+        raise source.error("is XML, but its first element is not <svg>")
+    return root
+
+
+def _tag(element: ElementTree.Element) -> str:
+    """Returns an SVG element's name; nothing for what belongs to another vocabulary."""
+    tag = element.tag.removeprefix(_SVG)
+    return "" if tag.startswith("{") else tag
+
+
+class _Drawing:
+    """Walks a document and collects what it draws."""
+
+    def __init__(self, root: ElementTree.Element):
+        self.curves = Curves()
+        self._elements = 0
+        self._by_id: dict[str, ElementTree.Element] = {}
+        self._index(root)
+        self._draw_viewport(root, _Place(None, None, None), is_root=True)
+
+    def _index(self, root: ElementTree.Element) -> None:
+        """Finds the elements by id; refuses references to other files."""
+        for element in root.iter():
+            if "id" in element.attrib:
+                self._by_id.setdefault(element.attrib["id"], element)
+            target = _target(element)
+            if target and not target.startswith(("#", "data:")) and _tag(element) != "a":
+                raise GeometryError(f"refers to another file, {target[:60]!r}, refused")
+
+    def _draw(self, element: ElementTree.Element, place: _Place) -> None:
+        tag = _tag(element)
+        draw = _DRAWERS.get(tag)
+        if draw is None or _is_invisible(element):
+            return
+        self._elements += 1
+        if self._elements > _MAX_ELEMENTS:
+            raise GeometryError(f"draws more than {_MAX_ELEMENTS} elements")
+        if place.depth > _MAX_DEPTH:
+            raise GeometryError(f"is nested more than {_MAX_DEPTH} deep")
+        if "transform" in element.attrib:
+            place = _moved(place, _matrix(_short(element, "transform")))
+        draw(self, element, place)
+
+    def _draw_children(self, element: ElementTree.Element, place: _Place) -> None:
+        inner = place._replace(depth=place.depth + 1)
+        for child in element:
+            self._draw(child, inner)
+
+    def _draw_viewport(
+        self, element: ElementTree.Element, place: _Place, is_root: bool = False
+    ) -> None:
+        """Draws an `svg` or a used `symbol`, which has a coordinate system of its own."""
+        box = list(numbers(_short(element, "viewBox", "")))
+        width = _length(element, "width", place.width)
+        height = _length(element, "height", place.height)
+        x = 0.0 if is_root else _length(element, "x", place.width) or 0.0
+        y = 0.0 if is_root else _length(element, "y", place.height) or 0.0
+        if len(box) != 4:
+            if box:
+                raise GeometryError("has a viewBox that is not four numbers")
+            inner = place if width is None else place._replace(width=width)
+            inner = inner if height is None else inner._replace(height=height)
+            self._draw_children(element, _moved(inner, _translation(x, y)))
+            return
+        width = box[2] if width is None else width
+        height = box[3] if height is None else height
+        if min(box[2], box[3], width, height) <= 0:
+            raise GeometryError("has a viewBox or a size without area")
+        aspect = _short(element, "preserveAspectRatio", "xMidYMid").strip() or "xMidYMid"
+        text = svgelements.Viewbox.viewbox_transform(x, y, width, height, *box, aspect)
+        inner = _Place(place.matrix, box[2], box[3], place.depth)
+        self._draw_children(element, _moved(inner, _matrix(text)))
+
+    def _draw_use(self, element: ElementTree.Element, place: _Place) -> None:
+        used = self._by_id.get((_target(element) or "")[1:])
+        if used is None:
+            return
+        x, y = _length(element, "x", place.width), _length(element, "y", place.height)
+        place = _moved(place, _translation(x or 0.0, y or 0.0))
+        place = place._replace(depth=place.depth + 1)
+        if _tag(used) == "symbol":
+            self._draw_viewport(used, place)
+        else:
+            self._draw(used, place)
+
+    def _draw_path(self, element: ElementTree.Element, place: _Place) -> None:
+        self.curves.add_path(element.get("d", ""), place.matrix)
+
+    def _draw_points(self, element: ElementTree.Element, place: _Place) -> None:
+        data = points_as_path(element.get("points", ""), _tag(element) == "polygon")
+        self.curves.add_path(data, place.matrix)
+
+    def _draw_line(self, element: ElementTree.Element, place: _Place) -> None:
+        x1, x2 = (_length(element, name, place.width) or 0.0 for name in ("x1", "x2"))
+        y1, y2 = (_length(element, name, place.height) or 0.0 for name in ("y1", "y2"))
+        self.curves.add_path(f"M{x1!r} {y1!r}L{x2!r} {y2!r}", place.matrix)
+
+    def _draw_rectangle(self, element: ElementTree.Element, place: _Place) -> None:
+        x, width, rx = (_length(element, name, place.width) for name in ("x", "width", "rx"))
+        y, height, ry = (_length(element, name, place.height) for name in ("y", "height", "ry"))
+        if (width or 0.0) <= 0 or (height or 0.0) <= 0:
+            return  # not rendered, says the standard
+        rx, ry = (ry if rx is None else rx) or 0.0, (rx if ry is None else ry) or 0.0
+        rx, ry = min(max(rx, 0.0), width / 2), min(max(ry, 0.0), height / 2)
+        shape = svgelements.Rect(x or 0.0, y or 0.0, width, height, rx, ry)
+        self.curves.add_shape(shape, place.matrix)
+
+    def _draw_ellipse(self, element: ElementTree.Element, place: _Place) -> None:
+        cx = _length(element, "cx", place.width) or 0.0
+        cy = _length(element, "cy", place.height) or 0.0
+        if _tag(element) == "circle":
+            rx = ry = _length(element, "r", _diagonal(place)) or 0.0
+        else:
+            rx, ry = _length(element, "rx", place.width), _length(element, "ry", place.height)
+            rx, ry = (ry if rx is None else rx) or 0.0, (rx if ry is None else ry) or 0.0
+        if rx > 0 and ry > 0:
+            self.curves.add_shape(svgelements.Ellipse(cx, cy, rx, ry), place.matrix)
+
+
+_DRAWERS = {
+    **dict.fromkeys(("g", "a", "switch"), _Drawing._draw_children),
+    "svg": _Drawing._draw_viewport,
+    "use": _Drawing._draw_use,
+    "path": _Drawing._draw_path,
+    **dict.fromkeys(("polyline", "polygon"), _Drawing._draw_points),
+    "line": _Drawing._draw_line,
+    "rect": _Drawing._draw_rectangle,
+    **dict.fromkeys(("circle", "ellipse"), _Drawing._draw_ellipse),
+}
+
+
+def _target(element: ElementTree.Element) -> str | None:
+    """Returns what an element's href refers to."""
+    for name in _HREF:
+        if name in element.attrib:
+            return element.attrib[name].strip()
+    return None
+
+
+def _is_invisible(element: ElementTree.Element) -> bool:
+    attributes = element.attrib
+    return (
+        attributes.get("display") == "none"
+        or attributes.get("visibility") in ("hidden", "collapse")
+        or ("style" in attributes and _INVISIBLE.search(attributes["style"]) is not None)
+    )
+
+
+def _short(element: ElementTree.Element, name: str, default: str | None = None) -> str:
+    """Returns an attribute that has no reason to be long."""
+    text = element.get(name, default)
+    if len(text) > _MAX_ATTRIBUTE:
+        raise GeometryError(f"has an attribute {name} of {len(text)} characters")
+    return text
+
+
+def _length(element: ElementTree.Element, name: str, whole: float | None) -> float | None:
+    """Returns a length in pixels.
+
+    Args:
+      element: the element.
+      name: of the attribute.
+      whole: what 100 % is, where it is known.
+
+    Returns:
+      None where the attribute is missing, `auto`, or a percentage of something unknown.
+    """
+    text = _short(element, name, "").strip()
+    if not text or text == "auto":
+        return None
+    try:
+        value = svgelements.Length(text).value(ppi=96, relative_length=whole, font_size=16)
+    except (ArithmeticError, ValueError, TypeError):
+        raise GeometryError(f"has the length {name}={text[:40]!r}") from None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _diagonal(place: _Place) -> float | None:
+    """Returns what a percentage of no particular direction refers to."""
+    if place.width is None or place.height is None:
+        return None
+    return ((place.width**2 + place.height**2) / 2) ** 0.5
+
+
+def _matrix(text: str) -> svgelements.Matrix | None:
+    if not text.strip():
+        return None
+    try:
+        matrix = svgelements.Matrix(text)
+        values = [float(value) for value in (matrix[i] for i in range(6))]
+    except Exception:  # svgelements promises no narrower type for broken transforms
+        raise GeometryError(f"has the transform {text[:60]!r}, which is broken") from None
+    return svgelements.Matrix(*values)
+
+
+def _translation(x: float, y: float) -> svgelements.Matrix | None:
+    return svgelements.Matrix(1, 0, 0, 1, x, y) if x or y else None
+
+
+def _moved(place: _Place, matrix: svgelements.Matrix | None) -> _Place:
+    """Returns a place whose coordinate system is `matrix` inside that of `place`."""
+    if matrix is None:
+        return place
+    return place._replace(matrix=matrix if place.matrix is None else matrix * place.matrix)
