@@ -11,7 +11,7 @@ same input gives the same bytes. Every picture takes the options of `lay_out`.
 
 from sketch_rnn_tf.drawing.layout import lay_out
 from sketch_rnn_tf.drawing.raster import gif, png
-from sketch_rnn_tf.drawing.saving import SUFFIXES, json_text, save
+from sketch_rnn_tf.drawing.saving import SUFFIXES, check_suffix, json_text, save
 from sketch_rnn_tf.drawing.sketch import Sketch, Sketches
 from sketch_rnn_tf.drawing.vector import grid, parse_svg, read_svg, svg
 
@@ -19,6 +19,7 @@ __all__ = [
     "SUFFIXES",
     "Sketch",
     "Sketches",
+    "check_suffix",
     "gif",
     "grid",
     "json_text",

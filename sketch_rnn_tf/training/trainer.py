@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation, files, runs
 from sketch_rnn_tf.data import pipeline, records
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import build, dropout
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
 from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import checkpoints, schedules
@@ -150,7 +150,7 @@ def losses_in_parts(
     for part in range(parts):
         rows = slice(size * part // parts, size * (part + 1) // parts)
         piece = {name: value[rows] for name, value in batch.items()}
-        outputs = model(piece, training=True, seed=seed + [0, part])
+        outputs = model(piece, training=True, seed=dropout.fold(seed, part))
         terms.append(model.terms(piece, outputs))
     joined = {name: tf.concat([term[name] for term in terms], axis=0) for name in terms[0]}
     return model.reduce(joined, kl_weight)
@@ -245,7 +245,7 @@ class Trainer:
     def _step(self, batch: dict[str, tf.Tensor]) -> None:
         """One optimiser step; its losses are added to the running sums."""
         step = self.optimizer.iterations
-        seed = tf.stack([tf.cast(step, tf.int32), tf.constant(self.training.seed * 1024)])
+        seed = tf.stack([tf.constant(self.training.seed, tf.int32), tf.cast(step, tf.int32)])
         with tf.GradientTape() as tape:
             values = losses_in_parts(
                 self.model, batch, self.kl_weight(step), seed, self.training.parallel_parts
