@@ -76,6 +76,24 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
+def run(
+    job: Job, workspace: pathlib.Path, workers: int, runner: Sequence[str] | None = None
+) -> Result:
+    """Runs a job by the engine that is wanted.
+
+    Args:
+      job: what to do.
+      workspace: a folder for the finished shards.
+      workers: processes of the local engine.
+      runner: flags for Apache Beam; None: the local engine.
+    """
+    if runner is None:
+        return run_local(job, workspace, workers)
+    from data_prep import beam_engine
+
+    return beam_engine.run(job, workspace, runner)
+
+
 def run_local(job: Job, workspace: pathlib.Path, workers: int) -> Result:
     """Runs a job on this machine.
 
@@ -211,8 +229,7 @@ def _chosen(run: spool.Run, decided: plan.Plan, code: int, number: int) -> np.nd
     last = np.searchsorted(orders, np.uint64(behind)) if behind < 1 << 64 else len(orders)
     rows = run.rows[first:last]
     dropped = np.load(f"{run.path}.dropped.npy")[first:last]
-    splitter = split.Splitter((1, 0, 0))
-    splitter.borders = decided.borders
+    splitter = split.Splitter.of(decided.borders)
     return first + np.flatnonzero((plan.split_codes(rows, splitter) == code) & ~dropped)
 
 

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import itertools
+import json
 import os
 import sys
 import time
@@ -26,6 +25,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
+import sketch_rnn_tf
 from sketch_rnn_tf import cli
 
 NAME = "sketch-rnn-prepare"
@@ -33,12 +33,11 @@ NAME = "sketch-rnn-prepare"
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
-    define = functools.partial
-    text = define(absl_flags.DEFINE_string, flag_values=flags)
-    number = define(absl_flags.DEFINE_integer, flag_values=flags)
-    real = define(absl_flags.DEFINE_float, flag_values=flags)
-    switch = define(absl_flags.DEFINE_bool, flag_values=flags)
-    choice = define(absl_flags.DEFINE_enum, flag_values=flags)
+    text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
+    number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
+    real = functools.partial(absl_flags.DEFINE_float, flag_values=flags)
+    switch = functools.partial(absl_flags.DEFINE_bool, flag_values=flags)
+    choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
 
     absl_flags.DEFINE_multi_string(
         "input", [], "file, folder or package:kanjivg; may be repeated", flag_values=flags
@@ -135,27 +134,42 @@ def prepare(
     Raises:
       ValueError: bad input, an occupied output folder, an empty split; one clear sentence.
     """
-    from data_prep import convert, engines, readers, split, write
+    from data_prep import convert, engines, sources, split
 
     fractions = split.parse_fractions(splits)
-    units = [unit for path in inputs for unit in readers.units(path, **(reading or {}))]
+    units = sources.units(inputs, reading or {}, beam=runner is not None)
     simplification = _simplification(units, simplify_epsilon, target_length)
     options = convert.Options(simplification, **(filters or {}))
     job = engines.Job(units, options, fractions, drop_duplicates, shard_bytes)
     workers = workers or engines.default_workers()
-    sources = [_source(path, workers) for path in inputs]
+    described = [sources.describe(path, workers) for path in inputs]
+    convey = _to_remote if sources.is_remote(str(output_dir)) else _to_folder
+    return convey(job, str(output_dir), described, overwrite, workers, runner)
+
+
+def _to_folder(job, output_dir, sources, overwrite, workers, runner):
+    """Runs a job whose output folder is on this machine."""
+    from data_prep import engines, write
+
     with write.output_directory(output_dir, _fingerprint(job, sources), overwrite) as workspace:
         folder, resumed = workspace
         if resumed:
             cli.say(f"{output_dir}: continuing where an interrupted run ended")
-        if runner is None:
-            result = engines.run_local(job, folder, workers)
-        else:
-            from data_prep import beam_engine
-
-            result = beam_engine.run(job, folder, runner)
+        result = engines.run(job, folder, workers, runner)
         info = _info(job, result, sources)
         write.publish(output_dir, info)
+    return info
+
+
+def _to_remote(job, output_dir, sources, overwrite, workers, runner):
+    """Runs a job whose output folder only Beam can reach."""
+    if runner is None:
+        raise ValueError(f"{output_dir}: writing there needs --engine beam")
+    from data_prep import beam_engine
+
+    with beam_engine.remote_output(output_dir, overwrite) as workspace:
+        info = _info(job, beam_engine.run(job, workspace, runner), sources)
+        beam_engine.publish(output_dir, info)
     return info
 
 
@@ -182,7 +196,7 @@ def _info(job, result, sources: list[dict[str, Any]]):
 
 def _simplification(units, epsilon: float | None, target_length: int | None):
     """Returns how to simplify; searches the epsilon when a target length is given."""
-    from data_prep import simplify
+    from data_prep import simplify, sources
 
     if target_length is None:
         if epsilon is None:
@@ -192,60 +206,20 @@ def _simplification(units, epsilon: float | None, target_length: int | None):
         raise cli.UsageError("give either --simplify_epsilon or --target_length")
     if target_length < 2:
         raise cli.UsageError(f"--target_length is {target_length}, expected at least 2")
-    found = simplify.search_epsilon(_sample(units), target_length, simplify.Simplification())
+    found = simplify.search_epsilon(sources.sample(units), target_length, simplify.Simplification())
     cli.say(f"target length {target_length}: epsilon {found.epsilon:g} of {found.size:g}")
     return found
 
 
-SAMPLE = 2000
-
-
-def _sample(units) -> list:
-    """Returns the polylines of up to `SAMPLE` absolute drawings from all over the input."""
-    each = max(1, -(-SAMPLE // len(units)))
-    step = max(1, len(units) // SAMPLE)
-    return [
-        drawing.polylines
-        for unit in units[::step]
-        for drawing in itertools.islice(unit.read(), each)
-        if drawing.polylines and not drawing.simplified
-    ]
-
-
-def _source(path: str, workers: int) -> dict[str, Any]:
-    """Returns the entry of an input in `sources`: of a folder, one checksum of all its files."""
-    from data_prep import engines, readers
-    from sketch_rnn_tf import files
-
-    paths = readers.source_files(path)
-    if paths == [path]:
-        return {"path": path, "sha256": files.sha256_of_file(path), "files": 1}
-    digest = hashlib.sha256()
-    root = os.path.commonpath(paths) if len(paths) > 1 else os.path.dirname(paths[0])
-    chunks = [paths[i : i + 1000] for i in range(0, len(paths), 1000)]
-    sums = itertools.chain.from_iterable(engines.ordered_map(_checksums, chunks, workers))
-    for name, checksum in zip(paths, sums, strict=True):
-        digest.update(f"{os.path.relpath(name, root)}\0{checksum}\n".encode())
-    return {"path": path, "sha256": digest.hexdigest(), "files": len(paths)}
-
-
-def _checksums(paths: Sequence[str]) -> list[str]:
-    from sketch_rnn_tf import files
-
-    return [files.sha256_of_file(path) for path in paths]
-
-
 def _fingerprint(job, sources: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns everything that decides the shards, for telling whether old work can be used."""
-    import json
-
-    reading = dataclasses.asdict(job.units[0].options)
     return json.loads(
         json.dumps(
             {
+                "version": sketch_rnn_tf.__version__,
                 "sources": sources,
-                "reading": reading,
-                "units": len(job.units),
+                "units": [[unit.path, unit.size] for unit in job.units],
+                "reading": repr(job.units[0]) if job.units else "",
                 "options": dataclasses.asdict(job.options),
                 "fractions": job.fractions,
                 "drop_duplicates": job.drop_duplicates,

@@ -37,8 +37,8 @@ class Progress:
 
     def _line(self, now: float, note: str) -> str:
         share = min(self._done / self._total, 1.0)
-        left = (now - self._start) * (1 - share) / share if share else float("inf")
-        rest = f", {duration(left)} left" if share else ""
+        left = (now - self._start) * (1 - share) / share if share else 0.0
+        rest = f", {duration(left)} left" if share > 0.02 else ""  # earlier it would be a guess
         return f"{self._what}: {100 * share:3.0f} %{rest}{', ' + note if note else ''}"
 
     def _show(self, line: str) -> None:

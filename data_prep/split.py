@@ -72,6 +72,13 @@ class Splitter:
         if 0 < len(groups) <= SMALL:
             self.borders = _filled(groups, self.borders, [share > 0 for share in fractions])
 
+    @classmethod
+    def of(cls, borders: Sequence[float]) -> Splitter:
+        """Returns a splitter with these borders."""
+        splitter = cls((1, 0, 0))
+        splitter.borders = tuple(borders)
+        return splitter
+
     def codes(self, places: np.ndarray) -> np.ndarray:
         """Returns split codes int8 for group hashes uint64 of any shape."""
         return np.searchsorted(self.borders, _unit_interval(places), side="right").astype(np.int8)

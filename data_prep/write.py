@@ -260,9 +260,14 @@ def publish(directory: files.PathLike, info: records.DatasetInfo) -> None:
     directory = pathlib.Path(directory)
     (directory / records.DESCRIPTION).unlink(missing_ok=True)
     for entry in list(os.scandir(directory)):
-        if _SHARD.fullmatch(entry.name):
+        if is_shard(entry.name):
             os.unlink(entry.path)
     for shard in info.shards:
         os.replace(directory / WORKSPACE / shard["file"], directory / shard["file"])
     records.write_info(directory, info)
     shutil.rmtree(directory / WORKSPACE)
+
+
+def is_shard(path: str) -> bool:
+    """Whether a file's name is a shard's."""
+    return _SHARD.fullmatch(path.rpartition("/")[2]) is not None

@@ -1,0 +1,418 @@
+"""The conversion as an Apache Beam pipeline (extra `[beam]`): for more drawings than one machine.
+
+Input and output may lie on any file system that Beam knows (`gs://...`, `s3://...`, `hdfs://...`).
+Bad input is not an exception in a worker, which a runner would try again and then report in its own
+words: it travels through the pipeline as a sentence and ends the run here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from data_prep import convert, engines, plan, readers, split, write
+from data_prep.raw_sketch import RawSketch
+from sketch_rnn_tf.data import records
+
+try:
+    import apache_beam as beam
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+except ImportError:
+    raise ValueError("--engine beam needs Apache Beam: pip install sketch-rnn-tf[beam]") from None
+
+RESULT = "result.json"
+
+# A drawing between two steps: (row of convert.ROW as bytes, class, key, points as bytes).
+Sketch = tuple[bytes, str, bytes, bytes]
+
+
+def run(
+    job: engines.Job, workspace: str | os.PathLike, runner_flags: Sequence[str]
+) -> engines.Result:
+    """Runs a job on a Beam runner and waits for it.
+
+    Args:
+      job: what to do.
+      workspace: folder for the finished shards; all workers must be able to write there.
+      runner_flags: Beam's flags, such as `--runner=FlinkRunner`.
+
+    Raises:
+      ValueError: what the local engine would raise, in the same words.
+    """
+    target = os.fspath(workspace)
+    with beam.Pipeline(options=PipelineOptions(list(runner_flags))) as pipeline:
+        _build(pipeline, job, target)
+    with FileSystems.open(FileSystems.join(target, RESULT)) as stream:
+        content = json.loads(stream.read())
+    if content["error"]:
+        raise ValueError(content["error"])
+    shards = sorted(map(write.Shard.from_json, content["shards"]), key=_shard_order)
+    tally = convert.Tally.from_json(content["tally"])
+    return engines.Result(content["classes"], shards, tally, content["near"], content["leaking"])
+
+
+def _shard_order(shard: write.Shard) -> tuple[int, str]:
+    return records.SPLITS.index(shard.split), shard.file
+
+
+def _build(pipeline: beam.Pipeline, job: engines.Job, target: str) -> None:
+    """Lays out the pipeline from units to shards and `RESULT`."""
+    converted = (
+        pipeline
+        | "Units" >> beam.Create(list(enumerate(job.units)))
+        | "Spread" >> beam.Reshuffle()
+        | "Convert" >> beam.ParDo(_Convert(job.options)).with_outputs("tally", main="sketches")
+    )
+    tallies = converted.tally | "Tallies" >> beam.combiners.ToList()
+    borders = _borders(converted.sketches, job)
+    coded = converted.sketches | "Split" >> beam.Map(_with_split, beam.pvalue.AsSingleton(borders))
+    near = _count_near(coded)
+    kept, dropped = _without_duplicates(coded) if job.drop_duplicates else (coded, None)
+    facts = kept | "Facts" >> beam.CombineGlobally(_Facts())
+    dropped = (
+        dropped | "Count dropped" >> beam.combiners.Count.PerElement() | beam.combiners.ToList()
+        if dropped is not None
+        else pipeline | "None dropped" >> beam.Create([[]])
+    )
+    start = pipeline | "Start" >> beam.Create([None])
+    decided = start | "Plan" >> beam.Map(
+        _decide,
+        job,
+        *(beam.pvalue.AsSingleton(part) for part in (borders, facts, tallies, near, dropped)),
+    )
+    shards = (
+        kept
+        | "Shard" >> beam.FlatMap(_to_shard, beam.pvalue.AsSingleton(decided))
+        | "Gather" >> beam.GroupByKey()
+        | "Write" >> beam.Map(_write_shard, beam.pvalue.AsSingleton(decided), target)
+        | "Shards" >> beam.combiners.ToList()
+    )
+    decided | "Finish" >> beam.Map(_finish, beam.pvalue.AsSingleton(shards), target)
+
+
+class _Convert(beam.DoFn):
+    """(number, unit) -> sketches; besides, (number, tally, error or None)."""
+
+    def __init__(self, options: convert.Options):
+        self._options = options
+
+    def process(self, numbered: tuple[int, readers.Unit]) -> Iterator[Any]:
+        number, unit = numbered
+        tally, error = convert.Tally(), None
+        try:
+            for batch in convert.batches(number, unit, self._options):
+                tally.add(batch.tally)
+                yield from _sketches(batch)
+        except ValueError as problem:  # ReadError is one
+            error = str(problem)
+        yield beam.pvalue.TaggedOutput("tally", (number, json.dumps(tally.to_json()), error))
+
+
+def _sketches(batch: convert.Batch) -> Iterator[Sketch]:
+    for i, strokes in enumerate(batch.strokes):
+        row = batch.rows[i : i + 1]
+        yield row.tobytes(), batch.labels[row["label"][0]], batch.keys[i], strokes.tobytes()
+
+
+def _row(sketch: Sketch) -> np.ndarray:
+    """Returns a sketch's row, convert.ROW [1]."""
+    return np.frombuffer(sketch[0], convert.ROW)
+
+
+def _borders(sketches: beam.PCollection, job: engines.Job) -> beam.PCollection:
+    """Returns one element: the splitter's borders."""
+    return (
+        sketches
+        | "Places"
+        >> beam.FlatMap(lambda sketch: [int(_row(sketch)["place"][0])] * _by_hash(sketch))
+        | "Few places" >> beam.CombineGlobally(_Smallest(split.SMALL + 1))
+        | "Borders" >> beam.Map(_borders_of, job.fractions)
+    )
+
+
+def _by_hash(sketch: Sketch) -> bool:
+    return bool(_row(sketch)["split"][0] < 0)
+
+
+def _borders_of(places: list[int], fractions: Sequence[float]) -> tuple[float, float]:
+    return split.Splitter(fractions, places if len(places) <= split.SMALL else ()).borders
+
+
+class _Smallest(beam.CombineFn):
+    """The n smallest different numbers."""
+
+    def __init__(self, n: int):
+        self._n = n
+
+    def create_accumulator(self) -> list[int]:
+        return []
+
+    def add_input(self, accumulator: list[int], number: int) -> list[int]:
+        if len(accumulator) >= self._n and number >= accumulator[-1]:
+            return accumulator
+        return sorted({*accumulator, number})[: self._n]
+
+    def merge_accumulators(self, accumulators: Iterable[list[int]]) -> list[int]:
+        return sorted({number for part in accumulators for number in part})[: self._n]
+
+    def extract_output(self, accumulator: list[int]) -> list[int]:
+        return accumulator
+
+
+def _with_split(sketch: Sketch, borders: tuple[float, float]) -> Sketch:
+    """Settles a sketch's split."""
+    row = _row(sketch).copy()
+    row["split"] = plan.split_codes(row, split.Splitter.of(borders))
+    return (row.tobytes(), *sketch[1:])
+
+
+def _count_near(coded: beam.PCollection) -> beam.PCollection:
+    """Returns one element: (near-duplicates, train drawings that resemble one of another split)."""
+    return (
+        coded
+        | "Signature" >> beam.Map(_signature_and_split)
+        | "Alike" >> beam.CombinePerKey(_add_up)
+        | "Near" >> beam.Map(lambda item: (sum(item[1]) - 1, _leaking(item[1])))
+        | "Sum near" >> beam.CombineGlobally(_add_pairs)
+    )
+
+
+def _signature_and_split(sketch: Sketch) -> tuple[bytes, tuple[int, int, int]]:
+    row = _row(sketch)[0]
+    return row["signature"].tobytes(), tuple(int(row["split"] == code) for code in range(3))
+
+
+def _add_up(counts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    total = [0, 0, 0]
+    for part in counts:
+        total = [a + b for a, b in zip(total, part, strict=True)]
+    return tuple(total)
+
+
+def _add_pairs(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    near = leaking = 0
+    for more_near, more_leaking in pairs:
+        near, leaking = near + more_near, leaking + more_leaking
+    return near, leaking
+
+
+def _leaking(counts: tuple[int, int, int]) -> int:
+    return counts[0] if counts[1] + counts[2] else 0
+
+
+def _without_duplicates(coded: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+    """Returns the sketches that stay and the classes of those that do not."""
+    chosen = (
+        coded
+        | "By signature"
+        >> beam.Map(lambda sketch: (_row(sketch)["signature"][0].tobytes(), sketch))
+        | "Alike sketches" >> beam.GroupByKey()
+        | "Choose" >> beam.FlatMap(_choose).with_outputs("dropped", main="kept")
+    )
+    return chosen.kept, chosen.dropped
+
+
+def _choose(group: tuple[bytes, Iterable[Sketch]]) -> Iterator[Any]:
+    sketches = list(group[1])
+    rows = np.concatenate([_row(sketch) for sketch in sketches])
+    again = plan.duplicates(rows, rows["split"])
+    for sketch, dropped in zip(sketches, again, strict=True):
+        yield beam.pvalue.TaggedOutput("dropped", sketch[1]) if dropped else sketch
+
+
+class _Facts(beam.CombineFn):
+    """Sketches and bytes of each split, and the classes: (sketches, bytes, class names)."""
+
+    def create_accumulator(self) -> tuple:
+        return [0, 0, 0], [0, 0, 0], set()
+
+    def add_input(self, facts: tuple, sketch: Sketch) -> tuple:
+        row = _row(sketch)
+        code = int(row["split"][0])
+        facts[0][code] += 1
+        facts[1][code] += int(plan.stored_bytes(row)[0])
+        facts[2].add(sketch[1])
+        return facts
+
+    def merge_accumulators(self, parts: Iterable[tuple]) -> tuple:
+        merged = self.create_accumulator()
+        for sketches, stored, classes in parts:
+            for code in range(3):
+                merged[0][code] += sketches[code]
+                merged[1][code] += stored[code]
+            merged[2].update(classes)
+        return merged
+
+    def extract_output(self, facts: tuple) -> tuple:
+        return facts[0], facts[1], sorted(facts[2])
+
+
+def _decide(
+    _: None,
+    job: engines.Job,
+    borders: tuple[float, float],
+    facts: tuple,
+    tallies: list[tuple],
+    near: tuple[int, int],
+    dropped: list[tuple[str, int]],
+) -> dict[str, Any]:
+    """Returns the plan and everything of the result but the shards, or the error."""
+    tally, errors = convert.Tally(), []
+    for _, content, error in sorted(tallies):
+        tally.add(convert.Tally.from_json(json.loads(content)))
+        errors += [error] if error else []
+    for label, count in dropped:
+        tally.dropped[convert.DUPLICATE, label] += count
+    sketches, stored, classes = facts
+    try:
+        if errors:
+            raise ValueError(errors[0])
+        plan.check_splits(sketches, job.fractions, tally.dropped)
+    except ValueError as problem:
+        return {"error": str(problem)}
+    shards = tuple(plan.shard_count(size, job.shard_bytes) for size in stored)
+    return {
+        "error": None,
+        "plan": plan.Plan(classes, borders, shards, tuple(sketches)).to_json(),
+        "classes": classes,
+        "tally": tally.to_json(),
+        "near": near[0],
+        "leaking": near[1],
+    }
+
+
+def _to_shard(sketch: Sketch, decided: dict[str, Any]) -> Iterator[tuple[bytes, Sketch]]:
+    if decided["error"]:
+        return
+    row = _row(sketch)
+    code = int(row["split"][0])
+    number = int(plan.shard_of(row["order"], decided["plan"]["shards"][code])[0])
+    yield f"{code} {number}".encode(), sketch
+
+
+def _write_shard(
+    group: tuple[bytes, Iterable[Sketch]], decided: dict[str, Any], target: str
+) -> dict[str, Any]:
+    """Writes a shard on the worker's disk, then copies it to the workspace."""
+    code, number = map(int, group[0].split())
+    sketches = []
+    for sketch in group[1]:
+        row = _row(sketch)[0]
+        place = (int(row["order"]), int(row["unit"]), int(row["position"]))
+        strokes = np.frombuffer(sketch[3], "<f4").reshape(-1, 3)
+        sketches.append((place, sketch[1], sketch[2], strokes))
+    with tempfile.TemporaryDirectory() as folder:
+        planned = plan.Plan(**decided["plan"])
+        shard = engines.write_sorted(pathlib.Path(folder), planned, code, number, sketches)
+        with (
+            open(pathlib.Path(folder, shard.file), "rb") as source,
+            FileSystems.create(
+                FileSystems.join(target, shard.file), compression_type=_UNCOMPRESSED
+            ) as sink,
+        ):
+            shutil.copyfileobj(source, sink, 1 << 20)
+    return shard.to_json()
+
+
+def _finish(decided: dict[str, Any], shards: list[dict[str, Any]], target: str) -> None:
+    with FileSystems.create(FileSystems.join(target, RESULT)) as sink:
+        sink.write(json.dumps({**decided, "shards": shards}).encode())
+
+
+_UNCOMPRESSED = beam.io.filesystem.CompressionTypes.UNCOMPRESSED
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoteUnit:
+    """A file that only Beam's file systems can reach: copied to the worker, then read there.
+
+    Attributes:
+      path: the file's address.
+      size: its bytes.
+      reading: keyword arguments of `readers.units`.
+    """
+
+    path: str
+    size: int
+    reading: dict[str, Any]
+
+    def read(self, on_skip: Callable[[readers.Skip], None] | None = None) -> Iterator[RawSketch]:
+        """Yields the file's drawings: see `readers.Unit.read`."""
+        with tempfile.TemporaryDirectory() as folder:
+            local = os.path.join(folder, FileSystems.split(self.path)[1])
+            with (
+                FileSystems.open(self.path, compression_type=_UNCOMPRESSED) as source,
+                open(local, "wb") as sink,
+            ):
+                shutil.copyfileobj(source, sink, 1 << 20)
+            for unit in readers.units(local, **self.reading):
+                yield from unit.read(on_skip)
+
+
+def remote_units(path: str, reading: dict[str, Any]) -> list[RemoteUnit]:
+    """Returns the units of a remote file, folder (ending in /) or pattern with `*`, sorted.
+
+    Raises:
+      ValueError: nothing matches.
+    """
+    return [RemoteUnit(item.path, item.size_in_bytes, reading) for item in _matches(path)]
+
+
+def remote_checksums(path: str) -> list[tuple[str, str]]:
+    """Returns (path, checksum as its file system has it) of each file of an input."""
+    return [(item.path, str(FileSystems.checksum(item.path))) for item in _matches(path)]
+
+
+def _matches(path: str) -> list:
+    found = FileSystems.match([path + "**" if path.endswith("/") else path])[0].metadata_list
+    if not found:
+        raise ValueError(f"{path}: there is no such file")
+    return sorted(found, key=lambda item: item.path)
+
+
+@contextlib.contextmanager
+def remote_output(directory: str, overwrite: bool) -> Iterator[str]:
+    """Gives a run a workspace in a remote output folder, which knows no locks.
+
+    Raises:
+      ValueError: a finished data set is there and may not be replaced.
+    """
+    if FileSystems.exists(FileSystems.join(directory, records.DESCRIPTION)) and not overwrite:
+        raise ValueError(f"{directory}: exists already; --overwrite replaces it")
+    workspace = FileSystems.join(directory, write.WORKSPACE)
+    _remove(workspace)
+    with contextlib.suppress(Exception):  # object stores know no folders
+        FileSystems.mkdirs(workspace)
+    yield workspace
+    _remove(workspace)
+
+
+def publish(directory: str, info: records.DatasetInfo) -> None:
+    """Does what `write.publish` does, in a remote folder."""
+    description = FileSystems.join(directory, records.DESCRIPTION)
+    if FileSystems.exists(description):
+        FileSystems.delete([description])
+    old = FileSystems.match([FileSystems.join(directory, "*.tfrecord")])[0].metadata_list
+    FileSystems.delete([item.path for item in old if write.is_shard(item.path)])
+    names = [shard["file"] for shard in info.shards]
+    FileSystems.rename(
+        [FileSystems.join(directory, write.WORKSPACE, name) for name in names],
+        [FileSystems.join(directory, name) for name in names],
+    )
+    with FileSystems.create(description) as sink:
+        sink.write(json.dumps(dataclasses.asdict(info), indent=1).encode())
+
+
+def _remove(folder: str) -> None:
+    with contextlib.suppress(Exception):  # nothing to remove, which each system says its own way
+        FileSystems.delete([folder])

@@ -1,0 +1,92 @@
+"""From the inputs of a command to the readers' units and to the `sources` of `dataset.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from data_prep import engines, readers
+from sketch_rnn_tf import files
+
+SAMPLE = 2000  # drawings that a search for an epsilon looks at
+
+
+def is_remote(path: str) -> bool:
+    """Whether only Beam's file systems can reach a path, such as `gs://bucket/cat.ndjson`."""
+    return "://" in path
+
+
+def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
+    """Returns the units of all inputs in order.
+
+    Args:
+      inputs: files, folders, `package:kanjivg`; with Beam also remote ones.
+      reading: keyword arguments of `readers.units`.
+      beam: whether Beam runs the conversion.
+
+    Raises:
+      ReadError: there is no such input.
+      ValueError: a remote input without Beam.
+    """
+    found: list = []
+    for path in inputs:
+        if not is_remote(path):
+            found += readers.units(path, **reading)
+            continue
+        if not beam:
+            raise ValueError(f"{path}: reading from there needs --engine beam")
+        from data_prep import beam_engine
+
+        found += beam_engine.remote_units(path, reading)
+    return found
+
+
+def sample(all_units: Sequence) -> list:
+    """Returns the polylines of up to `SAMPLE` absolute drawings from all over the input."""
+    each = -(-SAMPLE // len(all_units))
+    step = max(1, len(all_units) // SAMPLE)
+    return [
+        drawing.polylines
+        for unit in all_units[::step]
+        for drawing in itertools.islice(unit.read(), each)
+        if drawing.polylines and not drawing.simplified
+    ]
+
+
+def describe(path: str, workers: int) -> dict[str, Any]:
+    """Returns an input's entry in `sources`.
+
+    Args:
+      path: the input.
+      workers: processes that may compute checksums.
+
+    Returns:
+      {"path", "sha256", "files"}; the checksum of several files is one of their names and
+      checksums, that of remote files one of what their file system says without reading them.
+    """
+    if is_remote(path):
+        from data_prep import beam_engine
+
+        return {"path": path, **_digest(beam_engine.remote_checksums(path))}
+    paths = readers.source_files(path)
+    if paths == [path]:
+        return {"path": path, "sha256": files.sha256_of_file(path), "files": 1}
+    root = os.path.commonpath(paths) if len(paths) > 1 else os.path.dirname(paths[0])
+    chunks = [paths[i : i + 1000] for i in range(0, len(paths), 1000)]
+    sums = itertools.chain.from_iterable(engines.ordered_map(_checksums, chunks, workers))
+    names = [os.path.relpath(name, root) for name in paths]
+    return {"path": path, **_digest(list(zip(names, sums, strict=True)))}
+
+
+def _digest(checksums: list[tuple[str, str]]) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for name, checksum in checksums:
+        digest.update(f"{name}\0{checksum}\n".encode("utf-8", "surrogateescape"))
+    return {"sha256": digest.hexdigest(), "files": len(checksums)}
+
+
+def _checksums(paths: Sequence[str]) -> list[str]:
+    return [files.sha256_of_file(path) for path in paths]
