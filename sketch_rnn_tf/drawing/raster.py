@@ -54,7 +54,7 @@ def gif(drawings: Any, *, zoom: float = 1.0, **options: Any) -> bytes:
     from PIL import Image
 
     picture = layout.lay_out_any(drawings, **{**options, "background": _opaque(options)})
-    palette = _finished(picture, zoom, LARGEST_GIF).convert("RGB").quantize(128)
+    palette = _palette(_finished(picture, zoom, LARGEST_GIF).convert("RGB"))
     frames = (
         frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in _frames(picture, zoom)
@@ -69,6 +69,25 @@ def gif(drawings: Any, *, zoom: float = 1.0, **options: Any) -> bytes:
 
 def _opaque(options: dict[str, Any]) -> str:
     return options.get("background", "white") or "white"
+
+
+def _palette(image: Any) -> Any:
+    """Returns a palette of an image's most frequent colours, no two of them close to each other.
+
+    Unlike averages of many colours, these keep the paper and the ink what they are.
+    """
+    from PIL import Image
+
+    colors = sorted(image.getcolors(image.width * image.height), reverse=True)
+    chosen = np.array([colors[0][1]], int)
+    for _, color in colors[1:]:
+        if len(chosen) == 256:
+            break
+        if np.abs(chosen - color).max(axis=1).min() > 6:
+            chosen = np.append(chosen, [color], axis=0)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.resize(chosen, (256, 3)).astype(np.uint8).tobytes())
+    return palette
 
 
 def _frames_per_second(picture: layout.Picture, zoom: float) -> int:
@@ -116,8 +135,10 @@ def _empty_image(picture: layout.Picture, zoom: float, largest: int) -> Any:
     """Returns an image with everything but the drawings."""
     from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+    if not 0 < zoom < math.inf:
+        raise ValueError(f"a picture cannot be drawn with a zoom of {zoom}")
     width, height = math.ceil(picture.width * zoom), math.ceil(picture.height * zoom)
-    if not (zoom > 0 and width * height <= largest):
+    if width * height > largest:
         raise ValueError(
             f"a picture of {width} x {height} pixels is too large; show fewer drawings"
         )
@@ -164,6 +185,7 @@ class _Tile:
         self.ink = Image.new("RGBA", (self.side * self.factor,) * 2, 0)
         self.pen = ImageDraw.Draw(self.ink)
         self.drawn = 0  # rows
+        self.before: tuple[tuple[int, int], Any, list[np.ndarray]] | None = None
         self.changed: list[np.ndarray] = []
 
     def draw_row(self, row: int) -> None:
@@ -174,13 +196,28 @@ class _Tile:
 
     def draw_until(self, now: float, times: np.ndarray) -> None:
         """Draws all rows that the pen has reached, and the way that it has gone to the next."""
+        self._take_back()
         for row in range(self.drawn, int(np.searchsorted(times, now, side="right"))):
             self.draw_row(row)
         row = self.drawn
         if 0 < row < len(times) and not self.begins[row]:
             part = (now - times[row - 1]) / (times[row] - times[row - 1])
             start, end = self.points[row - 1], self.points[row]
-            self._line(start, start + part * (end - start), self.colors[row])
+            self._draw_for_now(start, start + part * (end - start), self.colors[row])
+
+    def _draw_for_now(self, start: np.ndarray, end: np.ndarray, color: str) -> None:
+        """Draws a part of a line; parts laid over the whole later would make it thicker."""
+        x0, y0 = np.floor(np.minimum(start, end) - self.radius - 2).astype(int).tolist()
+        x1, y1 = np.ceil(np.maximum(start, end) + self.radius + 3).astype(int).tolist()
+        self.before = ((x0, y0), self.ink.crop((x0, y0, x1, y1)), [start, end])
+        self._line(start, end, color)
+
+    def _take_back(self) -> None:
+        if self.before:
+            corner, ink, ends = self.before
+            self.ink.paste(ink, corner)
+            self.changed += ends
+            self.before = None
 
     def show(self) -> None:
         """Puts what was drawn since the last time into the picture."""

@@ -145,11 +145,21 @@ def as_sketch(drawing: Any, where: str = "a sketch") -> Sketch | None:
 
 def as_list(drawings: Any) -> tuple[Sequence[Sketch | None], bool]:
     """Returns drawings as a list of Sketch, and whether a single drawing was given."""
-    if isinstance(drawings, Sketch) or getattr(drawings, "ndim", None) == 2:
+    if isinstance(drawings, Sketch) or _is_rows(drawings):
         return [as_sketch(drawings)], True
     if isinstance(drawings, Sketches):
         return drawings, False
     return [as_sketch(drawing, f"sketch {i}") for i, drawing in enumerate(drawings)], False
+
+
+def _is_rows(drawings: Any) -> bool:
+    """Whether this is one stroke-3 array, or a list of numbers like one, and not a list of them."""
+    if isinstance(drawings, np.ndarray):
+        return drawings.ndim == 2
+    first = drawings[0] if isinstance(drawings, (list, tuple)) and drawings else None
+    if not isinstance(first, (list, tuple, np.ndarray)) or not len(first):
+        return False
+    return np.ndim(first[0]) == 0
 
 
 def _not_empty_shape(drawing: Any) -> np.ndarray:

@@ -1,0 +1,154 @@
+"""PNG and GIF: ink where the drawing is, in the order in which it was drawn."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sketch_rnn_tf import drawing
+from sketch_rnn_tf.drawing import layout
+
+
+def _gray(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)).convert("L")).astype(int)
+
+
+def _frames(content: bytes) -> tuple[list[np.ndarray], list[int]]:
+    image = Image.open(io.BytesIO(content))
+    arrays, times = [], []
+    for i in range(image.n_frames):
+        image.seek(i)
+        arrays.append(np.asarray(image.convert("L")).astype(int))
+        times.append(image.info["duration"])
+    return arrays, times
+
+
+def test_every_point_and_middle_of_a_line_is_ink(house):
+    zoom = 2
+    pixels = _gray(drawing.png(house, zoom=zoom))
+    cell = layout.lay_out_any(house).cells[0]
+    points = (np.cumsum(house[:, :2], axis=0) - cell.middle) * cell.scale + cell.center
+    for i, (x, y) in enumerate(points * zoom):
+        assert pixels[int(y), int(x)] < 60
+        if i and not house[i - 1, 2]:
+            u, v = (points[i] + points[i - 1]) / 2 * zoom
+            assert pixels[int(v), int(u)] < 60
+    x, y = (points[4] + points[5]) / 2 * zoom  # the pen is lifted between these
+    assert pixels[int(y), int(x)] > 200
+
+
+def test_edges_are_smooth(house):
+    pixels = _gray(drawing.png([[0, 0, 0], [30, 17, 1]], zoom=1))
+    assert ((pixels > 60) & (pixels < 220)).sum() > 50
+    assert pixels.min() < 40
+    assert pixels.max() == 255
+
+
+def test_one_point_is_a_dot_in_the_middle():
+    pixels = _gray(drawing.png([[9, 9, 1]], size=64, zoom=4))
+    ys, xs = np.nonzero(pixels < 128)
+    assert 12 < len(ys) < 60
+    np.testing.assert_allclose([ys.mean(), xs.mean()], (np.array(pixels.shape) - 1) / 2, atol=0.6)
+
+
+def test_empty_drawings_and_grids_are_white():
+    for nothing in ([], np.zeros((0, 3)), [np.zeros((0, 3)), None]):
+        assert (_gray(drawing.png(nothing)) == 255).all()
+        frames, _ = _frames(drawing.gif(nothing))
+        assert len(frames) == 1
+        assert (frames[0] == 255).all()
+
+
+def test_odd_drawings_leave_ink(odd):
+    darkest = 255 if len(odd) == 0 else 60
+    assert _gray(drawing.png(odd)).min() <= darkest
+    assert _frames(drawing.gif(odd))[0][-1].min() <= darkest
+
+
+def test_zoom_and_size_set_the_pixels(house):
+    for size, zoom in ((16, 1), (64, 0.5), (100, 3), (1500, 1)):
+        picture = layout.lay_out([house], size=size)
+        image = Image.open(io.BytesIO(drawing.png(house, size=size, zoom=zoom)))
+        assert image.size == (picture.width * zoom, picture.height * zoom)
+
+
+def test_a_given_part_has_its_own_colour(house):
+    sketch = drawing.Sketch(house, given=5)
+    image = Image.open(io.BytesIO(drawing.png(sketch, given_color="#ff0000", colors="#0000ff")))
+    pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).tolist()
+    red, blue = pixels.count([255, 0, 0]), pixels.count([0, 0, 255])
+    assert red > blue > 100
+
+
+def test_without_background_a_png_is_transparent(house):
+    image = Image.open(io.BytesIO(drawing.png(house, background=None)))
+    alpha = np.asarray(image)[..., 3]
+    assert alpha.min() == 0
+    assert alpha.max() == 255
+
+
+def test_captions_and_marks_leave_ink_below_the_cells(house):
+    plain = _gray(drawing.png([house, house], captions=[None, None]))
+    words = _gray(drawing.png([house, house], captions=["house 1", None]))
+    marks = _gray(drawing.png([house, house], marks={1: "odd one"}))
+    assert (words < 160).sum() > (plain < 160).sum() + 50
+    half = plain.shape[1] // 2
+    assert (words[:, half:] < 255).sum() == (plain[:, half:] < 255).sum()
+    assert (marks[:, half:] < 160).sum() > (plain[:, half:] < 160).sum() + 500
+
+
+def test_a_gif_draws_stroke_after_stroke(house):
+    frames, times = _frames(drawing.gif(house))
+    ink = [int((frame < 128).sum()) for frame in frames]
+    assert ink[0] == 0
+    assert ink == sorted(ink)
+    assert len(frames) > 20
+    cell = layout.lay_out_any(house).cells[0]
+    points = (np.cumsum(house[:, :2], axis=0) - cell.middle) * cell.scale + cell.center
+    seen = [next(i for i, f in enumerate(frames) if f[int(y), int(x)] < 128) for x, y in points]
+    assert seen[0] < seen[1] < seen[2] < seen[3] < seen[5] < seen[6] < seen[7]
+    assert 1000 < sum(times[:-1]) < 8000
+    assert times[-1] >= 1500
+
+
+def test_the_last_frame_is_the_picture(house):
+    frames, _ = _frames(drawing.gif([house, house[:3]], captions=["a", "b"]))
+    picture = _gray(drawing.png([house, house[:3]], captions=["a", "b"], zoom=1))
+    assert np.abs(frames[-1] - picture).max() <= 10  # 6 in the palette, 4 in Pillow's lookup
+    assert frames[-1].max() == picture.max() == 255
+
+
+def test_a_gif_repeats_for_ever(house):
+    assert Image.open(io.BytesIO(drawing.gif(house))).info["loop"] == 0
+
+
+def test_a_very_long_drawing_takes_no_longer_than_eight_seconds(long):
+    frames, times = _frames(drawing.gif(long, size=64))
+    assert sum(times[:-1]) <= 8050
+    assert len(frames) <= 162
+    assert (frames[-1] < 128).sum() > 100
+
+
+def test_all_cells_of_a_gif_are_drawn_at_the_same_time(house):
+    frames, _ = _frames(drawing.gif([house, house], columns=2))
+    middle = frames[len(frames) // 2]
+    np.testing.assert_array_equal(middle[:, 8:136], middle[:, 144:272])
+    assert (middle < 128).any()
+
+
+def test_the_same_drawing_gives_the_same_bytes(house):
+    for make in (drawing.png, drawing.gif):
+        assert make([house], captions=["a"]) == make([house.copy()], captions=["a"])
+
+
+def test_pictures_that_would_fill_the_memory_are_refused(house):
+    with pytest.raises(ValueError, match="too large"):
+        drawing.png(house, size=8000)
+    with pytest.raises(ValueError, match="too large"):
+        drawing.gif([house] * 400)
+    for zoom in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="zoom"):
+            drawing.png(house, zoom=zoom)

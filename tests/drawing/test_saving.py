@@ -1,0 +1,90 @@
+"""Files by suffix, and the numbers for programs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from sketch_rnn_tf import drawing
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("a.svg", b"<svg "), ("a.png", b"\x89PNG"), ("A.PNG", b"\x89PNG"), ("a.gif", b"GIF89a"),
+     ("a.json", b'{"sketches"'), ("a.npz", b"PK")],
+)  # fmt: skip
+def test_the_suffix_says_the_kind(tmp_path, house, name, start):
+    for i, what in enumerate((house, [house, None], drawing.Sketch(house), drawing.Sketches())):
+        path = tmp_path / str(i) / name
+        drawing.save(path, what)
+        assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.svg.zip"])
+def test_other_suffixes_are_refused_before_anything_is_drawn(tmp_path, house, name):
+    with pytest.raises(ValueError, match=r"expected \.svg, \.png, \.gif, \.json, \.npz"):
+        drawing.save(tmp_path / name, house)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sketch_saves_itself_with_options(tmp_path, house):
+    drawing.Sketch(house).save(tmp_path / "a.svg", title="A house")
+    assert (tmp_path / "a.svg").read_text() == drawing.svg(house, title="A house")
+    sketches = drawing.Sketches([house, house], columns=1)
+    sketches.save(tmp_path / "b.svg", captions=["a", "b"])
+    expected = drawing.grid([house, house], columns=1, captions=["a", "b"])
+    assert (tmp_path / "b.svg").read_text() == expected
+
+
+def test_a_wrong_drawing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.svg"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="not finite"):
+        drawing.save(path, np.array([[np.nan, 0, 1]]))
+    assert path.read_text() == "old"
+
+
+def test_json_has_strokes_label_and_ended(house):
+    sketches = [drawing.Sketch(house, "é<"), drawing.Sketch(np.zeros((0, 3)), ended=False)]
+    assert json.loads(drawing.json_text(sketches)) == {
+        "sketches": [
+            {"strokes": house.tolist(), "label": "é<", "ended": True},
+            {"strokes": [], "label": None, "ended": False},
+        ]
+    }
+
+
+def test_json_numbers_are_short_and_give_the_same_float32():
+    rng = np.random.default_rng(1)
+    rows = np.c_[rng.normal(size=(50, 2)) * 10.0 ** rng.integers(-9, 9, (50, 2)), np.ones(50)]
+    rows[0] = 0.1, 0.2, 1
+    text = drawing.json_text([rows])
+    assert "[0.1, 0.2, 1]" in text
+    back = np.array(json.loads(text)["sketches"][0]["strokes"], np.float32)
+    np.testing.assert_array_equal(back, rows.astype(np.float32))
+
+
+def test_npz_opens_without_pickle(tmp_path, house):
+    drawing.save(tmp_path / "a.npz", [house, np.zeros((0, 3)), house[:2]])
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as content:
+        assert set(content.files) == {"strokes", "lengths"}
+        np.testing.assert_array_equal(content["lengths"], [8, 0, 2])
+        np.testing.assert_array_equal(content["strokes"], np.concatenate([house, house[:2]]))
+        assert content["strokes"].dtype == np.float32
+
+
+def test_an_npz_of_nothing_has_no_rows(tmp_path):
+    drawing.save(tmp_path / "a.npz", [])
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as content:
+        assert content["strokes"].shape == (0, 3)
+        assert content["lengths"].shape == (0,)
+
+
+def test_the_same_drawings_give_the_same_files(tmp_path, house):
+    for suffix in drawing.SUFFIXES:
+        for name in "ab":
+            drawing.save(tmp_path / f"{name}{suffix}", [house, house[:3]])
+        a, b = ((tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
+        assert a == b
