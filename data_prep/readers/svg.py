@@ -12,6 +12,7 @@ write one, but nothing is fetched for it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -118,7 +119,9 @@ class _Drawing:
         self._elements = 0
         self._by_id: dict[str, ElementTree.Element] = {}
         self._index(root)
-        self._draw_viewport(root, _Place(None, None, None), is_root=True)
+        for name in ("x", "y"):
+            root.attrib.pop(name, None)  # they mean nothing on an outermost svg
+        self._draw_viewport(root, _Place(None, None, None))
 
     def _index(self, root: ElementTree.Element) -> None:
         """Finds the elements by id; refuses references to other files."""
@@ -149,29 +152,25 @@ class _Drawing:
             self._draw(child, inner)
 
     def _draw_viewport(
-        self, element: ElementTree.Element, place: _Place, is_root: bool = False
+        self, element: ElementTree.Element, place: _Place, use: ElementTree.Element | None = None
     ) -> None:
         """Draws an `svg` or a used `symbol`, which has a coordinate system of its own."""
-        box = list(numbers(_short(element, "viewBox", "")))
-        width = _length(element, "width", place.width)
-        height = _length(element, "height", place.height)
-        x = 0.0 if is_root else _length(element, "x", place.width) or 0.0
-        y = 0.0 if is_root else _length(element, "y", place.height) or 0.0
-        if len(box) != 4:
-            if box:
-                raise GeometryError("has a viewBox that is not four numbers")
-            inner = place if width is None else place._replace(width=width)
-            inner = inner if height is None else inner._replace(height=height)
-            self._draw_children(element, _moved(inner, _translation(x, y)))
-            return
-        width = box[2] if width is None else width
-        height = box[3] if height is None else height
-        if min(box[2], box[3], width, height) <= 0:
-            raise GeometryError("has a viewBox or a size without area")
-        aspect = _short(element, "preserveAspectRatio", "xMidYMid").strip() or "xMidYMid"
-        text = svgelements.Viewbox.viewbox_transform(x, y, width, height, *box, aspect)
-        inner = _Place(place.matrix, box[2], box[3], place.depth)
-        self._draw_children(element, _moved(inner, _matrix(text)))
+        width, height = _size(element, place)
+        if use is not None:
+            used_width, used_height = _size(use, place)
+            width = width if used_width is None else used_width
+            height = height if used_height is None else used_height
+        x = _length(element, "x", place.width) or 0.0
+        y = _length(element, "y", place.height) or 0.0
+        box = _view_box(element)
+        if box:
+            width = box[2] if width is None else width
+            height = box[3] if height is None else height
+            place = _moved(place, _viewbox_matrix(element, box, (x, y, width, height)))
+            inner = place._replace(width=box[2], height=box[3])
+        else:
+            inner = _moved(place, _translation(x, y))._replace(width=width, height=height)
+        self._draw_children(element, inner)
 
     def _draw_use(self, element: ElementTree.Element, place: _Place) -> None:
         used = self._by_id.get((_target(element) or "")[1:])
@@ -180,8 +179,8 @@ class _Drawing:
         x, y = _length(element, "x", place.width), _length(element, "y", place.height)
         place = _moved(place, _translation(x or 0.0, y or 0.0))
         place = place._replace(depth=place.depth + 1)
-        if _tag(used) == "symbol":
-            self._draw_viewport(used, place)
+        if _tag(used) in ("symbol", "svg"):
+            self._draw_viewport(used, place, use=element)
         else:
             self._draw(used, place)
 
@@ -274,7 +273,33 @@ def _length(element: ElementTree.Element, name: str, whole: float | None) -> flo
         value = svgelements.Length(text).value(ppi=96, relative_length=whole, font_size=16)
     except (ArithmeticError, ValueError, TypeError):
         raise GeometryError(f"has the length {name}={text[:40]!r}") from None
-    return float(value) if isinstance(value, (int, float)) else None
+    if not isinstance(value, (int, float)):
+        return None
+    if not math.isfinite(value):
+        raise GeometryError(f"has the length {name}={text[:40]!r}")
+    return float(value)
+
+
+def _size(element: ElementTree.Element, place: _Place) -> tuple[float | None, float | None]:
+    return _length(element, "width", place.width), _length(element, "height", place.height)
+
+
+def _view_box(element: ElementTree.Element) -> list[float]:
+    """Returns the four numbers of a viewBox, or none."""
+    box = numbers(_short(element, "viewBox", ""))
+    if box and (len(box) != 4 or not all(map(math.isfinite, box))):
+        raise GeometryError("has a viewBox that is not four numbers")
+    return box
+
+
+def _viewbox_matrix(
+    element: ElementTree.Element, box: list[float], viewport: tuple[float, ...]
+) -> svgelements.Matrix | None:
+    """Returns what maps a viewBox to its viewport (x, y, width, height)."""
+    if min(*box[2:], *viewport[2:]) <= 0:
+        raise GeometryError("has a viewBox or a size without area")
+    aspect = _short(element, "preserveAspectRatio", "xMidYMid").strip() or "xMidYMid"
+    return _matrix(svgelements.Viewbox.viewbox_transform(*viewport, *box, aspect))
 
 
 def _diagonal(place: _Place) -> float | None:

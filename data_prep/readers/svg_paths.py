@@ -8,7 +8,6 @@ n^2 steps.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -281,7 +280,7 @@ def points_as_path(points: str, close: bool) -> str:
     return f"M{points}{'z' if close else ''}" if points.strip() else ""
 
 
-def numbers(text: str) -> Iterable[float]:
+def numbers(text: str) -> list[float]:
     """Returns the numbers of a list such as a viewBox.
 
     Raises:
