@@ -1,0 +1,83 @@
+# `make` prints what there is. Everything is installed into .venv, nothing outside this folder.
+
+VENV := .venv
+BIN := $(VENV)/bin
+OUT := quickstart
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3)
+PYTEST_ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+REFUSAL := Windows is not supported: use Linux, macOS on Apple silicon, or WSL
+else ifeq ($(shell uname -sm),Darwin x86_64)
+REFUSAL := there is no TensorFlow 2.21 for Intel Macs: use Linux, or macOS on Apple silicon
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help quickstart test lint clean
+
+help:
+	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws"
+	@echo "                 (about 10 minutes on 2 cores; interrupted, it goes on where it was)"
+	@echo "make test        installs what the tests need, checks style and runs all tests"
+	@echo "make lint        checks style only"
+	@echo "make clean       removes what make made: $(VENV), $(OUT) and caches"
+	@echo
+	@echo "PYTHON=python3.12 chooses the Python (3.10 to 3.13), PYTEST_ARGS='-k drawing' some of the tests."
+
+# --- the environment -------------------------------------------------------------------------
+
+# The first Python that runs, is of the right version and can make an environment.
+$(VENV)/made:
+	$(if $(REFUSAL),$(error $(REFUSAL)))
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	      >/dev/null 2>&1; then \
+	    echo "$$python -m venv $(VENV)"; \
+	    $$python -m venv --clear $(VENV) && touch $@ && exit 0; exit 1; \
+	  fi; \
+	done; \
+	echo "found no Python 3.10 to 3.13 that can make an environment (tried $(PYTHONS)):" \
+	  "PYTHON=/path/to/python names one; on Debian and Ubuntu it needs the package python3-venv" >&2; exit 1
+
+# One stamp an extra; they are made anew when the dependencies change.
+$(VENV)/installed-%: $(VENV)/made pyproject.toml setup.cfg
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[$*]'
+	@touch $@
+
+# --- checks ----------------------------------------------------------------------------------
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# pyproject.toml makes warnings from our own code errors.
+test: lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# --- quickstart: four commands, each skipped when its result is there ------------------------
+
+quickstart: $(OUT)/kanji.png
+	@echo "The losses of the test split are in $(OUT)/evaluation.json, the drawings in"
+	@echo "$(OUT)/kanji.png"
+
+# The environment stands after a bar: installing again is no reason to train again.
+$(OUT)/data/dataset.json: | $(VENV)/installed-kanjivg
+	$(BIN)/sketch-rnn-prepare --input package:kanjivg --simplify_epsilon 1.5 --output_dir $(OUT)/data --overwrite
+
+# Training goes on by itself from the last checkpoint.
+$(OUT)/trained: $(OUT)/data/dataset.json | $(VENV)/installed-kanjivg
+	$(BIN)/sketch-rnn-train --data_dir $(OUT)/data --run_dir $(OUT)/run --preset quickstart
+	@touch $@
+
+$(OUT)/evaluation.json: $(OUT)/trained
+	$(BIN)/sketch-rnn-evaluate --model $(OUT)/run --data_dir $(OUT)/data --split test --json > $@
+
+$(OUT)/kanji.png: $(OUT)/evaluation.json
+	$(BIN)/sketch-rnn-sample --model $(OUT)/run --num 25 --temperature 0.4 --seed 0 --overwrite \
+	  --output $(OUT)/kanji.svg --output $(OUT)/kanji.png
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
