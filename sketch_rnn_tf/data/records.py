@@ -1,7 +1,7 @@
 """The data set on disk: what a record holds and what `dataset.json` says of it.
 
-`DIR/{train,valid,test}-SSSSS-of-NNNNN.tfrecord` hold `tf.train.Example` messages; `DIR/dataset.json`
-is written last, so a folder without it is unfinished. TensorFlow is imported on use: a data set
+`DIR/{train,valid,test}-SSSSS-of-NNNNN.tfrecord` hold `tf.train.Example` messages, in an order that
+is random but always the same; `DIR/dataset.json` is written last, so a folder without it is unfinished. TensorFlow is imported on use: a data set
 can be written, checked and described without it.
 """
 
@@ -237,18 +237,13 @@ def read_split(directory: files.PathLike, split: str) -> Iterator[Record]:
     Raises:
       ValueError: no such split, or a shard that is damaged, short or long; names file and record.
     """
-    import tensorflow as tf
-
     info = read_info(directory)
     for shard in require_split(directory, info, split):
         path = pathlib.Path(directory) / shard["file"]
         count = 0
-        try:
-            for serialized in tf.data.TFRecordDataset(str(path)):
-                yield _record(path, count, serialized.numpy())
-                count += 1
-        except tf.errors.OpError as error:
-            raise ValueError(f"{path}: record {count} is damaged ({error.message})") from None
+        for serialized in read_frames(path):
+            yield _record(path, count, serialized)
+            count += 1
         if count != shard["num_records"]:
             raise ValueError(
                 f"{path}: holds {count} records, {DESCRIPTION} says {shard['num_records']}"

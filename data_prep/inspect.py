@@ -1,0 +1,292 @@
+"""Shows what is in a data set: classes, counts, lengths, scale factor, and a contact sheet.
+
+The sheet (SVG and PNG) has drawings from all over the data set, then its longest, its shortest and
+its oddest ones: those whose number of strokes, size, proportions or largest step lie farthest from
+the rest. A bad drawing is usually among them.
+
+  sketch-rnn-inspect --data_dir data/kanji
+  sketch-rnn-inspect --data_dir data/pets --split train --output pets.png
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from absl import flags as absl_flags
+
+from sketch_rnn_tf import cli
+
+NAME = "sketch-rnn-inspect"
+COLUMNS = 10
+ROWS = 3  # of drawings from all over; then a row each of longest, shortest, odd
+BARS = 12
+
+
+def define_flags(flags: absl_flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    absl_flags.DEFINE_string("data_dir", None, "data set to look at", flag_values=flags)
+    absl_flags.DEFINE_enum(
+        "split", "all", ["all", "train", "valid", "test"], "split to look at", flag_values=flags
+    )
+    absl_flags.DEFINE_string(
+        "output",
+        None,
+        "contact sheet; written as .svg and .png; default: contact_sheet in --data_dir",
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_bool("overwrite", False, "replace an existing sheet", flag_values=flags)
+    absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
+
+
+def main(flags: absl_flags.FlagValues) -> None:
+    """Runs the command."""
+    cli.require(flags, "data_dir")
+    cli.quiet_tensorflow()
+    from sketch_rnn_tf.data import records
+
+    info = records.read_info(flags.data_dir)
+    sheets = _sheet_paths(flags)
+    features, labels = measure(flags.data_dir, info, flags.split)
+    facts = describe(features)
+    if sheets:
+        _write_sheets(sheets, flags.data_dir, info, flags.split, features, labels)
+    if flags.json:
+        content = dataclasses.asdict(info)
+        cli.print_json({**content, "measured": facts, "sheets": [str(path) for path in sheets]})
+    else:
+        print("\n".join(table(flags.data_dir, info, features, facts)))
+        print("\n".join(map(str, sheets)))
+
+
+def _sheet_paths(flags: absl_flags.FlagValues) -> list[pathlib.Path]:
+    """Returns where the sheets go; nowhere when those of an earlier look may not be replaced."""
+    stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, "contact_sheet"))
+    if stem.suffix.lower() in (".svg", ".png"):
+        stem = stem.with_suffix("")
+    paths = [stem.with_name(stem.name + suffix) for suffix in (".svg", ".png")]
+    if flags.output:
+        for path in paths:
+            cli.refuse_existing(path, flags.overwrite)
+    elif not flags.overwrite and any(map(os.path.lexists, paths)):
+        cli.say(f"{stem}.svg, .png: exist already and are kept; --overwrite replaces them")
+        return []
+    return paths
+
+
+# What is measured of each drawing.
+FEATURES = np.dtype(
+    [
+        ("points", "f8"),
+        ("strokes", "f8"),
+        ("size", "f8"),  # longer side of the box, source units
+        ("proportion", "f8"),  # width by height
+        ("step", "f8"),  # largest step with the pen down, as a share of the size
+    ]
+)
+
+
+def measure(directory: str, info, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Measures all drawings of a data set.
+
+    Returns:
+      FEATURES [R] and labels [R], in stored order.
+
+    Raises:
+      ValueError: a shard is damaged, or there is no such split.
+    """
+    rows, labels = [], []
+    for record in _records(directory, info, split):
+        rows.append(_features(record.strokes))
+        labels.append(record.label)
+    return np.array(rows, FEATURES), np.array(labels, np.int64)
+
+
+def _records(directory: str, info, split: str) -> Iterator[Any]:
+    from sketch_rnn_tf.data import records
+
+    names = [name for name in records.SPLITS if info.num_sketches(name)]
+    for name in names if split == "all" else [split]:
+        yield from records.read_split(directory, name)
+
+
+def _features(strokes: np.ndarray) -> tuple[float, ...]:
+    """Measures one drawing; see FEATURES."""
+    places = np.cumsum(strokes[:, :2], axis=0, dtype=np.float64)
+    width, height = np.ptp(places, axis=0)
+    size = max(width, height)
+    drawn = strokes[1:][strokes[:-1, 2] < 0.5]  # steps that leave a line
+    step = float(np.abs(drawn[:, :2]).max()) / size if len(drawn) and size else 0.0
+    proportion = (width + 1e-3 * size) / (height + 1e-3 * size) if size else 1.0
+    return len(strokes), max(1.0, float(strokes[:, 2].sum())), size, proportion, step
+
+
+def oddness(features: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Rates drawings by how far their worst feature lies from the median.
+
+    Distances are of logarithms, in robust standard deviations (from the median of distances).
+
+    Args:
+      features: FEATURES [R].
+
+    Returns:
+      Rating float [R], and the word for each drawing's worst feature.
+    """
+    names = ("strokes", "size", "proportion", "step")
+    ratings = np.stack([_distance(features[name]) for name in names])
+    worst = ratings.argmax(axis=0)
+    words = [f"{names[k]} {features[names[k]][i]:.3g}" for i, k in enumerate(worst)]
+    return ratings.max(axis=0), words
+
+
+def _distance(values: np.ndarray) -> np.ndarray:
+    logs = np.log(np.maximum(values, 1e-6))
+    apart = np.abs(logs - np.median(logs))
+    spread = 1.4826 * np.median(apart)
+    return apart / max(spread, 0.05)  # a feature that hardly varies makes nothing odd
+
+
+def describe(features: np.ndarray) -> dict[str, float]:
+    """Returns means of what was measured."""
+    if not len(features):
+        return {}
+    points, strokes = features["points"], features["strokes"]
+    return {
+        "points": float(points.mean()),
+        "strokes": float(strokes.mean()),
+        "points_a_stroke": float(points.sum() / strokes.sum()),
+        "size": float(np.median(features["size"])),
+    }
+
+
+def table(directory: str, info, features: np.ndarray, facts: dict) -> list[str]:
+    """Returns the lines that the command prints."""
+    lines = [f"{directory}: {_simplification(info)}, scale factor {info.scale_factor:.4f}"]
+    lines += _classes(info)
+    lines += _histogram(features)
+    lines.append(
+        f"strokes a drawing {facts['strokes']:.1f}, points a stroke"
+        f" {facts['points_a_stroke']:.1f}, median size {facts['size']:.4g} source units"
+    )
+    for reason, per_class in info.dropped.items():
+        lines.append(f"dropped, {reason}: {sum(per_class.values())}")
+    if info.cut:
+        lines.append(f"cut to the longest length: {sum(info.cut.values())}")
+    return lines + [f"warning: {message}" for message in info.warnings]
+
+
+def _simplification(info) -> str:
+    if info.simplification is None:
+        return "points taken as published"
+    settings = ", ".join(f"{name} {value}" for name, value in info.simplification.items())
+    return f"simplified ({settings})"
+
+
+def _classes(info) -> list[str]:
+    """Returns the table of classes by split, and its sums."""
+    width = max(map(len, [*info.classes, "class", "all"]))
+    splits = list(info.splits)
+    lines = ["".join([f"{'class':{width}}", *(f"{name:>10}" for name in splits)])]
+    for label in [*info.classes, "all"] if len(info.classes) > 1 else info.classes:
+        counts = (
+            info.num_sketches(name)
+            if label == "all"
+            else info.splits[name]["per_class"].get(label, 0)
+            for name in splits
+        )
+        lines.append("".join([f"{label:{width}}", *(f"{count:>10}" for count in counts)]))
+    return lines
+
+
+def _histogram(features: np.ndarray) -> list[str]:
+    """Returns a small histogram of lengths, the bars on a linear scale."""
+    points = features["points"].astype(int)
+    longest = int(points.max())
+    step = _round_step(longest / BARS)
+    counts = np.bincount(points // step)
+    mean, upper = points.mean(), np.percentile(points, 95, method="inverted_cdf")
+    lines = [f"points: mean {mean:.1f}, 95 % up to {upper:.0f}, longest {longest}"]
+    for i, count in enumerate(counts):
+        bar = "#" * math.ceil(40 * count / counts.max())
+        lines.append(f"{i * step:6}-{(i + 1) * step - 1:<6} {count:9} {bar}")
+    return lines
+
+
+def _round_step(step: float) -> int:
+    """Returns a round width of a bar: 1, 2 or 5 times a power of ten."""
+    power = 10 ** max(0, math.floor(math.log10(max(step, 1))))
+    return next(power * m for m in (1, 2, 5, 10) if power * m >= step)
+
+
+def _write_sheets(
+    paths: Sequence[pathlib.Path],
+    directory: str,
+    info,
+    split: str,
+    features: np.ndarray,
+    labels: np.ndarray,
+) -> None:
+    from sketch_rnn_tf import drawing
+
+    chosen, marks = choose(features, labels)
+    wanted = set(chosen)
+    found = {i: record for i, record in enumerate(_records(directory, info, split)) if i in wanted}
+    sketches = [found[i].strokes for i in chosen]
+    many = len(info.classes) > 1
+    captions = [
+        info.classes[found[i].label] if many else str(len(found[i].strokes)) for i in chosen
+    ]
+    for path in paths:
+        drawing.save(
+            path,
+            sketches,
+            columns=COLUMNS,
+            size=96,
+            title=f"{pathlib.Path(directory).name}: {len(features)} drawings",
+            captions=captions,
+            marks=marks,
+        )
+
+
+def choose(features: np.ndarray, labels: np.ndarray) -> tuple[list[int], dict[int, str]]:
+    """Chooses the drawings of a contact sheet.
+
+    Returns:
+      Indices into the data set (the ordinary ones first, classes in turn; a drawing may stand
+      twice), and {place on the sheet: why it is marked}.
+    """
+    chosen = _from_all_over(labels, COLUMNS * ROWS)
+    marks: dict[int, str] = {}
+    by_length = np.argsort(features["points"], kind="stable")
+    odd, words = oddness(features)
+    rows = (
+        ("longest", by_length[::-1], [f"{n:.0f} points" for n in features["points"]]),
+        ("shortest", by_length, [f"{n:.0f} points" for n in features["points"]]),
+        ("odd", np.argsort(-odd, kind="stable"), words),
+    )
+    for name, order, why in rows:
+        for i in order[:COLUMNS].tolist():
+            marks[len(chosen)] = f"{name}: {why[i]}" if name == "odd" else name
+            chosen.append(i)
+    return chosen, marks
+
+
+def _from_all_over(labels: np.ndarray, count: int) -> list[int]:
+    """Takes drawings of every class in turn; within a class those stored first, a random choice."""
+    turns = np.zeros(len(labels), np.int64)
+    for label in np.unique(labels):
+        own = labels == label
+        turns[own] = np.arange(own.sum())
+    return np.lexsort((labels, turns))[:count].tolist()
+
+
+run = cli.command(NAME, __doc__, define_flags, main)
+
+if __name__ == "__main__":
+    sys.exit(run())
