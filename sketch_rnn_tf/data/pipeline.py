@@ -18,7 +18,7 @@ import tensorflow as tf
 from sketch_rnn_tf import files, strokes
 from sketch_rnn_tf.data import augment, records
 
-SHUFFLE_BUFFER = 65_536  # serialised records, about 1 KB each
+SHUFFLE_BLOCK = 65_536  # records that are shuffled together, about 1 KB each
 WINDOW_BATCHES = 50  # batches that are formed together
 _INTERLEAVE = 16  # shards read at once
 _SCALE, _DROP, _ORDER = 0, 1, 2  # random streams of a window
@@ -97,17 +97,24 @@ class TrainingBatches:
         return prepared.flat_map(self._cut)
 
     def _records(self, paths: Sequence[str], epoch: tf.Tensor) -> tf.data.Dataset:
-        """Returns one epoch's serialised records, shards and records in random order."""
-        seed = tf.cast(self._seed(epoch, tf.constant(-1, tf.int64)), tf.int64)
-        shards = tf.data.Dataset.from_tensor_slices(list(paths))
-        shards = shards.shuffle(len(paths), seed[0], reshuffle_each_iteration=False)
-        return shards.interleave(
+        """Returns one epoch's serialised records, shards and records in random order.
+
+        Not `Dataset.shuffle`: its order depends on TensorFlow's global seed as well.
+        """
+        order = self._seed(epoch, tf.constant(-1, tf.int64))
+        shuffle = tf.random.experimental.stateless_shuffle
+        shards = tf.data.Dataset.from_tensor_slices(shuffle(tf.constant(paths), order))
+        sketches = shards.interleave(
             tf.data.TFRecordDataset,
             cycle_length=min(_INTERLEAVE, len(paths)),
             block_length=16,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
-        ).shuffle(SHUFFLE_BUFFER, seed[1], reshuffle_each_iteration=False)
+        )
+        blocks = sketches.batch(SHUFFLE_BLOCK).enumerate()
+        return blocks.map(
+            lambda index, block: shuffle(block, _stream(order, tf.cast(index, tf.int32)))
+        ).unbatch()
 
     def _seed(self, epoch: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
         """Returns the seed of a window, int32 [2]."""
@@ -298,5 +305,5 @@ def _stroke5(points, starts, lengths, length) -> tf.Tensor:
     return tf.where(real[..., None], drawn, tf.constant(strokes.PADDING, tf.float32))
 
 
-def _stream(seed: tf.Tensor, stream: int) -> tf.Tensor:
+def _stream(seed: tf.Tensor, stream: int | tf.Tensor) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(seed, stream)

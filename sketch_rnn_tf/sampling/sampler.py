@@ -145,7 +145,7 @@ def noise_from_seeds(seeds: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
 
     def row(seed):
         uniforms = tf.random.stateless_uniform([length, 2], seed)
-        normals = tf.random.stateless_normal([length, 2], seed + [0, 1])
+        normals = tf.random.stateless_normal([length, 2], tf.add(seed, [0, 1]))
         return tf.concat([uniforms, normals], axis=1)
 
     return tf.map_fn(row, seeds * [1, 4], fn_output_signature=tf.float32)
