@@ -86,7 +86,7 @@ FEATURES = np.dtype(
         ("points", "f8"),
         ("strokes", "f8"),
         ("size", "f8"),  # longer side of the box, source units
-        ("proportion", "f8"),  # width by height
+        ("shape", "f8"),  # width by height
         ("step", "f8"),  # largest step with the pen down, as a share of the size
     ]
 )
@@ -138,7 +138,7 @@ def oddness(features: np.ndarray) -> tuple[np.ndarray, list[str]]:
     Returns:
       Rating float [R], and the word for each drawing's worst feature.
     """
-    names = ("strokes", "size", "proportion", "step")
+    names = ("strokes", "size", "shape", "step")
     ratings = np.stack([_distance(features[name]) for name in names])
     worst = ratings.argmax(axis=0)
     words = [f"{names[k]} {features[names[k]][i]:.3g}" for i, k in enumerate(worst)]
@@ -264,15 +264,13 @@ def choose(features: np.ndarray, labels: np.ndarray) -> tuple[list[int], dict[in
     chosen = _from_all_over(labels, COLUMNS * ROWS)
     marks: dict[int, str] = {}
     by_length = np.argsort(features["points"], kind="stable")
-    odd, words = oddness(features)
-    rows = (
-        ("longest", by_length[::-1], [f"{n:.0f} points" for n in features["points"]]),
-        ("shortest", by_length, [f"{n:.0f} points" for n in features["points"]]),
-        ("odd", np.argsort(-odd, kind="stable"), words),
-    )
-    for name, order, why in rows:
-        for i in order[:COLUMNS].tolist():
-            marks[len(chosen)] = f"{name}: {why[i]}" if name == "odd" else name
+    longest, shortest = by_length[::-1][:COLUMNS], by_length[:COLUMNS]
+    ratings, words = oddness(features)
+    extreme = np.isin(np.arange(len(features)), [longest, shortest])
+    odd = np.lexsort((-ratings, extreme))[:COLUMNS]  # others first
+    for order, why in ((longest, "longest"), (shortest, "shortest"), (odd, None)):
+        for i in order.tolist():
+            marks[len(chosen)] = why or f"odd: {words[i]}"
             chosen.append(i)
     return chosen, marks
 

@@ -1,8 +1,9 @@
 """The data set on disk: what a record holds and what `dataset.json` says of it.
 
 `DIR/{train,valid,test}-SSSSS-of-NNNNN.tfrecord` hold `tf.train.Example` messages, in an order that
-is random but always the same; `DIR/dataset.json` is written last, so a folder without it is unfinished. TensorFlow is imported on use: a data set
-can be written, checked and described without it.
+is random but always the same; `DIR/dataset.json` is written last, so a folder without it is
+unfinished. TensorFlow is imported on use: a data set can be written, checked and described without
+it.
 """
 
 from __future__ import annotations
