@@ -111,11 +111,10 @@ def _frames(picture: layout.Picture, zoom: float) -> Iterator[Any]:
     tiles = [_Tile(image, picture, cell, zoom) for cell in picture.cells]
     clocks = [_times(tile.points, tile.begins) for tile in tiles]
     longest = max((clock[-1] for clock in clocks if len(clock)), default=0.0)
-    haste = max(longest / LONGEST, 1.0)
     rate = _frames_per_second(picture, zoom)
-    count = math.ceil(longest / haste * rate)
+    count = math.ceil(longest * rate)
     for frame in range(count + 1):
-        now = math.inf if frame == count else haste * frame / rate
+        now = math.inf if frame == count else frame / rate
         for tile, clock in zip(tiles, clocks, strict=True):
             tile.draw_until(now, clock)
             tile.show()
@@ -128,7 +127,8 @@ def _times(points: np.ndarray, begins: np.ndarray) -> np.ndarray:
         return np.zeros(0)
     extent = max(float(np.ptp(points, axis=0).max()), 1e-9)
     ways = np.linalg.norm(np.diff(points, axis=0, prepend=points[:1]), axis=1) / extent / PACE
-    return np.cumsum(np.where(begins, ways / 2 + LIFT, ways))
+    times = np.cumsum(np.where(begins, ways / 2 + LIFT, ways))
+    return times / max(times[-1] / LONGEST, 1.0)
 
 
 def _empty_image(picture: layout.Picture, zoom: float, largest: int) -> Any:

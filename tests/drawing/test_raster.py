@@ -139,6 +139,19 @@ def test_all_cells_of_a_gif_are_drawn_at_the_same_time(house):
     assert (middle < 128).any()
 
 
+def _at(content: bytes, milliseconds: int) -> np.ndarray:
+    """Returns the frame that is shown at a time."""
+    frames, times = _frames(content)
+    return frames[int(np.searchsorted(np.cumsum(times), milliseconds, side="right"))]
+
+
+def test_a_long_drawing_does_not_hurry_the_others(house, long):
+    long = long * [*[30 / np.ptp(np.cumsum(long[:, :2], axis=0), axis=0).max()] * 2, 1]
+    alone, beside = drawing.gif([house, None]), drawing.gif([house, long])
+    for time in (520, 1020, 2020):
+        np.testing.assert_array_equal(_at(beside, time)[:, 8:136], _at(alone, time)[:, 8:136])
+
+
 def test_the_same_drawing_gives_the_same_bytes(house):
     for make in (drawing.png, drawing.gif):
         assert make([house], captions=["a"]) == make([house.copy()], captions=["a"])
