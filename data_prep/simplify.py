@@ -223,7 +223,7 @@ def search_epsilon(
     def fits(epsilon: float) -> bool:
         candidate = dataclasses.replace(simplification, epsilon=epsilon)
         lengths = [sum(map(len, finished(drawing, candidate))) for drawing in ready]
-        return float(np.percentile(lengths, percentile, method="higher")) <= target_length
+        return float(np.percentile(lengths, percentile, method="inverted_cdf")) <= target_length
 
     largest = max(float(np.ptp(np.concatenate(d), axis=0).max()) for d in ready if d) or 1.0
     return dataclasses.replace(simplification, epsilon=_smallest(fits, 2 * largest, target_length))
