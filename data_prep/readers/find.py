@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from data_prep.raw_sketch import ReadError
 from data_prep.readers import kanjivg
-from data_prep.readers.source import Source
+from data_prep.readers.source import Source, printable
 
 SUFFIXES = (".bin", ".json", ".jsonl", ".ndjson", ".npz", ".svg", ".svgz")
 PACKAGES = {"package:kanjivg": kanjivg.sources}
@@ -30,7 +30,7 @@ def sources(path: str | os.PathLike) -> Iterator[Source]:
     elif os.path.isdir(path):
         yield from _in_folder(pathlib.Path(path))
     elif os.path.exists(path):
-        yield Source(str(path), _utf8(pathlib.Path(path).name))
+        yield Source(str(path), printable(pathlib.Path(path).name))
     elif str(path).startswith("package:"):
         raise ReadError(f"{path}: is no known package; there are {', '.join(PACKAGES)}")
     else:
@@ -46,8 +46,8 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Source]:
     found = False
     for path in _walk(folder):
         found = True
-        holder = _utf8(path.parent.resolve().name)
-        yield Source(str(path), _utf8(path.relative_to(folder).as_posix()), folder=holder)
+        holder = printable(path.parent.resolve().name)
+        yield Source(str(path), printable(path.relative_to(folder).as_posix()), folder=holder)
     if not found:
         raise ReadError(f"{folder}: holds no files of drawings ({', '.join(SUFFIXES)})")
 
@@ -59,11 +59,6 @@ def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
             bare = name.lower().removesuffix(".gz")
             if not name.startswith(".") and bare.endswith(SUFFIXES):
                 yield pathlib.Path(root, name)
-
-
-def _utf8(name: str) -> str:
-    """Returns a name that can be written as UTF-8; file names may hold any bytes."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _raise(error: OSError) -> None:

@@ -208,8 +208,8 @@ def quickdraw_polylines(drawing: Any) -> tuple[list[np.ndarray], bool]:
             xs += x
             ys += y
             ends.append(len(xs))
-    points = checked_points([xs, ys])
-    simplified = not timed and _is_simplified(points)
+    points, low, high = _points_and_range([xs, ys])
+    simplified = not timed and low >= 0 and high <= 255 and _is_whole(points)
     points = np.ascontiguousarray(points.T, np.float64)
     return [points[start:end] for start, end in zip([0, *ends], ends, strict=False)], simplified
 
@@ -220,20 +220,24 @@ def checked_points(numbers: list) -> np.ndarray:
     Raises:
       ReadError: something is no number, not finite, or too large.
     """
+    return _points_and_range(numbers)[0]
+
+
+def _points_and_range(numbers: list) -> tuple[np.ndarray, float, float]:
+    """Returns `checked_points`, the smallest and the largest number."""
     try:
         points = np.array(numbers)
     except (ValueError, OverflowError):
         raise ReadError("has a coordinate that is not a number") from None
-    if points.size and (points.ndim != 2 or points.dtype.kind not in "iuf"):
-        raise ReadError("has a coordinate that is not a number")
-    if points.size and not -MAX_COORDINATE <= points.min() <= points.max() <= MAX_COORDINATE:
-        raise ReadError(f"has a coordinate that is not finite or beyond {MAX_COORDINATE:g}")
-    return points
-
-
-def _is_simplified(points: np.ndarray) -> bool:
     if not points.size:
-        return True
-    if points.min() < 0 or points.max() > 255:
-        return False
+        return points, 0, 0
+    if points.ndim != 2 or points.dtype.kind not in "iuf":
+        raise ReadError("has a coordinate that is not a number")
+    low, high = float(points.min()), float(points.max())
+    if not -MAX_COORDINATE <= low <= high <= MAX_COORDINATE:
+        raise ReadError(f"has a coordinate that is not finite or beyond {MAX_COORDINATE:g}")
+    return points, low, high
+
+
+def _is_whole(points: np.ndarray) -> bool:
     return points.dtype.kind in "iu" or bool((points == np.rint(points)).all())

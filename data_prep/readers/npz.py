@@ -89,7 +89,7 @@ def _splits(source: Source, archive: zipfile.ZipFile) -> tuple[str, ...]:
         return ("",)
     for split in SPLITS:
         if split not in names:
-            held = ", ".join(sorted(names)[:8]) or "nothing"
+            held = ", ".join(name[:40] for name in sorted(names)[:8]) or "nothing"
             raise source.error(
                 f"has no array {split!r}, expected train, valid, test (holds {held})"
             )

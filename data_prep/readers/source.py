@@ -81,4 +81,14 @@ class Source:
         return raw_sketch.ReadError(f"{self.path}: {what}")
 
 
+def printable(text: str) -> str:
+    """Returns text that can be shown on a terminal and written as UTF-8, whatever a file held."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 _SUFFIXES = {".npz", ".full", ".ndjson", ".jsonl", ".json", ".bin", ".svg", ".svgz", ".gz"}

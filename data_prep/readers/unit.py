@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from data_prep.raw_sketch import RawSketch, ReadError
 from data_prep.readers import detect
-from data_prep.readers.source import UNREADABLE, Options, Skip, Source
+from data_prep.readers.source import UNREADABLE, Options, Skip, Source, printable
 
 BUNCH_FILES = 64  # small files that one unit holds at most ...
 BUNCH_BYTES = 1 << 20  # ... and their bytes: about 0.1 s of SVG
@@ -52,9 +52,9 @@ class Unit:
                 if isinstance(item, RawSketch):
                     yield item
                 elif item.reason == UNREADABLE and self.options.on_error == "stop":
-                    raise ReadError(item.message)
+                    raise ReadError(printable(item.message))
                 elif on_skip is not None:
-                    on_skip(item)
+                    on_skip(dataclasses.replace(item, message=printable(item.message)))
 
 
 def make_units(sources: Iterable[Source], options: Options) -> Iterator[Unit]:

@@ -103,6 +103,17 @@ def test_file_names_of_any_bytes_give_keys_that_can_be_written(tmp_path):
     assert sketch.key.encode() == b"caf\\udce9.svg"
 
 
+def test_control_characters_of_a_file_never_reach_a_message(tmp_path):
+    path = tmp_path / "a\x1b[2J\n.svg"
+    path.write_text("<svg>")
+    with pytest.raises(ReadError) as caught:
+        list(readers.read(path))
+    assert str(caught.value).isprintable()
+    path.write_text(SVG.format(3))
+    (sketch,) = readers.read(path)
+    assert sketch.key == r"a\x1b[2J\n.svg"
+
+
 def test_keys_do_not_depend_on_where_the_input_lies(folder, tmp_path_factory):
     moved = tmp_path_factory.mktemp("elsewhere") / "data"
     folder.rename(moved)
