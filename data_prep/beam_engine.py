@@ -414,5 +414,9 @@ def publish(directory: str, info: records.DatasetInfo) -> None:
 
 
 def _remove(folder: str) -> None:
-    with contextlib.suppress(Exception):  # nothing to remove, which each system says its own way
+    """Removes a folder; an object store knows only the files in it."""
+    found = FileSystems.match([FileSystems.join(folder, "**")])[0].metadata_list
+    if found:
+        FileSystems.delete([item.path for item in found])
+    with contextlib.suppress(Exception):  # no folder, which each system says its own way
         FileSystems.delete([folder])

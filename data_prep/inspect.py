@@ -48,7 +48,6 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "data_dir")
-    cli.quiet_tensorflow()
     from sketch_rnn_tf.data import records
 
     info = records.read_info(flags.data_dir)
@@ -124,7 +123,7 @@ def _features(strokes: np.ndarray) -> tuple[float, ...]:
     drawn = strokes[1:][strokes[:-1, 2] < 0.5]  # steps that leave a line
     step = float(np.abs(drawn[:, :2]).max()) / size if len(drawn) and size else 0.0
     proportion = (width + 1e-3 * size) / (height + 1e-3 * size) if size else 1.0
-    return len(strokes), max(1.0, float(strokes[:, 2].sum())), size, proportion, step
+    return len(strokes), max(1.0, float(strokes[:, 2].sum())), size, proportion, max(step, 0.01)
 
 
 def oddness(features: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -2,8 +2,8 @@
 
 `DIR/{train,valid,test}-SSSSS-of-NNNNN.tfrecord` hold `tf.train.Example` messages, in an order that
 is random but always the same; `DIR/dataset.json` is written last, so a folder without it is
-unfinished. TensorFlow is imported on use: a data set can be written, checked and described without
-it.
+unfinished. Everything but the feature spec does without TensorFlow: where data is prepared or
+looked at, it need not be installed, and nobody waits for its import.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def read_split(directory: files.PathLike, split: str) -> Iterator[Record]:
         path = pathlib.Path(directory) / shard["file"]
         count = 0
         for serialized in read_frames(path):
-            yield _record(path, count, serialized)
+            yield parse(serialized, f"{path}: record {count}")
             count += 1
         if count != shard["num_records"]:
             raise ValueError(
@@ -263,19 +263,72 @@ def require_split(directory: files.PathLike, info: DatasetInfo, split: str) -> l
     return info.shards_of(split)
 
 
-def _record(path: pathlib.Path, index: int, serialized: bytes) -> Record:
-    import tensorflow as tf
-    from google.protobuf import message
+def parse(serialized: bytes, where: str) -> Record:
+    """Returns the record of a `tf.train.Example`, whoever wrote it; the reverse of `serialize`.
 
-    where = f"{path}: record {index}"
+    Args:
+      serialized: the message.
+      where: the file and record that the message of an error names.
+
+    Raises:
+      ValueError: it is no `tf.train.Example`, a feature is missing, or they do not fit together.
+    """
     try:
-        feature = tf.train.Example.FromString(serialized).features.feature
-    except message.DecodeError:
+        return _parse(serialized, where)
+    except IndexError:
         raise ValueError(f"{where} is not a tf.train.Example") from None
-    offsets = np.asarray(feature["offsets"].float_list.value, np.float32)
-    pen = np.asarray(feature["pen_lifted"].int64_list.value, np.float32)
-    labels, keys = feature["label"].int64_list.value, feature["key"].bytes_list.value
-    if len(offsets) != 2 * len(pen) or len(labels) != 1 or len(keys) != 1:
+    except KeyError as error:
+        raise ValueError(f"{where} has no feature {error.args[0].decode()!r}") from None
+
+
+def _parse(serialized: bytes, where: str) -> Record:
+    features = {}
+    for example in _fields(serialized, 1):
+        for entry in _fields(example, 1):
+            features[bytes(_fields(entry, 1)[-1])] = _fields(entry, 2)[-1]
+    offsets = np.frombuffer(_value(features[b"offsets"], _FLOAT_LIST, where), "<f4")
+    pen = np.frombuffer(_value(features[b"pen_lifted"], _INT64_LIST, where), np.uint8)
+    label, _ = _read_varint(_value(features[b"label"], _INT64_LIST, where), 0)
+    key = bytes(_value(features[b"key"], _BYTES_LIST, where))
+    if len(offsets) != 2 * len(pen):
         raise ValueError(f"{where} has features of lengths that do not fit together")
-    array = np.concatenate([offsets.reshape(-1, 2), pen[:, None]], axis=1)
-    return Record(strokes.check_stroke3(array, where), labels[0], keys[0])
+    array = np.empty((len(pen), 3), np.float32)
+    array[:, :2], array[:, 2] = offsets.reshape(-1, 2), pen
+    return Record(strokes.check_stroke3(array, where), label, key)
+
+
+def _value(feature: memoryview, kind: int, where: str) -> memoryview:
+    """Returns the value, or the packed values, of a feature of this kind."""
+    found = [value for values in _fields(feature, kind) for value in _fields(values, 1)]
+    if len(found) != 1 or (kind == _FLOAT_LIST and len(found[0]) % 4):
+        raise ValueError(f"{where} has a feature that is not of one packed list")
+    return found[0]
+
+
+def _fields(message: bytes | memoryview, wanted: int) -> list[memoryview]:
+    """Returns a message's length-delimited fields of this number, in order."""
+    message, at, found = memoryview(message), 0, []
+    while at < len(message):
+        tag, at = _read_varint(message, at)
+        if tag & 7 != 2:
+            raise IndexError(tag)
+        size, at = _read_varint(message, at)
+        if at + size > len(message):
+            raise IndexError(size)
+        if tag >> 3 == wanted:
+            found.append(message[at : at + size])
+        at += size
+    return found
+
+
+def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
+    """Returns a number in groups of seven bits and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+        if shift > 63:
+            raise IndexError(shift)

@@ -50,7 +50,7 @@ def test_every_drawing_is_in_exactly_one_shard(tmp_path, write_ndjson, small_uni
     result = _run(_job(paths, shard_bytes=3000), tmp_path / "out")
 
     keys = [
-        records._record("x", 0, serialized).key.decode()
+        records.parse(serialized, "x").key.decode()
         for shard in result.shards
         for serialized in records.read_frames(tmp_path / "out" / shard.file)
     ]
@@ -66,7 +66,7 @@ def test_records_of_a_split_are_in_order_of_their_keys_hashes(tmp_path, write_nd
     result = _run(job, tmp_path / "out")
 
     keys = [
-        records._record("x", 0, serialized).key.decode()
+        records.parse(serialized, "x").key.decode()
         for shard in result.shards
         if shard.split == "train"
         for serialized in records.read_frames(tmp_path / "out" / shard.file)
@@ -123,7 +123,7 @@ def test_the_splits_of_an_npz_file_are_kept_and_rows_taken_as_they_are(tmp_path,
     assert [(shard.split, shard.num_records) for shard in result.shards] == list(sizes.items())
     for shard in result.shards:
         stored = {
-            records._record("x", 0, item).strokes.astype("int16").tobytes()
+            records.parse(item, "x").strokes.astype("int16").tobytes()
             for item in records.read_frames(tmp_path / "out" / shard.file)
         }
         assert stored == {array.tobytes() for array in splits[shard.split]}

@@ -1,0 +1,358 @@
+import importlib.metadata
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from data_prep import prepare, readers, write
+from sketch_rnn_tf.data import records
+
+
+def _run(*arguments):
+    """Runs the command in this process with one worker; returns its exit code."""
+    return prepare.run(["--workers=1", *map(str, arguments)])
+
+
+def _error(capsys):
+    lines = capsys.readouterr().err.strip().splitlines()
+    return [line for line in lines if "warning" not in line][-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "scale"),
+    [
+        ("aaron_sheep", (7400, 300, 300), 18.5198),
+        ("omniglot", (30000, 1000, 1000), 53.4370),
+        ("short_kanji", (10000, 600, 500), 99.7125),
+    ],
+)
+def test_published_files_keep_splits_rows_and_scale_factor(
+    tmp_path, shared_data, name, counts, scale
+):
+    path = shared_data(f"sketchrnn/{name}.npz")
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x") == 0
+
+    info = records.read_info(tmp_path / "x")
+    assert tuple(info.num_sketches(split) for split in records.SPLITS) == counts
+    assert round(info.scale_factor, 4) == scale
+    assert (info.classes, info.simplification) == ([name], None)
+    npz = np.load(path, allow_pickle=True, encoding="latin1")
+    stored = sorted(r.strokes.tobytes() for r in records.read_split(tmp_path / "x", "test"))
+    assert stored == sorted(rows.astype(np.float32).tobytes() for rows in npz["test"])
+
+
+@pytest.mark.large
+def test_kanjivg_becomes_short_drawings_whose_variants_share_a_split(tmp_path):
+    if "kanjivg" not in {item.name for item in importlib.metadata.distributions()}:
+        pytest.skip("the package kanjivg (extra [kanjivg]) is not installed")
+
+    assert (
+        prepare.run(
+            ["--input=package:kanjivg", "--simplify_epsilon=1.5", f"--output_dir={tmp_path}/x"]
+        )
+        == 0
+    )
+
+    info = records.read_info(tmp_path / "x")
+    lengths = np.repeat(*zip(*((int(n), k) for n, k in info.length_histogram.items()), strict=True))
+    assert len(lengths) == 11371
+    assert lengths.mean() == pytest.approx(34, abs=1)
+    assert np.percentile(lengths, 95) == 52
+    assert info.simplification == {"method": "rdp", "epsilon": 1.5}
+    splits = {}
+    for split in records.SPLITS:
+        for record in records.read_split(tmp_path / "x", split):
+            splits.setdefault(record.key[:5], set()).add(split)
+    assert all(len(found) == 1 for found in splits.values())
+
+
+def test_raw_drawings_go_through_the_chain_and_simplified_ones_do_not(tmp_path, write_ndjson):
+    raw, simplified = write_ndjson("raw.ndjson", raw=True), write_ndjson("simple.ndjson")
+
+    _run("--input", raw, "--output_dir", tmp_path / "raw")
+    _run("--input", simplified, "--output_dir", tmp_path / "simple")
+
+    first, second = (records.read_info(tmp_path / name) for name in ("raw", "simple"))
+    assert first.simplification["method"] == "quickdraw"
+    assert second.simplification is None
+    record = next(records.read_split(tmp_path / "raw", "train"))
+    assert np.abs(record.strokes - np.round(record.strokes)).max() == 0
+    assert record.strokes[0, :2].tolist() == [0, 0]
+
+
+def test_several_inputs_become_one_data_set_of_their_classes(tmp_path, write_ndjson, capsys):
+    cat, dog = write_ndjson(), write_ndjson("dog.ndjson", 20, "dog", seed=1)
+
+    assert _run("--input", cat, "--input", dog, "--output_dir", tmp_path / "x", "--json") == 0
+
+    content = json.loads(capsys.readouterr().out)
+    assert content["classes"] == ["cat", "dog"]
+    assert [source["path"] for source in content["sources"]] == [str(cat), str(dog)]
+    labels = [record.label for record in records.read_split(tmp_path / "x", "train")]
+    assert labels.count(1) == content["splits"]["train"]["per_class"]["dog"]
+
+
+def test_what_is_dropped_and_cut_is_counted_on_screen_and_in_the_description(
+    tmp_path, write_ndjson, capsys
+):
+    first = write_ndjson("a.ndjson", 30, "cat")  # of 24 points
+    second = write_ndjson("b.ndjson", 10, "dog", points=2)  # of 6 points
+
+    flags = ("--input", first, "--input", second, "--min_points=7", "--recognized_only")
+    _run(*flags, "--output_dir", tmp_path / "x", "--max_seq_len=20", "--too_long=cut")
+
+    info = records.read_info(tmp_path / "x")
+    assert info.dropped == {"not_recognized": {"cat": 6, "dog": 2}, "too_short": {"dog": 8}}
+    assert info.cut == {"cat": 24}
+    assert info.max_length == 20
+    assert info.classes == ["cat"]
+    out = capsys.readouterr().out
+    for line in ("dropped, not_recognized: 8 (cat 6, dog 2)", "too_short: 8 (dog 8)", "cut: 24"):
+        assert line in out
+
+
+def test_a_target_length_is_met_by_a_searched_epsilon(tmp_path, write_ndjson):
+    path = write_ndjson(count=60, raw=True, points=60)
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x", "--target_length=40") == 0
+
+    info = records.read_info(tmp_path / "x")
+    lengths = {int(points): n for points, n in info.length_histogram.items()}
+    assert 30 < prepare.percentile(lengths, 95) <= 40
+    assert info.simplification["epsilon"] > 2
+
+
+def test_a_broken_line_stops_with_file_and_line_or_is_skipped_and_counted(
+    tmp_path, write_ndjson, capsys
+):
+    path = write_ndjson(count=40)
+    lines = path.read_text().splitlines()
+    lines[17] = lines[17][:30]
+    path.write_text("\n".join(lines))
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x") == 1
+    assert "cat.ndjson" in (message := _error(capsys))
+    assert "18" in message
+    assert not (tmp_path / "x" / "dataset.json").exists()
+    assert _run("--input", path, "--output_dir", tmp_path / "x", "--on_error=skip") == 0
+    dropped = records.read_info(tmp_path / "x").dropped
+    assert sum(dropped["unreadable"].values()) == 1
+
+
+def _empty(write_npz, rows):
+    return write_npz(train=[rows()], valid=[], test=[rows()])
+
+
+def _still(write_npz, rows):
+    still = np.zeros((5, 3), np.int16)
+    return write_npz(train=[still], valid=[rows()], test=[rows()])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [(_empty, "the valid split would be empty"), (_still, "all offsets of the train split")],
+)
+def test_a_data_set_that_cannot_be_learnt_is_refused(
+    tmp_path, write_npz, rows, capsys, make, words
+):
+    assert _run("--input", make(write_npz, rows), "--output_dir", tmp_path / "x") == 1
+
+    assert words in _error(capsys)
+    assert not (tmp_path / "x" / "dataset.json").exists()
+
+
+def test_a_class_with_one_drawing_is_possible_and_told(tmp_path, write_ndjson, capsys):
+    cat, dog = write_ndjson(), write_ndjson("dog.ndjson", 1, "dog")
+
+    assert _run("--input", cat, "--input", dog, "--output_dir", tmp_path / "x") == 0
+
+    assert "has no drawing of 1 of 2 classes: dog" in capsys.readouterr().err
+    assert records.read_info(tmp_path / "x").classes == ["cat", "dog"]
+
+
+def test_files_with_splits_can_be_split_anew(tmp_path, write_npz, rows):
+    path = write_npz(train=[rows(9, i) for i in range(200)], valid=[], test=[])
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x", "--resplit") == 0
+
+    assert records.read_info(tmp_path / "x").num_sketches("valid") > 0
+
+
+def test_absolute_coordinates_in_rows_are_warned_of(tmp_path, write_npz, capsys):
+    generator = np.random.default_rng(0)
+    walks = generator.integers(-5, 6, (60, 30, 2)).cumsum(axis=1) + 200
+    sketches = [np.c_[walk, np.arange(30) == 29].astype(np.int16) for walk in walks]
+    path = write_npz(train=sketches, valid=sketches[:2], test=sketches[:2])
+
+    _run("--input", path, "--output_dir", tmp_path / "x")
+
+    assert "look like absolute coordinates" in capsys.readouterr().err
+    assert "look like absolute" in records.read_info(tmp_path / "x").warnings[0]
+
+
+def test_an_existing_data_set_stays_without_overwrite(tmp_path, write_ndjson, capsys):
+    cat, dog = write_ndjson(), write_ndjson("dog.ndjson", 50, "dog")
+    _run("--input", cat, "--output_dir", tmp_path / "x")
+
+    assert _run("--input", dog, "--output_dir", tmp_path / "x") == 1
+    assert "exists already; --overwrite replaces it" in _error(capsys)
+    assert records.read_info(tmp_path / "x").classes == ["cat"]
+    assert _run("--input", dog, "--output_dir", tmp_path / "x", "--overwrite") == 0
+    assert records.read_info(tmp_path / "x").classes == ["dog"]
+    assert len(list(write.verify(tmp_path / "x"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "words", "code"),
+    [
+        ((), "--input is required", 2),
+        (("--input=x",), "--output_dir is required", 2),
+        (("--input=no/such", "--output_dir=OUT"), "no such file", 1),
+        (("--input=CAT", "--output_dir=OUT", "--splits=1,2"), "such as 90,5,5", 1),
+        (("--input=CAT", "--output_dir=OUT", "--simplfy_epsilon=1"), "--simplify_epsilon", 2),
+        (("--input=CAT", "--output_dir=OUT", "--max_seq_len=1"), "no drawing fits", 1),
+        (("--input=CAT", "--output_dir=OUT", "--max_seq_len=3"), "is left (40 too_long)", 1),
+        (("--input=CAT", "--output_dir=OUT", "--simplify_epsilon=-1"), "epsilon is -1", 1),
+        (("--input=gs://b/x", "--output_dir=OUT"), "needs --engine beam", 1),
+        (("--input=CAT", "--output_dir=gs://b/x"), "needs --engine beam", 1),
+        (("--input=CAT", "--output_dir=CAT/out"), "Not a directory", 1),
+        (("--verify=OUT",), "not a finished data set", 1),
+        (("--input=CAT", "--output_dir=OUT", "--target_length=9", "--simplify_epsilon=1"), "or", 2),
+    ],
+)
+def test_a_wrong_command_is_one_clear_sentence(
+    tmp_path, write_ndjson, capsys, monkeypatch, flags, words, code
+):
+    cat = write_ndjson()
+    names = {"CAT": str(cat), "OUT": str(tmp_path / "out")}
+    for name, value in names.items():
+        flags = [flag.replace(name, value) for flag in flags]
+
+    assert prepare.run(list(flags)) == code
+
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert "Traceback" not in captured.err
+    assert not captured.out
+
+
+def test_verify_tells_whole_from_damaged(tmp_path, write_ndjson, capsys):
+    _run("--input", write_ndjson(), "--output_dir", tmp_path / "x")
+    capsys.readouterr()
+
+    assert prepare.run(["--verify", str(tmp_path / "x"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sketches"] == 40
+    shard = next((tmp_path / "x").glob("train*"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert prepare.run(["--verify", str(tmp_path / "x")]) == 1
+    assert "is truncated" in _error(capsys)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, write_ndjson, capsys):
+    cat = write_ndjson()
+    (tmp_path / "locked").mkdir(mode=0o500)
+
+    assert _run("--input", cat, "--output_dir", tmp_path / "locked" / "x") == 1
+    assert "locked/x: Permission denied" in _error(capsys)
+
+
+def _limit_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+@pytest.mark.large
+def test_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(
+    tmp_path, write_ndjson, capsys
+):
+    """The operating system refuses to let a file grow, as it does on a full disk."""
+    path = write_ndjson(count=300)
+    command = [sys.executable, "-m", "data_prep.prepare", "--workers=1"]
+    command += ["--input", str(path), "--output_dir", str(tmp_path / "x")]
+
+    full = subprocess.run(command, capture_output=True, text=True, preexec_fn=_limit_files)
+
+    assert full.returncode == 1
+    assert "x/.unfinished/" in full.stderr
+    assert "File too large" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert not (tmp_path / "x" / "dataset.json").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    assert records.read_info(tmp_path / "x").num_sketches("train") > 200
+
+
+@pytest.mark.large
+def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_path, write_ndjson):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(30):
+        write_ndjson(f"in/{i:02}.ndjson", 40, f"class{i % 2}", raw=True, seed=i, points=30)
+    command = [sys.executable, "-m", "data_prep.prepare", "--workers=1"]
+    command += ["--input", str(folder), "--output_dir", str(tmp_path / "x")]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    workspace = tmp_path / "x" / write.WORKSPACE
+    deadline = time.monotonic() + 60
+    while not list(workspace.glob("*.run")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+
+    assert not (tmp_path / "x" / "dataset.json").exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "continuing where an interrupted run ended" in again.stderr
+    assert sum(count for _, count in write.verify(tmp_path / "x")) == 1200
+    assert not workspace.exists()
+    prepare.prepare([str(folder)], tmp_path / "y", workers=1)
+    assert records.read_info(tmp_path / "x").shards == records.read_info(tmp_path / "y").shards
+
+
+def test_help_is_there_in_under_a_second():
+    start = time.monotonic()
+    shown = subprocess.run(
+        [sys.executable, "-m", "data_prep.prepare", "--help"], capture_output=True, text=True
+    )
+
+    assert shown.returncode == 0
+    assert "--simplify_epsilon" in shown.stdout
+    assert time.monotonic() - start < 1
+
+
+def test_percentiles_of_a_histogram_are_numpys():
+    values = np.random.default_rng(0).integers(2, 90, 777)
+    lengths = dict(
+        zip(*(part.tolist() for part in np.unique(values, return_counts=True)), strict=True)
+    )
+
+    for percent in (5, 50, 95, 100):
+        expected = np.percentile(values, percent, method="inverted_cdf")
+        assert prepare.percentile(lengths, percent) == expected
+
+
+def test_flags_for_a_beam_runner_are_told_from_the_commands_own():
+    own, rest = prepare._runner_flags(
+        ["--input=x", "--engine=beam", "--runner", "FlinkRunner", "--parallelism=8", "--seed=1"]
+    )
+
+    assert own == ["--input=x", "--engine=beam", "--runner", "FlinkRunner", "--seed=1"]
+    assert rest == ["--parallelism=8"]
+    assert prepare._runner_flags(["--parallelism=8"]) == (["--parallelism=8"], [])
+
+
+def test_score_and_a_data_set_convert_a_drawing_alike(tmp_path, write_ndjson):
+    """`simplify.convert` with the recorded simplification gives a data set's very rows."""
+    from data_prep import simplify
+
+    path = write_ndjson(raw=True)
+    _run("--input", path, "--output_dir", tmp_path / "x", "--simplify_epsilon=9")
+
+    how = simplify.Simplification.from_json(records.read_info(tmp_path / "x").simplification)
+    rows = {s.key.encode(): simplify.convert(s, how) for s in readers.read(path)}
+    for record in records.read_split(tmp_path / "x", "train"):
+        np.testing.assert_array_equal(record.strokes, rows[record.key].astype(np.float32))
