@@ -14,12 +14,14 @@ Heavy imports belong inside `main`, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import importlib
 import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import flags as absl_flags
@@ -99,8 +101,29 @@ def say(message: str) -> None:
 
 
 def quiet_tensorflow() -> None:
-    """Keeps TensorFlow's start-up chatter off stderr. Call it before TensorFlow is imported."""
+    """Imports TensorFlow without its start-up chatter, so that stderr holds our own words only.
+
+    TensorFlow writes about processors and missing GPUs before any setting of its log takes hold;
+    SKETCH_RNN_DEBUG lets it.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not os.environ.get("SKETCH_RNN_DEBUG"):
+        with _without_stderr():
+            importlib.import_module("tensorflow").config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Sends what the process, C++ included, writes to stderr to nowhere; exceptions pass."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _finite(value: Any) -> Any:

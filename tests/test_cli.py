@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -137,6 +139,14 @@ def test_json_is_one_line_without_nan(capsys):
 def test_progress_goes_to_stderr(capsys):
     cli.say("step 3")
     assert capsys.readouterr() == ("", "step 3\n")
+
+
+def test_start_up_chatter_of_libraries_is_not_shown(capfd):
+    with cli._without_stderr():
+        os.write(2, b"from C++")
+        print("from Python", file=sys.__stderr__, flush=True)
+    os.write(2, b"ours")
+    assert capfd.readouterr().err == "ours"
 
 
 def test_existing_outputs_are_refused(tmp_path):
