@@ -46,7 +46,7 @@ class RawSketch:
         return strokes.stroke3_to_polylines(self.offsets)
 
     def to_stroke3(self) -> np.ndarray:
-        """Returns stroke-3 rows [N, 3]; absolute drawings are moved so that row 0 is (0, 0, pen)."""
+        """Returns stroke-3 rows [N, 3]; absolute drawings move so that row 0 is (0, 0, pen)."""
         if self.offsets is not None:
             return self.offsets
         rows = strokes.polylines_to_stroke3(self.polylines)

@@ -153,7 +153,7 @@ class TrainingBatches:
         return tf.gather(batches, tf.argsort(keys))
 
     def _rows(self, lengths: tf.Tensor) -> tf.Tensor:
-        """Returns the rows that sketches want: their points and one end token, N_max at the most."""
+        """Returns the rows that sketches want: points and one end token, N_max at the most."""
         return tf.minimum(lengths + 1, self.max_length)
 
     def _cut(self, window: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
