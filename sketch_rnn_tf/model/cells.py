@@ -70,6 +70,9 @@ class RecurrentCell(keras.layers.Layer):
         type of the matrix products only.
     """
 
+    matrices: tuple[str, ...] = ()  # weights multiplied with vectors of every step
+    vectors: tuple[str, ...] = ()  # the other weights of a step
+
     def __init__(
         self, units: int, recurrent_dropout: float = 0.0, seed: int | None = None, **kwargs
     ):
@@ -106,6 +109,27 @@ class RecurrentCell(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def advance(self, weights, product, projected, states, mask):
+        """One step as a pure function, from which `step` and `unroll` are made.
+
+        Args:
+          weights: {name: tensor} of the weights in `matrices` and `vectors`.
+          product: (x, name) -> x @ weights[name], for the names in `matrices`; called once for
+            each of them, in their order.
+          projected: [B, P] of `project`.
+          states: [B, n] each, as in `state_size`.
+          mask: [B, H] for the candidate, or None.
+
+        Returns:
+          The output [B, H] and the new states.
+        """
+        raise NotImplementedError
+
+    def step_weights(self) -> dict[str, tf.Tensor]:
+        """Returns the weights of `advance` by name."""
+        names = (*self.matrices, *self.vectors)
+        return {name: tf.convert_to_tensor(getattr(self, name)) for name in names}
+
     def step(
         self, projected: tf.Tensor, states: Sequence[tf.Tensor], mask: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -119,13 +143,23 @@ class RecurrentCell(keras.layers.Layer):
         Returns:
           The output [B, H] and the new states.
         """
-        raise NotImplementedError
+        weights = self.step_weights()
+        product = recurrence.plain_product(weights, tf.as_dtype(self.compute_dtype))
+        return self.advance(weights, product, projected, list(states), mask)
 
     def unroll(
         self, projected: tf.Tensor, states: Sequence[tf.Tensor], mask: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Runs over a whole sequence, time-major: the outputs [T, B, H] and the last states."""
-        return recurrence.unroll(self.step, projected, states, mask)
+        return recurrence.sequence(
+            self.advance,
+            self.step_weights(),
+            self.matrices,
+            projected,
+            list(states),
+            mask,
+            tf.as_dtype(self.compute_dtype),
+        )
 
     def call(self, inputs, states, training=False):
         """One step of a Keras RNN: inputs [B, D], states -> output [B, H], states."""
@@ -169,6 +203,8 @@ class LSTMCell(RecurrentCell):
     uniform. Args: see RecurrentCell.
     """
 
+    matrices = ("recurrent_kernel",)
+
     def build(self, input_shape):
         """Makes the weights for inputs [..., D]."""
         self.kernel = self.add_weight(
@@ -186,26 +222,11 @@ class LSTMCell(RecurrentCell):
         """Returns the gates' share of the inputs and the bias, [..., 4H]."""
         return self._project(inputs, context, tf.convert_to_tensor(self.kernel)) + self.bias
 
-    def step(self, projected, states, mask=None):
-        """Advances by one step; see RecurrentCell."""
+    def advance(self, weights, product, projected, states, mask):
+        """One step; see RecurrentCell."""
         h, c = states
-        h, c = lstm(
-            projected + self._product(h, tf.convert_to_tensor(self.recurrent_kernel)), c, mask
-        )
+        h, c = lstm(projected + product(h, "recurrent_kernel"), c, mask)
         return h, [h, c]
-
-    def unroll(self, projected, states, mask=None):
-        """Runs over a whole sequence with the LSTM's own gradient; see RecurrentCell."""
-        h, c = states
-        outputs, h, c = recurrence.lstm_sequence(
-            projected,
-            tf.convert_to_tensor(self.recurrent_kernel),
-            h,
-            c,
-            mask,
-            tf.as_dtype(self.compute_dtype),
-        )
-        return outputs, [h, c]
 
 
 CELLS = {"lstm": LSTMCell}

@@ -1,18 +1,32 @@
 """Running a cell over a whole sequence.
 
 `unroll` is the plain reference: a loop over `cell.step` that TensorFlow differentiates.
-`lstm_sequence` computes the same for the LSTM with a gradient of its own: activations are kept
-from the forward loop, the backward loop holds one matrix product a step, and the gradient of the
-recurrent weights is one product over all steps instead of one a step.
+`sequence` computes the same, values and gradients, several times faster, for every cell that says
+how it advances by one step: the products of the forward loop are kept, the backward loop
+differentiates one step at a time and holds one matrix product for each of the forward loop's, and
+the gradient of a recurrent matrix is one product over all steps instead of one a step.
 
 Everything here is time-major: [T, B, ...].
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
+
+Product = Callable[[tf.Tensor, str], tf.Tensor]  # (vectors, name of a matrix) -> their product
+Advance = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
+
+
+def product(a: tf.Tensor, b: tf.Tensor, dtype: tf.DType, **transposed: bool) -> tf.Tensor:
+    """Returns a @ b as float32, computed on operands of `dtype`."""
+    return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **transposed), tf.float32)
+
+
+def plain_product(weights: Mapping[str, tf.Tensor], dtype: tf.DType) -> Product:
+    """Returns the product with one of `weights` by name."""
+    return lambda x, name: product(x, weights[name], dtype)
 
 
 def unroll(
@@ -45,118 +59,186 @@ def unroll(
     return outputs.stack(), states
 
 
-def lstm_sequence(
+def sequence(
+    advance: Advance,
+    weights: Mapping[str, tf.Tensor],
+    matrices: Sequence[str],
     projected: tf.Tensor,
-    kernel: tf.Tensor,
-    h: tf.Tensor,
-    c: tf.Tensor,
+    states: Sequence[tf.Tensor],
     mask: tf.Tensor | None,
-    compute_dtype: tf.DType = tf.float32,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Runs an LSTM over time with one product a step in either direction.
+    dtype: tf.DType = tf.float32,
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Runs a cell over time with the gradient of this module.
 
     Args:
-      projected: [T, B, 4H], input projections and bias in gate order i, j, f, o.
-      kernel: [H, 4H], the recurrent weights.
-      h: [B, H], initial output.
-      c: [B, H], initial carry.
-      mask: [T, B, H], dropout of the candidate, or None.
-      compute_dtype: type of the products; state and activations are float32.
+      advance: (weights, product, projected [B, P], states, mask [B, H] or None) -> (output,
+        states): one step, a pure function that calls `product` once for each name in `matrices`,
+        in this order, and uses these weights in no other way.
+      weights: every weight that `advance` uses, by name.
+      matrices: the weights that are multiplied with vectors of every step, [n, m] or [K, n, m].
+      projected: [T, B, P], the cell's input projections.
+      states: the initial state, [B, n] each.
+      mask: [T, B, H] for the candidate, or None.
+      dtype: type of the products; everything else is float32.
 
     Returns:
-      outputs [T, B, H], the last h and the last c.
+      outputs [T, B, H] and the states after the last step.
     """
-    units = kernel.shape[0]
-    length = tf.shape(projected)[0]
-    masks = None if mask is None else _readable(mask, length)
-    dtype = compute_dtype
+    count = len(states)
 
     @tf.custom_gradient
-    def sequence(projected, kernel, h, c):
-        outputs, h_last, c_last, kept = _lstm_forward(projected, kernel, h, c, length, masks, dtype)
+    def run(projected, *rest):
+        loop = _Loop(advance, dict(zip(weights, rest[count:], strict=True)), matrices, mask, dtype)
+        return loop.forward(projected, rest[:count])
 
-        def gradient(d_outputs, d_h, d_c):
-            d_gates, d_h, d_c = _lstm_backward(
-                d_outputs, d_h, d_c, kernel, length, masks, kept, dtype
-            )
-            h_before = tf.concat([h[None], outputs[:-1]], 0)  # [T, B, H]
-            d_kernel = product(
-                tf.reshape(h_before, [-1, units]),
-                tf.reshape(d_gates, [-1, 4 * units]),
-                dtype,
-                transpose_a=True,
-            )
-            return d_gates, d_kernel, d_h, d_c
-
-        return (outputs, h_last, c_last), gradient
-
-    return sequence(projected, kernel, h, c)
+    outputs, *states = run(projected, *states, *weights.values())
+    return outputs, states
 
 
-def _lstm_forward(projected, kernel, h, c, length, masks, dtype):
-    """Returns outputs, last state and what the backward loop needs of every step."""
-    units = kernel.shape[0]
-    inputs = _readable(projected, length)
-    kernel = tf.cast(kernel, dtype)
+class _Loop:
+    """The forward loop of a sequence and its gradient."""
 
-    def body(t, h, c, outputs, kept):
-        gates = inputs.read(t) + product(h, kernel, dtype)  # [B, 4H]
-        i, j, f, o = tf.split(gates, 4, axis=-1)
-        i, j, f, o = tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f + 1.0), tf.sigmoid(o)
-        c_new = c * f + i * (j if masks is None else j * masks.read(t))
-        c_tanh = tf.tanh(c_new)
-        h_new = o * c_tanh
-        kept = [array.write(t, x) for array, x in zip(kept, (i, j, f, o, c, c_tanh), strict=True)]
-        return t + 1, h_new, c_new, outputs.write(t, h_new), kept
+    def __init__(self, advance, weights, matrices, mask, dtype):
+        self.advance, self.weights, self.matrices, self.dtype = advance, weights, matrices, dtype
+        self.vectors = [name for name in weights if name not in matrices]
+        self.masks = None if mask is None else _readable(mask)
 
-    arrays = [_writable(length, units) for _ in range(7)]
-    _, h, c, outputs, kept = tf.while_loop(
-        lambda t, *_: t < length, body, (0, h, c, arrays[0], arrays[1:]), maximum_iterations=length
-    )
-    return outputs.stack(), h, c, kept
+    def forward(self, projected, states):
+        """Returns (outputs [T, B, H], states...) and the function of their gradients."""
+        length = tf.shape(projected)[0]
+        inputs = _readable(projected)
+        narrow = {name: tf.cast(self.weights[name], self.dtype) for name in self.matrices}
 
+        def body(t, states, outputs, kept_states, kept_products):
+            kept_states = [a.write(t, x) for a, x in zip(kept_states, states, strict=True)]
+            products = []
 
-def _lstm_backward(d_outputs, d_h, d_c, kernel, length, masks, kept, dtype):
-    """Returns the gradients of the gates' pre-activations [T, B, 4H] and of the initial state."""
-    units = kernel.shape[0]
-    d_outputs = _readable(d_outputs, length)
-    transposed = tf.cast(tf.transpose(kernel), dtype)  # [4H, H]
+            def multiply(x, name):
+                products.append(product(x, narrow[name], self.dtype))
+                return products[-1]
 
-    def body(t, d_h, d_c, d_gates):
-        i, j, f, o, c, c_tanh = (array.read(t) for array in kept)
-        d_h += d_outputs.read(t)
-        d_c += d_h * o * (1.0 - c_tanh * c_tanh)
-        d_candidate = d_c if masks is None else d_c * masks.read(t)
-        d_gate = tf.concat(
-            [
-                d_candidate * j * i * (1.0 - i),
-                d_candidate * i * (1.0 - j * j),
-                d_c * c * f * (1.0 - f),
-                d_h * c_tanh * o * (1.0 - o),
-            ],
-            axis=-1,
+            output, states = self._advance(multiply, inputs.read(t), states, t)
+            kept_products = [a.write(t, x) for a, x in zip(kept_products, products, strict=True)]
+            return t + 1, states, outputs.write(t, output), kept_states, kept_products
+
+        _, last, outputs, kept_states, kept_products = tf.while_loop(
+            lambda t, *_: t < length,
+            body,
+            (
+                0,
+                list(states),
+                _writable(length),
+                [_writable(length) for _ in states],
+                [_writable(length) for _ in self.matrices],
+            ),
+            maximum_iterations=length,
         )
-        return t - 1, product(d_gate, transposed, dtype), d_c * f, d_gates.write(t, d_gate)
 
-    _, d_h, d_c, d_gates = tf.while_loop(
-        lambda t, *_: t >= 0,
-        body,
-        (length - 1, d_h, d_c, _writable(length, 4 * units)),
-        maximum_iterations=length,
-    )
-    return d_gates.stack(), d_h, d_c
+        def gradient(d_outputs, *d_last):
+            return self._backward(inputs, kept_states, kept_products, d_outputs, d_last)
+
+        return (outputs.stack(), *last), gradient
+
+    def _advance(self, multiply, projected, states, t):
+        mask = None if self.masks is None else self.masks.read(t)
+        output, states = self.advance(self.weights, multiply, projected, list(states), mask)
+        return output, list(states)
+
+    def _backward(self, inputs, kept_states, kept_products, d_outputs, d_last):
+        """Returns the gradients of projected, of the initial states and of the weights."""
+        length = tf.shape(d_outputs)[0]
+        d_outputs = _readable(d_outputs)
+        transposed = {name: _transposed(self.weights[name], self.dtype) for name in self.matrices}
+
+        def body(t, d_states, d_vectors, d_inputs, factors, d_products):
+            step = _StepGradient(self, t, inputs, kept_states, kept_products, transposed)
+            d_input, d_states, d_vector, d_product = step(d_outputs.read(t), d_states)
+            return (
+                t - 1,
+                d_states,
+                [total + d for total, d in zip(d_vectors, d_vector, strict=True)],
+                d_inputs.write(t, d_input),
+                [a.write(t, x) for a, x in zip(factors, step.factors, strict=True)],
+                [a.write(t, x) for a, x in zip(d_products, d_product, strict=True)],
+            )
+
+        _, d_states, d_vectors, d_inputs, factors, d_products = tf.while_loop(
+            lambda t, *_: t >= 0,
+            body,
+            (
+                length - 1,
+                list(d_last),
+                [tf.zeros_like(self.weights[name]) for name in self.vectors],
+                _writable(length),
+                [_writable(length) for _ in self.matrices],
+                [_writable(length) for _ in self.matrices],
+            ),
+            maximum_iterations=length,
+        )
+        gradients = dict(zip(self.vectors, d_vectors, strict=True))
+        for name, factor, d_product in zip(self.matrices, factors, d_products, strict=True):
+            gradients[name] = _over_all_steps(factor, d_product, self.dtype)
+        return (d_inputs.stack(), *d_states, *(gradients[name] for name in self.weights))
 
 
-def product(a: tf.Tensor, b: tf.Tensor, dtype: tf.DType, transpose_a: bool = False) -> tf.Tensor:
-    """Returns a @ b as float32, computed on operands of `dtype`."""
-    result = tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), transpose_a=transpose_a)
-    return tf.cast(result, tf.float32)
+class _StepGradient:
+    """Differentiates one step; its products are read, not computed again."""
+
+    def __init__(self, loop, t, inputs, kept_states, kept_products, transposed):
+        self.loop, self.t, self.transposed = loop, t, transposed
+        self.projected = inputs.read(t)
+        self.states = [array.read(t) for array in kept_states]
+        self.kept = [array.read(t) for array in kept_products]
+        self.factors, self.products = [], []
+
+    def __call__(self, d_output, d_states):
+        """Returns gradients of projected, states, vectors and products."""
+        vectors = [self.loop.weights[name] for name in self.loop.vectors]
+        with tf.GradientTape() as tape:
+            tape.watch([self.projected, *self.states, *vectors])
+            output, states = self.loop._advance(self._multiply, self.projected, self.states, self.t)
+        gradients = tape.gradient(
+            [output, *states],
+            [self.projected, *self.states, *vectors, *self.products],
+            output_gradients=[d_output, *d_states],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        a, b = 1 + len(self.states), 1 + len(self.states) + len(vectors)
+        return gradients[0], gradients[1:a], gradients[a:b], gradients[b:]
+
+    def _multiply(self, x, name):
+        """Returns the kept product; its gradient passes through the transposed matrix."""
+        kept, transposed = self.kept[len(self.factors)], self.transposed[name]
+
+        @tf.custom_gradient
+        def remembered(x):
+            return tf.identity(kept), lambda d: product(d, transposed, self.loop.dtype)
+
+        self.factors.append(x)
+        self.products.append(remembered(x))
+        return self.products[-1]
 
 
-def _readable(values: tf.Tensor, length: tf.Tensor) -> tf.TensorArray:
+def _over_all_steps(factors: tf.TensorArray, d_products: tf.TensorArray, dtype) -> tf.Tensor:
+    """Returns the gradient of a matrix [n, m] (or [K, n, m]): one product over steps and batch."""
+    x, d = factors.stack(), d_products.stack()  # [T, B, n] or [T, K, B, n]
+    if x.shape.rank == 4:
+        x, d = tf.transpose(x, [1, 0, 2, 3]), tf.transpose(d, [1, 0, 2, 3])
+    lead = x.shape[:-3].as_list()
+    x = tf.reshape(x, [*lead, -1, x.shape[-1]])
+    d = tf.reshape(d, [*lead, -1, d.shape[-1]])
+    return product(x, d, dtype, transpose_a=True)
+
+
+def _transposed(matrix: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    return tf.linalg.matrix_transpose(tf.cast(matrix, dtype))
+
+
+def _readable(values: tf.Tensor) -> tf.TensorArray:
     """Returns [T, ...] as an array that both loops may read more than once."""
-    return tf.TensorArray(values.dtype, length, clear_after_read=False).unstack(values)
+    array = tf.TensorArray(values.dtype, tf.shape(values)[0], clear_after_read=False)
+    return array.unstack(values)
 
 
-def _writable(length: tf.Tensor, width: int) -> tf.TensorArray:
-    return tf.TensorArray(tf.float32, length, element_shape=[None, width], clear_after_read=False)
+def _writable(length: tf.Tensor) -> tf.TensorArray:
+    return tf.TensorArray(tf.float32, length, clear_after_read=False)

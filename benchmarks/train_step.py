@@ -1,0 +1,214 @@
+"""Times training steps: sketches a second, FLOP/s, share of the machine's matrix-product peak.
+
+Every variant runs in a process of its own (for its memory), in turn, several rounds; the table has
+medians and the ratio to a stand-in for Magenta's code that runs anywhere: stock `keras.layers`
+(bidirectional LSTM 256 and LSTM 512, forward and backward, padded to 250), which takes 1.38 s where
+Magenta's code takes 1.92 s. So sketches/s over Magenta's are the ratio to the stand-in times
+1.38 / 1.92.
+
+  python benchmarks/train_step.py --data_dir data/sheep
+  python benchmarks/train_step.py --data_dir data/sheep --variants float32,mixed_bfloat16 --rounds 3
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+from absl import app, flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+STAND_IN = "stock_keras"
+STAND_IN_TO_MAGENTA = 1.38 / 1.92  # the stand-in's time over Magenta's, lstm
+MAGENTA_SECONDS = {"lstm": 1.92, "layer_norm": 2.23, "hyper": 3.69}
+VARIANTS = {
+    STAND_IN: None,
+    "float32": {},
+    "mixed_bfloat16": {"dtype": "mixed_bfloat16"},
+    "float32_full_length": {"loss_length": "full"},
+    "float32_one_part": {"parallel_parts": 1},
+    "layer_norm": {"decoder.cell": "layer_norm"},
+    "layer_norm_bf16": {"decoder.cell": "layer_norm", "dtype": "mixed_bfloat16"},
+    "hyper": {"decoder.cell": "hyper"},
+    "hyper_bf16": {"decoder.cell": "hyper", "dtype": "mixed_bfloat16"},
+}
+DEFAULT_VARIANTS = "stock_keras,float32,mixed_bfloat16,layer_norm,hyper"
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("data_dir", None, "prepared aaron_sheep", required=True)
+flags.DEFINE_list("variants", DEFAULT_VARIANTS, f"of {', '.join(VARIANTS)}")
+flags.DEFINE_integer("steps", 12, "timed steps a round")
+flags.DEFINE_integer("rounds", 3, "rounds of all variants")
+flags.DEFINE_string("run", None, "internal: time one variant and print JSON")
+
+
+def main(_):
+    if FLAGS.run:
+        print(json.dumps(time_variant(FLAGS.run)))
+        return
+    results = {name: [] for name in FLAGS.variants}
+    for number in range(FLAGS.rounds):
+        for name in FLAGS.variants:
+            results[name].append(run_in_process(name))
+            print(f"round {number + 1}: {name}: {results[name][-1]['seconds']:.3f} s", flush=True)
+    print_table(results)
+
+
+def run_in_process(name: str) -> dict:
+    command = [sys.executable, __file__, f"--run={name}", f"--data_dir={FLAGS.data_dir}"]
+    command += [f"--steps={FLAGS.steps}"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def time_variant(name: str) -> dict:
+    """Returns median seconds a step, GFLOP a step, the peak in GFLOP/s and memory of a variant."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    step, batch_flops, dtype = (
+        stock_keras() if VARIANTS[name] is None else our_trainer(VARIANTS[name])
+    )
+    step()
+    step()
+    seconds, work = [], []
+    for _ in range(FLAGS.steps):
+        begin = time.perf_counter()
+        work.append(batch_flops(step()))
+        seconds.append(time.perf_counter() - begin)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "seconds": statistics.mean(seconds),
+        "gflop": statistics.mean(work) / 1e9,
+        "gib": memory,
+        "peak": peak(dtype),
+    }
+
+
+def our_trainer(settings: dict):
+    """Returns a function that does one step of our trainer on the next batch."""
+    from sketch_rnn_tf import config
+    from sketch_rnn_tf.commands import train as train_command
+
+    start = config.preset("magenta")
+    model, training = config.override(start.model, start.training, settings)
+    train_command._use_threads(training.parallel_parts)
+    import tempfile
+
+    from sketch_rnn_tf import runs
+    from sketch_rnn_tf.data import records
+    from sketch_rnn_tf.training import trainer
+
+    info = records.read_info(FLAGS.data_dir)
+    description = trainer.describe(info, FLAGS.data_dir, model, training, None)
+    run = runs.create(tempfile.mkdtemp(), description)
+    loop = trainer.Trainer(run, FLAGS.data_dir, info, print)
+    batches = iter(loop._batches().dataset(0))
+
+    def step():
+        batch = next(batches)
+        loop._compiled_step(batch)
+        loop.optimizer.iterations.numpy()
+        return batch["strokes"].shape[1]
+
+    return step, lambda length: flops(model, training.batch_size, length), training.dtype
+
+
+def stock_keras():
+    """Returns a step of the stand-in: forward and backward, no losses, no optimiser, no dropout."""
+    import keras
+    import tensorflow as tf
+
+    bidirectional = keras.layers.Bidirectional(keras.layers.LSTM(256))
+    lstm = keras.layers.LSTM(512, return_sequences=True)
+    strokes = tf.random.normal([100, 250, 5])
+    context = tf.random.normal([100, 250, 133])
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(bidirectional(strokes)) + tf.reduce_sum(lstm(context))
+        return tape.gradient(loss, bidirectional.trainable_weights + lstm.trainable_weights)
+
+    def step():
+        gradients()[0].numpy()
+        return 250
+
+    from sketch_rnn_tf import config
+
+    return step, lambda length: flops(config.ModelConfig(), 100, length), "float32"
+
+
+def flops(model, batch: int, length: int) -> float:
+    """Returns the floating point operations that a step must do on a batch padded to `length`.
+
+    Matrix products only, two operations a multiplication and addition; the backward pass costs
+    twice the forward pass, but for the inputs, whose gradient nobody needs. The latent vector's
+    share is counted once a sketch.
+    """
+    encoder, decoder = model.encoder.units, model.decoder.units
+    inputs, outputs = 5, 3 + 6 * model.num_mixtures
+    recurrent = 2 * encoder * 4 * encoder + decoder * 4 * decoder
+    if model.decoder.cell == "hyper":
+        hyper, embedding = model.decoder.hyper_units, model.decoder.hyper_embedding
+        recurrent += (decoder + hyper) * 4 * hyper
+        recurrent += hyper * 12 * embedding + 12 * embedding * decoder
+    a_point = 3 * (recurrent + decoder * outputs) + 2 * inputs * 4 * (2 * encoder + decoder)
+    a_sketch = 3 * model.z_size * (4 * decoder + 4 * encoder + 2 * decoder)
+    return 2.0 * batch * (length * a_point + a_sketch)
+
+
+def peak(dtype: str) -> float:
+    """Returns the best GFLOP/s of a large matrix product in this process's thread settings.
+
+    As many products as there are cores run side by side, since a training step does the same.
+    """
+    import tensorflow as tf
+
+    kind = tf.bfloat16 if "bfloat16" in dtype else tf.float32
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    size = 2048
+    parts = cores if tf.config.threading.get_intra_op_parallelism_threads() == 1 else 1
+    matrices = [tf.cast(tf.random.normal([size, size]), kind) for _ in range(parts + 1)]
+
+    @tf.function
+    def products():
+        return [tf.reduce_sum(matrix @ matrices[-1]) for matrix in matrices[:-1]]
+
+    products()
+    best = float("inf")
+    for _ in range(8):
+        begin = time.perf_counter()
+        [value.numpy() for value in products()]
+        best = min(best, time.perf_counter() - begin)
+    return parts * 2 * size**3 / best / 1e9
+
+
+def print_table(results: dict) -> None:
+    def median(name, key):
+        return statistics.median(result[key] for result in results[name])
+
+    base = median(STAND_IN, "seconds") if STAND_IN in results else float("nan")
+    print(
+        f"\n{'variant':22s}{'s/step':>9s}{'sketches/s':>12s}{'x stand-in':>12s}{'x Magenta':>11s}"
+        f"{'GFLOP/s':>9s}{'% of peak':>11s}{'GiB':>7s}"
+    )
+    for name in results:
+        seconds, gflop = median(name, "seconds"), median(name, "gflop")
+        cell = name.removesuffix("_bf16")
+        magenta = MAGENTA_SECONDS.get(cell, MAGENTA_SECONDS["lstm"]) / MAGENTA_SECONDS["lstm"]
+        ratio = base / seconds
+        print(
+            f"{name:22s}{seconds:9.3f}{100 / seconds:12.1f}{ratio:12.2f}"
+            f"{ratio * magenta / STAND_IN_TO_MAGENTA:11.2f}{gflop / seconds:9.1f}"
+            f"{100 * gflop / seconds / median(name, 'peak'):10.0f} %{median(name, 'gib'):7.2f}"
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)
