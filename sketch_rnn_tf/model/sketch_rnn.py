@@ -170,24 +170,62 @@ class SketchRNN(keras.Model):
           A dict: `raw` [B, T, 3 + 6M] for every position, and for conditional models `z_mean`,
           `z_log_var` and `z` [B, Z].
         """
-        strokes, labels = inputs["strokes"], inputs.get("labels")
-        strokes = tf.cast(strokes, tf.float32)
         seed = self._step_seed() if seed is None else seed
-        outputs = {}
-        if self.conditional:
-            z_mean, z_log_var = self.encode(
-                strokes, inputs["lengths"], labels, training, dropout.fold(seed, _ENCODER)
-            )
-            sample_z = training if sample_z is None else sample_z
-            z = self._sample_z(z_mean, z_log_var, seed) if sample_z else z_mean
-            outputs = {"z_mean": z_mean, "z_log_var": z_log_var, "z": z}
-        outputs["raw"] = self.decoder(
-            self.decoder_inputs(strokes),
-            context=self.context(outputs.get("z"), labels),
+        outputs = self.latents(inputs, training, seed, sample_z)
+        return {**outputs, "raw": self.decode(inputs, outputs.get("z"), training, seed)}
+
+    def latents(self, inputs, training, seed, sample_z=None) -> dict[str, tf.Tensor]:
+        """Encodes a batch: `z_mean`, `z_log_var` and `z` [B, Z], or nothing without encoder.
+
+        Arguments as in `call`.
+        """
+        if not self.conditional:
+            return {}
+        strokes = tf.cast(inputs["strokes"], tf.float32)
+        z_mean, z_log_var = self.encode(
+            strokes,
+            inputs["lengths"],
+            inputs.get("labels"),
+            training,
+            dropout.fold(seed, _ENCODER),
+        )
+        sample_z = training if sample_z is None else sample_z
+        z = self._sample_z(z_mean, z_log_var, seed) if sample_z else z_mean
+        return {"z_mean": z_mean, "z_log_var": z_log_var, "z": z}
+
+    def decode(self, inputs, z, training, seed) -> tf.Tensor:
+        """Returns raw mixture parameters [B, T, 3 + 6M] of a batch for latent vectors [B, Z]."""
+        return self.decoder(
+            self.decoder_inputs(tf.cast(inputs["strokes"], tf.float32)),
+            context=self.context(z, inputs.get("labels")),
             training=training,
             seed=dropout.fold(seed, _DECODER),
         )
-        return outputs
+
+    def terms_in_parts(self, inputs, seed, parts: int) -> dict[str, tf.Tensor]:
+        """Returns the `terms` of training, computed in parts that TensorFlow can run side by side.
+
+        The encoder's directions do not depend on each other, and the decoder runs on parts of the
+        batch that do not either. With one thread an operation each then has a thread of its own,
+        which is faster than several threads at every small operation of one whole.
+
+        Args:
+          inputs: the batch.
+          seed: int32 [2].
+          parts: into how many parts the batch is split; a part more does not change the encoder.
+        """
+        size = inputs["lengths"].shape[0]
+        size = tf.shape(inputs["lengths"])[0] if size is None else size
+        whole = self.latents(inputs, training=True, seed=seed)
+        terms = []
+        for part in range(parts):
+            rows = slice(size * part // parts, size * (part + 1) // parts)
+            piece, outputs = (
+                {name: value[rows] for name, value in given.items()} for given in (inputs, whole)
+            )
+            raw = self.decode(piece, outputs.get("z"), True, dropout.fold(seed, part))
+            terms.append(self.terms(piece, {**outputs, "raw": raw}))
+        return {name: tf.concat([term[name] for term in terms], axis=0) for name in terms[0]}
 
     def _sample_z(self, z_mean, z_log_var, seed):
         noise = tf.random.stateless_normal(tf.shape(z_mean), dropout.fold(seed, _LATENT))

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation, files, runs
 from sketch_rnn_tf.data import pipeline, records
-from sketch_rnn_tf.model import build, dropout
-from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
+from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model.sketch_rnn import METRICS
 from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import checkpoints, schedules
 
@@ -137,25 +137,6 @@ def make_optimizer(training: config.TrainingConfig) -> keras.optimizers.Optimize
     )
 
 
-def losses_in_parts(
-    model: SketchRNN, batch: dict[str, tf.Tensor], kl_weight, seed: tf.Tensor, parts: int
-) -> dict[str, tf.Tensor]:
-    """Returns the training losses of a batch, computed in parts that can run side by side.
-
-    The parts do not depend on each other until their terms are joined, so TensorFlow runs them on
-    one thread each; two threads at every small operation of one part are slower.
-    """
-    size = tf.shape(batch["lengths"])[0]
-    terms = []
-    for part in range(parts):
-        rows = slice(size * part // parts, size * (part + 1) // parts)
-        piece = {name: value[rows] for name, value in batch.items()}
-        outputs = model(piece, training=True, seed=dropout.fold(seed, part))
-        terms.append(model.terms(piece, outputs))
-    joined = {name: tf.concat([term[name] for term in terms], axis=0) for name in terms[0]}
-    return model.reduce(joined, kl_weight)
-
-
 class Trainer:
     """Trains the model of one run.
 
@@ -247,9 +228,8 @@ class Trainer:
         step = self.optimizer.iterations
         seed = tf.stack([tf.constant(self.training.seed, tf.int32), tf.cast(step, tf.int32)])
         with tf.GradientTape() as tape:
-            values = losses_in_parts(
-                self.model, batch, self.kl_weight(step), seed, self.training.parallel_parts
-            )
+            terms = self.model.terms_in_parts(batch, seed, self.training.parallel_parts)
+            values = self.model.reduce(terms, self.kl_weight(step))
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(
             zip(tape.gradient(values["loss"], variables), variables, strict=True)
