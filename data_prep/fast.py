@@ -11,6 +11,70 @@ import numpy as np
 
 
 @numba.njit(cache=True)
+def quickdraw(points, ends, size, spacing, epsilon, max_points, max_work):
+    """Does the whole chain for one drawing: `simplify.prepared` and `simplify.finished`.
+
+    Args:
+      points: [n, 2], the points of all strokes.
+      ends: [k], where each stroke ends among them.
+      size: longer side after scaling.
+      spacing: distance between resampled points.
+      epsilon: of the simplification.
+      max_points: limit on the resampled points.
+      max_work: limit on the distances a stroke may cost.
+
+    Returns:
+      Points [m, 2], their strokes' ends [k], length in steps, and work; nothing was done beyond
+      a limit.
+    """
+    scaled = _align_and_scale(points, size)
+    length = _length(scaled, ends) / spacing
+    kept_ends = np.zeros(len(ends), np.int64)
+    work = 0
+    if length > max_points:
+        return scaled[:0], kept_ends, length, work
+    kept = np.empty((int(length) + 2 * len(points) + 2 * len(ends), 2))
+    start, filled = 0, 0
+    for i in range(len(ends)):
+        stroke = resample(scaled[start : ends[i]], spacing)
+        keep, work = simplified_mask(stroke, epsilon, True, max_work)
+        if work > max_work:
+            return scaled[:0], kept_ends, length, work
+        for j in range(len(stroke)):
+            if keep[j]:
+                kept[filled, 0], kept[filled, 1] = np.rint(stroke[j, 0]), np.rint(stroke[j, 1])
+                filled += 1
+        start, kept_ends[i] = ends[i], filled
+    return kept[:filled].copy(), kept_ends, length, work
+
+
+@numba.njit(cache=True)
+def _align_and_scale(points, size):
+    """Moves a drawing to the top left and scales it: `simplify.align_and_scale`."""
+    low_x, low_y = points[:, 0].min(), points[:, 1].min()
+    extent = max(points[:, 0].max() - low_x, points[:, 1].max() - low_y)
+    factor = size / extent if extent > 0 else 1.0
+    if not np.isfinite(factor):
+        factor = 1.0
+    scaled = np.empty_like(points)
+    for i in range(len(points)):
+        scaled[i, 0] = (points[i, 0] - low_x) * factor
+        scaled[i, 1] = (points[i, 1] - low_y) * factor
+    return scaled
+
+
+@numba.njit(cache=True)
+def _length(points, ends):
+    """Returns the sum of all steps in x and in y: no less than the strokes' length."""
+    total, start = 0.0, 0
+    for end in ends:
+        for i in range(start + 1, end):
+            total += abs(points[i, 0] - points[i - 1, 0]) + abs(points[i, 1] - points[i - 1, 1])
+        start = end
+    return total
+
+
+@numba.njit(cache=True)
 def resample(points, spacing):
     """Places points along a stroke at equal distances: `simplify.resample`."""
     count = len(points)

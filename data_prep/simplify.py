@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
+import itertools
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -86,10 +87,25 @@ def convert(drawing: raw_sketch.RawSketch, simplification: Simplification) -> np
     Raises:
       TooComplexError: simplifying it would take more than a second or so.
     """
-    if drawing.offsets is not None or drawing.simplified or simplification.method == "none":
-        return drawing.to_stroke3()
-    polylines = simplify(drawing.polylines, simplification)
-    return dataclasses.replace(drawing, polylines=polylines).to_stroke3()
+    content = simplified(drawing, simplification)
+    if drawing.offsets is not None:
+        return content
+    return dataclasses.replace(drawing, polylines=content).to_stroke3()
+
+
+def simplified(
+    drawing: raw_sketch.RawSketch, simplification: Simplification
+) -> np.ndarray | list[np.ndarray]:
+    """Returns a drawing's rows as published, or its polylines as a data set has them.
+
+    Raises:
+      TooComplexError: see `convert`.
+    """
+    if drawing.offsets is not None:
+        return drawing.offsets
+    if drawing.simplified:
+        return [stroke for stroke in drawing.polylines if len(stroke)]
+    return simplify(drawing.polylines, simplification)
 
 
 def simplify(
@@ -108,10 +124,28 @@ def simplify(
       TooComplexError: see `MAX_POINTS` and `MAX_WORK`.
     """
     simplification = simplification or Simplification()
-    strokes = prepared(polylines, simplification)
-    if simplification.method == "none":
+    strokes = [np.asarray(stroke, np.float64) for stroke in polylines if len(stroke)]
+    if simplification.method == "none" or not strokes:
         return strokes
-    return finished(strokes, simplification)
+    if simplification.method == "quickdraw" and hasattr(_kernels(), "quickdraw"):
+        return _quickdraw(strokes, simplification)
+    return finished(prepared(strokes, simplification), simplification)
+
+
+def _quickdraw(strokes: list[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
+    """Does what `prepared` and `finished` do in one compiled call."""
+    points = np.concatenate(strokes)
+    ends = np.array(list(itertools.accumulate(map(len, strokes))))
+    fields = (simplification.size, simplification.spacing, simplification.epsilon)
+    kept, kept_ends, length, work = _kernels().quickdraw(
+        points, ends, *map(float, fields), MAX_POINTS, MAX_WORK
+    )
+    if length > MAX_POINTS:
+        raise _too_long(length)
+    if work > MAX_WORK:
+        raise _too_complex(len(points))
+    bounds = [0, *kept_ends.tolist()]
+    return [kept[start:end] for start, end in itertools.pairwise(bounds)]
 
 
 def prepared(polylines: Sequence[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
@@ -190,7 +224,7 @@ def simplified_mask(points: np.ndarray, epsilon: float, whole_line: bool = False
     points = np.ascontiguousarray(points, np.float64)
     keep, work = _kernels().simplified_mask(points, float(epsilon), whole_line, MAX_WORK)
     if work > MAX_WORK:
-        raise TooComplexError(f"a stroke of {len(points)} points is too complex to simplify")
+        raise _too_complex(len(points))
     return keep
 
 
@@ -248,9 +282,15 @@ def _smallest(fits: Callable[[float], bool], largest: float, target_length: int)
 def _refuse_too_long(strokes: Sequence[np.ndarray], spacing: float) -> None:
     length = sum(float(np.abs(np.diff(stroke, axis=0)).sum()) for stroke in strokes)
     if length / spacing > MAX_POINTS:
-        raise TooComplexError(
-            f"the strokes are {length:.0f} units long, which is too complex to resample"
-        )
+        raise _too_long(length / spacing)
+
+
+def _too_long(length: float) -> TooComplexError:
+    return TooComplexError(f"the strokes are {length:.0f} steps long: too complex to resample")
+
+
+def _too_complex(points: int) -> TooComplexError:
+    return TooComplexError(f"a stroke of {points} points is too complex to simplify")
 
 
 @functools.cache

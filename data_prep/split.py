@@ -18,15 +18,14 @@ BY_HASH = -1  # the split code of a drawing whose file does not say its split
 SMALL = 1000  # with this many groups or fewer, an empty split is filled from its neighbour
 
 
-def stable_hash(text: str, purpose: str, seed: int = 0) -> int:
-    """Returns 64 bits that depend on the arguments alone, not on process, machine or version."""
-    digest = hashlib.blake2b(
-        text.encode("utf-8", "surrogatepass"),
-        digest_size=8,
-        person=purpose.encode(),
-        salt=seed.to_bytes(8, "little", signed=True),
-    ).digest()
-    return int.from_bytes(digest, "little")
+def stable_hash(text: str) -> bytes:
+    """Returns 16 bytes that depend on the text alone, not on process, machine or version."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def place(text: str) -> int:
+    """Returns the 64 bits that choose the split of a group of this name."""
+    return int.from_bytes(stable_hash(text)[:8], "little")
 
 
 def parse_fractions(text: str) -> tuple[float, float, float]:

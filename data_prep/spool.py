@@ -29,8 +29,7 @@ def write(path: files.PathLike, batch: convert.Batch) -> None:
         stream.write(json.dumps(header).encode() + b"\n")
         stream.write(batch.rows.tobytes())
         stream.write(b"".join(batch.keys))
-        for strokes in batch.strokes:
-            stream.write(strokes.tobytes())
+        stream.writelines(strokes.tobytes() for strokes in batch.strokes)
 
 
 class Run:

@@ -9,6 +9,7 @@ looked at, it need not be installed, and nobody waits for its import.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import pathlib
 import struct
@@ -157,36 +158,48 @@ def serialize(record: Record) -> bytes:
     """
     offsets = np.ascontiguousarray(record.strokes[:, :2], "<f4").tobytes()
     pen_lifted = record.strokes[:, 2].astype(np.uint8).tobytes()  # a varint below 128 is its byte
+    label, length = _varint(record.label), _varint(len(record.strokes))
     features = b"".join(
         (
-            _feature(b"key", _BYTES_LIST, record.key),
-            _feature(b"label", _INT64_LIST, _varint(record.label)),
-            _feature(b"length", _INT64_LIST, _varint(len(record.strokes))),
-            _feature(b"offsets", _FLOAT_LIST, offsets),
-            _feature(b"pen_lifted", _INT64_LIST, pen_lifted),
+            _feature_head(b"key", _BYTES_LIST, len(record.key)),
+            record.key,
+            _feature_head(b"label", _INT64_LIST, len(label)),
+            label,
+            _feature_head(b"length", _INT64_LIST, len(length)),
+            length,
+            _feature_head(b"offsets", _FLOAT_LIST, len(offsets)),
+            offsets,
+            _feature_head(b"pen_lifted", _INT64_LIST, len(pen_lifted)),
+            pen_lifted,
         )
     )
-    return _field(1, features)  # Example.features
+    return _field_head(1, len(features)) + features  # Example.features
 
 
 # Fields of tf.train.Feature, each a message whose field 1 is the value or the packed values.
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 
 
-def _feature(name: bytes, kind: int, value: bytes) -> bytes:
-    """Returns an entry of Features.feature, a map from names (1) to features (2)."""
-    content = _field(1, value) if value or kind == _BYTES_LIST else b""  # no packed list of none
-    return _field(1, _field(1, name) + _field(2, _field(kind, content)))
+@functools.lru_cache(maxsize=1 << 14)
+def _feature_head(name: bytes, kind: int, size: int) -> bytes:
+    """Returns what stands before a value of this size in Features.feature, a map: name to feature.
+
+    Inside out: the value (or the packed values) is field 1 of a list, the list is field `kind` of
+    a feature, the feature is field 2 of an entry beside the name, the entry is field 1.
+    """
+    head = b"" if size == 0 and kind != _BYTES_LIST else _field_head(1, size)
+    head = _field_head(kind, len(head) + size) + head
+    head = _field_head(2, len(head) + size) + head
+    head = _field_head(1, len(name)) + name + head
+    return _field_head(1, len(head) + size) + head
 
 
-def _field(number: int, content: bytes) -> bytes:
-    """Returns a length-delimited protocol buffer field."""
-    size = len(content)
-    if size < 128:
-        return bytes((number << 3 | 2, size)) + content
-    return bytes((number << 3 | 2,)) + _varint(size) + content
+def _field_head(number: int, size: int) -> bytes:
+    """Returns what stands before the content of a length-delimited protocol buffer field."""
+    return bytes((number << 3 | 2,)) + _varint(size)
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _varint(value: int) -> bytes:
     """Returns a number that is not negative in groups of seven bits, lowest first."""
     groups = bytearray()

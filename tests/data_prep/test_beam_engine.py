@@ -170,7 +170,7 @@ def test_input_and_output_may_lie_where_only_beam_can_reach(tmp_path, bucket, wr
 
 
 def test_borders_are_moved_for_a_few_groups_only():
-    places = [split.stable_hash(str(i), "split") for i in range(3)]
+    places = [split.place(str(i)) for i in range(3)]
 
     assert beam_engine._borders_of(places, (0.98, 0.01, 0.01)) != (0.98, 0.99)
     many = list(range(split.SMALL + 1))
