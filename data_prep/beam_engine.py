@@ -308,9 +308,9 @@ def _write_shard(
     sketches = []
     for sketch in group[1]:
         row = _row(sketch)[0]
-        place = (int(row["order"]), int(row["unit"]), int(row["position"]))
         strokes = np.frombuffer(sketch[3], "<f4").reshape(-1, 3)
-        sketches.append((place, sketch[1], sketch[2], strokes))
+        place = (int(row["order"]), int(row["unit"]), int(row["position"]))
+        sketches.append((*place, sketch[1], sketch[2], strokes))
     with tempfile.TemporaryDirectory() as folder:
         planned = plan.Plan(**decided["plan"])
         shard = engines.write_sorted(pathlib.Path(folder), planned, code, number, sketches)

@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import itertools
 import multiprocessing
+import operator
 import os
 import pathlib
 import signal
@@ -211,12 +212,14 @@ def _write_shard(task: tuple[str, int, int]) -> write.Shard:
     workspace, code, number = pathlib.Path(task[0]), task[1], task[2]
     content = files.read_json(workspace / "plan.json")
     decided = plan.Plan(**content["plan"])
-    sketches: list[tuple] = []
+    sketches: list[Sketch] = []
     for name in content["runs"]:
         run = spool.Run(workspace / name)
-        for row, key, strokes in run.take(_chosen(run, decided, code, number)):
-            place = (int(row["order"]), int(row["unit"]), int(row["position"]))
-            sketches.append((place, run.labels[row["label"]], key, strokes))
+        chosen = _chosen(run, decided, code, number)
+        rows = run.rows[chosen]
+        columns = (rows[column].tolist() for column in ("order", "unit", "position"))
+        names = [run.labels[label] for label in rows["label"].tolist()]
+        sketches += zip(*columns, names, *run.take(chosen), strict=True)
     return write_sorted(workspace, decided, code, number, sketches)
 
 
@@ -233,8 +236,12 @@ def _chosen(run: spool.Run, decided: plan.Plan, code: int, number: int) -> np.nd
     return first + np.flatnonzero((plan.split_codes(rows, splitter) == code) & ~dropped)
 
 
+# Order, unit and position, which sort sketches; class, key, float32 [N, 3].
+Sketch = tuple[int, int, int, str, bytes, np.ndarray]
+
+
 def write_sorted(
-    folder: pathlib.Path, decided: plan.Plan, code: int, number: int, sketches: list[tuple]
+    folder: pathlib.Path, decided: plan.Plan, code: int, number: int, sketches: list[Sketch]
 ) -> write.Shard:
     """Writes a shard from its drawings in any order.
 
@@ -243,15 +250,18 @@ def write_sorted(
       decided: the plan.
       code: index of the split.
       number: of the shard within its split.
-      sketches: ((order, unit, position), class, key, float32 [N, 3]).
+      sketches: its drawings; they are sorted in place.
     """
-    name = records.shard_name(records.SPLITS[code], number, decided.shards[code])
+    sketches.sort(key=operator.itemgetter(0, 1, 2))
+    _, _, _, names, keys, strokes = zip(*sketches, strict=True)
     labels = {label: i for i, label in enumerate(decided.classes)}
-    sketches.sort(key=lambda sketch: sketch[0])
     return write.write_shard(
-        folder / name,
+        folder / records.shard_name(records.SPLITS[code], number, decided.shards[code]),
         records.SPLITS[code],
-        ((label, labels[label], key, strokes) for _, label, key, strokes in sketches),
+        [labels[name] for name in names],
+        keys,
+        strokes,
+        decided.classes,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -51,28 +50,29 @@ class Run:
         self.labels: list[str] = header["labels"]
         self.tally = convert.Tally.from_json(header["tally"])
 
-    def take(self, chosen: np.ndarray) -> Iterator[tuple[np.void, bytes, np.ndarray]]:
-        """Yields (row, key, float32 [N, 3]) of the rows with these sorted indices."""
+    def take(self, chosen: np.ndarray) -> tuple[list[bytes], list[np.ndarray]]:
+        """Returns keys and points, float32 [N, 3], of the rows with these sorted indices."""
         if not len(chosen):
-            return
+            return [], []
         span = slice(int(chosen[0]), int(chosen[-1]) + 1)
-        keys, key_ends = self._column(self.rows["key_bytes"], span, self._keys_at, 1)
-        strokes, ends = self._column(self.rows["points"], span, self._strokes_at, 12)
-        for i in chosen:
-            j = i - span.start
-            key = keys[key_ends[j] : key_ends[j + 1]]
-            row = np.frombuffer(strokes[12 * ends[j] : 12 * ends[j + 1]], "<f4").reshape(-1, 3)
-            yield self.rows[i], key, row
+        keys, key_bounds = self._column(self.rows["key_bytes"], span, self._keys_at, 1)
+        content, bounds = self._column(self.rows["points"], span, self._strokes_at, 12)
+        points = np.frombuffer(content, "<f4").reshape(-1, 3)
+        places = (chosen - span.start).tolist()
+        return (
+            [keys[key_bounds[i] : key_bounds[i + 1]] for i in places],
+            [points[bounds[i] : bounds[i + 1]] for i in places],
+        )
 
     def _column(
         self, sizes: np.ndarray, span: slice, start: int, width: int
-    ) -> tuple[bytes, np.ndarray]:
-        """Returns the bytes that a span of rows has in a column, and where each row's begin."""
+    ) -> tuple[bytes, list[int]]:
+        """Returns what a span of rows has in a column, and where each row's part begins."""
         before = int(sizes[: span.start].sum(dtype=np.int64)) * width
-        ends = np.concatenate([[0], np.cumsum(sizes[span], dtype=np.int64)])
+        bounds = [0, *np.cumsum(sizes[span], dtype=np.int64).tolist()]
         with open(self.path, "rb") as stream:
             stream.seek(start + before)
-            return stream.read(int(ends[-1]) * width), ends
+            return stream.read(bounds[-1] * width), bounds
 
 
 class named_errors:  # noqa: N801 (reads as a statement)

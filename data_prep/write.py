@@ -59,46 +59,62 @@ class Shard:
 
 
 def write_shard(
-    path: files.PathLike, split: str, sketches: Iterable[tuple[str, int, bytes, np.ndarray]]
+    path: files.PathLike,
+    split: str,
+    labels: Sequence[int],
+    keys: Sequence[bytes],
+    strokes: Sequence[np.ndarray],
+    classes: Sequence[str],
 ) -> Shard:
     """Writes one shard atomically.
 
     Args:
       path: the file.
       split: its split's name.
-      sketches: (class, its index, key, float32 [N, 3]) in stored order.
+      labels: of each sketch, in stored order: indices into `classes`.
+      keys: of each sketch.
+      strokes: of each sketch, float32 [N, 3].
+      classes: class names.
 
     Returns:
       What to say of it in `dataset.json`.
     """
-    digest = hashlib.sha256()
-    classes, lengths, offsets = Counter(), Counter(), []
+    content = b"".join(_framed(labels, keys, strokes))
     with spool.named_errors(path), files.atomic_open(path) as stream:
-        for name, label, key, strokes in sketches:
-            framed = records.frame(records.serialize(records.Record(strokes, label, key)))
-            digest.update(framed)
-            stream.write(framed)
-            classes[name] += 1
-            lengths[len(strokes)] += 1
-            offsets.append(strokes[:, :2])
+        stream.write(content)
+    numbers = Counter(labels)
+    lengths = Counter(map(len, strokes))
     return Shard(
         file=pathlib.Path(path).name,
         split=split,
-        num_records=sum(classes.values()),
-        sha256=digest.hexdigest(),
-        per_class=dict(sorted(classes.items())),
+        num_records=len(strokes),
+        sha256=hashlib.sha256(content).hexdigest(),
+        per_class={classes[label]: numbers[label] for label in sorted(numbers)},
         lengths=dict(sorted(lengths.items())),
-        moments=moments(offsets),
+        moments=moments(strokes),
     )
 
 
-def moments(offsets: Sequence[np.ndarray]) -> tuple[int, float, float]:
-    """Returns (count, mean, sum of squared deviations) of all numbers of some arrays."""
-    if not offsets:
-        return (0, 0.0, 0.0)
-    values = np.concatenate(offsets).astype(np.float64).ravel()
+def _framed(
+    labels: Sequence[int], keys: Sequence[bytes], strokes: Sequence[np.ndarray]
+) -> Iterator[bytes]:
+    """Yields the records; all rows are packed at once, which is faster than each by itself."""
+    offsets, pens = records.packed(np.concatenate(strokes))
+    start = 0
+    for label, key, rows in zip(labels, keys, strokes, strict=True):
+        end = start + len(rows)
+        yield records.frame(
+            records.serialize_packed(offsets[8 * start : 8 * end], pens[start:end], label, key)
+        )
+        start = end
+
+
+def moments(strokes: Sequence[np.ndarray]) -> tuple[int, float, float]:
+    """Returns (count, mean, sum of squared deviations) of all dx and dy."""
+    values = np.concatenate(strokes)[:, :2].astype(np.float64).ravel()
     mean = float(values.mean())
-    return (len(values), mean, float(((values - mean) ** 2).sum()))
+    values -= mean
+    return (len(values), mean, float((values * values).sum()))
 
 
 def pooled_deviation(parts: Iterable[tuple[int, float, float]]) -> float:

@@ -156,21 +156,31 @@ def serialize(record: Record) -> bytes:
     They are the bytes that TensorFlow's own deterministic serialisation gives, put together here so
     that data can be prepared where there is no TensorFlow and no worker waits for its import.
     """
-    offsets = np.ascontiguousarray(record.strokes[:, :2], "<f4").tobytes()
-    pen_lifted = record.strokes[:, 2].astype(np.uint8).tobytes()  # a varint below 128 is its byte
-    label, length = _varint(record.label), _varint(len(record.strokes))
+    offsets, pens = packed(record.strokes)
+    return serialize_packed(offsets, pens, record.label, record.key)
+
+
+def packed(strokes: np.ndarray) -> tuple[bytes, bytes]:
+    """Returns the values of `offsets` (8 bytes a point) and `pen_lifted` (1) of stroke-3 rows."""
+    offsets = np.ascontiguousarray(strokes[:, :2], "<f4").tobytes()
+    return offsets, strokes[:, 2].astype(np.uint8).tobytes()  # a varint below 128 is its byte
+
+
+def serialize_packed(offsets: bytes, pens: bytes, label: int, key: bytes) -> bytes:
+    """Does what `serialize` does, from `packed` rows."""
+    number, length = _varint(label), _varint(len(pens))
     features = b"".join(
         (
-            _feature_head(b"key", _BYTES_LIST, len(record.key)),
-            record.key,
-            _feature_head(b"label", _INT64_LIST, len(label)),
-            label,
+            _feature_head(b"key", _BYTES_LIST, len(key)),
+            key,
+            _feature_head(b"label", _INT64_LIST, len(number)),
+            number,
             _feature_head(b"length", _INT64_LIST, len(length)),
             length,
             _feature_head(b"offsets", _FLOAT_LIST, len(offsets)),
             offsets,
-            _feature_head(b"pen_lifted", _INT64_LIST, len(pen_lifted)),
-            pen_lifted,
+            _feature_head(b"pen_lifted", _INT64_LIST, len(pens)),
+            pens,
         )
     )
     return _field_head(1, len(features)) + features  # Example.features

@@ -17,8 +17,11 @@ def _sketch(points, seed=0):
 
 
 def _sketches(count):
-    for i in range(count):
-        yield "ab"[i % 2], i % 2, f"key{i}".encode(), _sketch(i + 2, i)
+    return [(i % 2, f"key{i}".encode(), _sketch(i + 2, i)) for i in range(count)]
+
+
+def _write(path, split, sketches):
+    return write.write_shard(path, split, *zip(*sketches, strict=True), ["a", "b"])
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def data_set(tmp_path):
     folder = tmp_path / "data"
     with write.output_directory(folder, {}) as (workspace, _):
         shards = [
-            write.write_shard(workspace / f"{name}-00000-of-00001.tfrecord", name, _sketches(n))
+            _write(workspace / f"{name}-00000-of-00001.tfrecord", name, _sketches(n))
             for name, n in (("train", 7), ("valid", 2))
         ]
         info = write.describe(shards, ["a", "b"], convert.Tally(), sources=[])
@@ -43,7 +46,7 @@ def test_shards_are_read_by_tensorflow_with_the_published_spec(data_set):
     ]
 
     assert len(parsed) == 7
-    for item, (_, label, key, strokes) in zip(parsed, _sketches(7), strict=True):
+    for item, (label, key, strokes) in zip(parsed, _sketches(7), strict=True):
         np.testing.assert_array_equal(item["offsets"].numpy().reshape(-1, 2), strokes[:, :2])
         np.testing.assert_array_equal(item["pen_lifted"].numpy(), strokes[:, 2])
         assert (item["length"], item["label"], item["key"]) == (len(strokes), label, key)
@@ -67,16 +70,16 @@ def test_the_scale_factor_is_the_deviation_of_all_train_offsets_with_their_mean_
 
 def test_deviations_of_parts_pool_to_that_of_the_whole():
     generator = np.random.default_rng(0)
-    parts = [generator.normal(1e6, 0.5, (n, 2)) for n in (3, 1000, 1, 50)]
+    parts = [generator.normal(1e6, 0.5, (n, 3)) for n in (3, 1000, 1, 50)]
 
     pooled = write.pooled_deviation(write.moments([part]) for part in parts)
 
-    assert pooled == pytest.approx(np.std(np.concatenate(parts)), rel=1e-9)
+    assert pooled == pytest.approx(np.std(np.concatenate(parts)[:, :2]), rel=1e-9)
 
 
 def test_a_data_set_without_any_movement_is_refused(tmp_path):
-    still = [("a", 0, b"k", np.array([[0, 0, 0], [0, 0, 1]], np.float32))] * 3
-    shard = write.write_shard(tmp_path / "train-00000-of-00001.tfrecord", "train", still)
+    still = [(0, b"k", np.array([[0, 0, 0], [0, 0, 1]], np.float32))] * 3
+    shard = _write(tmp_path / "train-00000-of-00001.tfrecord", "train", still)
 
     with pytest.raises(ValueError, match="all offsets of the train split are the same"):
         write.describe([shard], ["a"], convert.Tally())
@@ -116,7 +119,7 @@ def test_a_damaged_shard_is_named(data_set, damage, words):
 
 def test_a_shard_exchanged_for_another_whole_one_is_noticed(data_set):
     path = data_set / "train-00000-of-00001.tfrecord"
-    write.write_shard(path, "train", list(_sketches(7))[::-1])
+    _write(path, "train", _sketches(7)[::-1])
 
     with pytest.raises(ValueError, match="checksum differs"):
         list(write.verify(data_set))
@@ -192,7 +195,7 @@ def test_a_run_killed_while_publishing_leaves_no_data_set_and_can_go_on(data_set
     def again():
         with write.output_directory(data_set, {"seed": 2}, overwrite=True) as (workspace, _):
             path = workspace / "train-00000-of-00001.tfrecord"
-            shard = write.write_shard(path, "train", _sketches(9))
+            shard = _write(path, "train", _sketches(9))
             write.publish(data_set, write.describe([shard], ["a", "b"], convert.Tally()))
 
     with monkeypatch.context() as patch:
@@ -212,6 +215,6 @@ def test_a_run_killed_while_publishing_leaves_no_data_set_and_can_go_on(data_set
 
 
 def test_a_shards_facts_survive_json(tmp_path):
-    shard = write.write_shard(tmp_path / "train-00000-of-00001.tfrecord", "train", _sketches(5))
+    shard = _write(tmp_path / "train-00000-of-00001.tfrecord", "train", _sketches(5))
 
     assert write.Shard.from_json(json.loads(json.dumps(shard.to_json()))) == shard
