@@ -72,6 +72,7 @@ class RecurrentCell(keras.layers.Layer):
 
     matrices: tuple[str, ...] = ()  # weights multiplied with vectors of every step
     vectors: tuple[str, ...] = ()  # the other weights of a step
+    joined: str | None = None  # the matrix to whose product the projections are added, see advance
 
     def __init__(
         self, units: int, recurrent_dropout: float = 0.0, seed: int | None = None, **kwargs
@@ -114,8 +115,8 @@ class RecurrentCell(keras.layers.Layer):
 
         Args:
           weights: {name: tensor} of the weights in `matrices` and `vectors`.
-          product: (x, name) -> x @ weights[name], for the names in `matrices`; called once for
-            each of them, in their order.
+          product: (x, name, plus=None) -> x @ weights[name] + plus, for the names in `matrices`;
+            called once for each of them, in their order.
           projected: [B, P] of `project`.
           states: [B, n] each, as in `state_size`.
           mask: [B, H] for the candidate, or None.
@@ -159,6 +160,7 @@ class RecurrentCell(keras.layers.Layer):
             list(states),
             mask,
             tf.as_dtype(self.compute_dtype),
+            self.joined,
         )
 
     def call(self, inputs, states, training=False):
@@ -210,6 +212,7 @@ class LSTMCell(RecurrentCell):
     """
 
     matrices = ("recurrent_kernel",)
+    joined = "recurrent_kernel"
 
     def build(self, input_shape):
         """Makes the weights for inputs [..., D]."""
@@ -231,7 +234,7 @@ class LSTMCell(RecurrentCell):
     def advance(self, weights, product, projected, states, mask):
         """One step; see RecurrentCell."""
         h, c = states
-        h, c = lstm(projected + product(h, "recurrent_kernel"), c, mask)
+        h, c = lstm(product(h, "recurrent_kernel", projected), c, mask)
         return h, [h, c]
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-Product = Callable[[tf.Tensor, str], tf.Tensor]  # (vectors, name of a matrix) -> their product
+Product = Callable[..., tf.Tensor]  # (vectors, name of a matrix, plus=None) -> product + plus
 Advance = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
 
 
@@ -26,7 +26,7 @@ def product(a: tf.Tensor, b: tf.Tensor, dtype: tf.DType, **transposed: bool) -> 
 
 def plain_product(weights: Mapping[str, tf.Tensor], dtype: tf.DType) -> Product:
     """Returns the product with one of `weights` by name."""
-    return lambda x, name: product(x, weights[name], dtype)
+    return lambda x, name, plus=None: _plus(product(x, weights[name], dtype), plus)
 
 
 def unroll(
@@ -67,6 +67,7 @@ def sequence(
     states: Sequence[tf.Tensor],
     mask: tf.Tensor | None,
     dtype: tf.DType = tf.float32,
+    joined: str | None = None,
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Runs a cell over time with the gradient of this module.
 
@@ -76,6 +77,8 @@ def sequence(
         in this order, and uses these weights in no other way.
       weights: every weight that `advance` uses, by name.
       matrices: the weights that are multiplied with vectors of every step, [n, m] or [K, n, m].
+      joined: the matrix in whose product `projected` is the summand `plus`, if `advance` uses
+        `projected` in no other way; their gradients are then one and are kept once.
       projected: [T, B, P], the cell's input projections.
       states: the initial state, [B, n] each.
       mask: [T, B, H] for the candidate, or None.
@@ -88,7 +91,8 @@ def sequence(
 
     @tf.custom_gradient
     def run(projected, *rest):
-        loop = _Loop(advance, dict(zip(weights, rest[count:], strict=True)), matrices, mask, dtype)
+        given = dict(zip(weights, rest[count:], strict=True))
+        loop = _Loop(advance, given, matrices, joined, mask, dtype)
         return loop.forward(projected, rest[:count])
 
     outputs, *states = run(projected, *states, *weights.values())
@@ -98,8 +102,9 @@ def sequence(
 class _Loop:
     """The forward loop of a sequence and its gradient."""
 
-    def __init__(self, advance, weights, matrices, mask, dtype):
+    def __init__(self, advance, weights, matrices, joined, mask, dtype):
         self.advance, self.weights, self.matrices, self.dtype = advance, weights, matrices, dtype
+        self.joined = joined
         self.vectors = [name for name in weights if name not in matrices]
         self.masks = None if mask is None else _readable(mask)
 
@@ -113,8 +118,8 @@ class _Loop:
             kept_states = [a.write(t, x) for a, x in zip(kept_states, states, strict=True)]
             products = []
 
-            def multiply(x, name):
-                products.append(product(x, narrow[name], self.dtype))
+            def multiply(x, name, plus=None):
+                products.append(_plus(product(x, narrow[name], self.dtype), plus))
                 return products[-1]
 
             output, states = self._advance(multiply, inputs.read(t), states, t)
@@ -135,7 +140,9 @@ class _Loop:
         )
 
         def gradient(d_outputs, *d_last):
-            return self._backward(inputs, kept_states, kept_products, d_outputs, d_last)
+            # A joined product holds the projections already: they need not be kept as well.
+            kept_inputs = None if self.joined else inputs
+            return self._backward(kept_inputs, kept_states, kept_products, d_outputs, d_last)
 
         return (outputs.stack(), *last), gradient
 
@@ -157,7 +164,7 @@ class _Loop:
                 t - 1,
                 d_states,
                 [total + d for total, d in zip(d_vectors, d_vector, strict=True)],
-                d_inputs.write(t, d_input),
+                d_inputs if self.joined else d_inputs.write(t, d_input),
                 [a.write(t, x) for a, x in zip(factors, step.factors, strict=True)],
                 [a.write(t, x) for a, x in zip(d_products, d_product, strict=True)],
             )
@@ -176,9 +183,13 @@ class _Loop:
             maximum_iterations=length,
         )
         gradients = dict(zip(self.vectors, d_vectors, strict=True))
+        d_projected = None if self.joined else d_inputs.stack()
         for name, factor, d_product in zip(self.matrices, factors, d_products, strict=True):
-            gradients[name] = _over_all_steps(factor, d_product, self.dtype)
-        return (d_inputs.stack(), *d_states, *(gradients[name] for name in self.weights))
+            stacked = d_product.stack()
+            gradients[name] = _over_all_steps(factor.stack(), stacked, self.dtype)
+            if name == self.joined:
+                d_projected = stacked
+        return (d_projected, *d_states, *(gradients[name] for name in self.weights))
 
 
 class _StepGradient:
@@ -186,7 +197,7 @@ class _StepGradient:
 
     def __init__(self, loop, t, inputs, kept_states, kept_products, transposed):
         self.loop, self.t, self.transposed = loop, t, transposed
-        self.projected = inputs.read(t)
+        self.projected = None if inputs is None else inputs.read(t)
         self.states = [array.read(t) for array in kept_states]
         self.kept = [array.read(t) for array in kept_products]
         self.factors, self.products = [], []
@@ -194,34 +205,51 @@ class _StepGradient:
     def __call__(self, d_output, d_states):
         """Returns gradients of projected, states, vectors and products."""
         vectors = [self.loop.weights[name] for name in self.loop.vectors]
+        inputs = [] if self.projected is None else [self.projected]
         with tf.GradientTape() as tape:
-            tape.watch([self.projected, *self.states, *vectors])
+            tape.watch([*inputs, *self.states, *vectors])
             output, states = self.loop._advance(self._multiply, self.projected, self.states, self.t)
-        gradients = tape.gradient(
+        sources = [inputs, self.states, vectors, self.products]
+        d_inputs, d_states, d_vectors, d_products = tape.gradient(
             [output, *states],
-            [self.projected, *self.states, *vectors, *self.products],
+            sources,
             output_gradients=[d_output, *d_states],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        a, b = 1 + len(self.states), 1 + len(self.states) + len(vectors)
-        return gradients[0], gradients[1:a], gradients[a:b], gradients[b:]
+        return d_inputs[0] if inputs else None, d_states, d_vectors, d_products
 
-    def _multiply(self, x, name):
+    def _multiply(self, x, name, plus=None):
         """Returns the kept product; its gradient passes through the transposed matrix."""
         kept, transposed = self.kept[len(self.factors)], self.transposed[name]
+        plus = None if name == self.loop.joined else plus
 
         @tf.custom_gradient
-        def remembered(x):
-            return tf.identity(kept), lambda d: product(d, transposed, self.loop.dtype)
+        def remembered(x, *plus):
+            return tf.identity(kept), lambda d: (
+                product(d, transposed, self.loop.dtype),
+                *[d] * len(plus),
+            )
 
         self.factors.append(x)
-        self.products.append(remembered(x))
+        self.products.append(remembered(x, *([] if plus is None else [plus])))
         return self.products[-1]
 
 
-def _over_all_steps(factors: tf.TensorArray, d_products: tf.TensorArray, dtype) -> tf.Tensor:
-    """Returns the gradient of a matrix [n, m] (or [K, n, m]): one product over steps and batch."""
-    x, d = factors.stack(), d_products.stack()  # [T, B, n] or [T, K, B, n]
+def _plus(x: tf.Tensor, plus: tf.Tensor | None) -> tf.Tensor:
+    return x if plus is None else x + plus
+
+
+def _over_all_steps(x: tf.Tensor, d: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns the gradient of a matrix: one product over steps and batch.
+
+    Args:
+      x: what was multiplied with the matrix, [T, B, n] (or [T, K, B, n]).
+      d: gradients of the products, [T, B, m] (or [T, K, B, m]).
+      dtype: type of the product's operands.
+
+    Returns:
+      [n, m] (or [K, n, m]).
+    """
     if x.shape.rank == 4:
         x, d = tf.transpose(x, [1, 0, 2, 3]), tf.transpose(d, [1, 0, 2, 3])
     lead = x.shape[:-3].as_list()
