@@ -185,32 +185,33 @@ def batches(index: int, unit: readers.Unit, options: Options) -> Iterator[Batch]
     yield builder.take()
 
 
-def convert(
-    drawing: RawSketch, options: Options
-) -> tuple[np.ndarray | list[np.ndarray] | None, str | None]:
+# A converted drawing: stroke-3 rows as published, or polylines.
+Content = np.ndarray | list[np.ndarray]
+
+
+def convert(drawing: RawSketch, options: Options) -> tuple[Content | None, int, str | None]:
     """Converts one drawing.
 
     Returns:
-      (stroke-3 rows as published, or polylines; None, or TOO_LONG when it was cut), or (None, the
-      reason to drop it).
+      (content, points, None or TOO_LONG when it was cut), or (None, 0, the reason to drop it).
     """
     try:
         content = simplify.simplified(drawing, options.simplification)
     except simplify.TooComplexError:
-        return None, TOO_COMPLEX
+        return None, 0, TOO_COMPLEX
     points = len(content) if drawing.offsets is not None else sum(map(len, content))
     if not points:
-        return None, EMPTY
+        return None, 0, EMPTY
     if points < options.min_points:
-        return None, TOO_SHORT
+        return None, 0, TOO_SHORT
     if options.max_seq_len is None or points <= options.max_seq_len:
-        return content, None
+        return content, points, None
     if options.too_long == "drop":
-        return None, TOO_LONG
-    return _cut(content, options.max_seq_len), TOO_LONG
+        return None, 0, TOO_LONG
+    return _cut(content, options.max_seq_len), options.max_seq_len, TOO_LONG
 
 
-def _cut(content: np.ndarray | list[np.ndarray], points: int) -> np.ndarray | list[np.ndarray]:
+def _cut(content: Content, points: int) -> Content:
     """Returns the first points of a drawing; it ends with its pen lifted, like every drawing."""
     if isinstance(content, np.ndarray):
         rows = content[:points].copy()
@@ -241,7 +242,8 @@ class _Builder:
         self._keys: list[bytes] = []
         self._hashes: list[bytes] = []
         self._places: list[bytes] = []
-        self._contents: list[np.ndarray | list[np.ndarray]] = []
+        self._contents: list[Content] = []
+        self._points: list[int] = []
         self._tally = Tally()
 
     def skip(self, skip: readers.Skip) -> None:
@@ -253,16 +255,16 @@ class _Builder:
     def add(self, drawing: RawSketch) -> None:
         """Converts a drawing and keeps or counts it."""
         self._tally.read += 1
-        content, reason = convert(drawing, self._options)
+        content, points, reason = convert(drawing, self._options)
         if content is None:
             self._tally.dropped[reason, drawing.label] += 1
             return
         if reason:
             self._tally.cut[drawing.label] += 1
         self._tally.absolute += drawing.offsets is None and not drawing.simplified
-        self._keep(drawing, content)
+        self._keep(drawing, content, points)
 
-    def _keep(self, drawing: RawSketch, content: np.ndarray | list[np.ndarray]) -> None:
+    def _keep(self, drawing: RawSketch, content: Content, points: int) -> None:
         key = drawing.key
         digest = split.stable_hash(key)
         alone = drawing.group is None or drawing.group == key
@@ -273,15 +275,15 @@ class _Builder:
         self._splits.append(split.BY_HASH if resplit else split.code_of(drawing.split))
         self._label_of.append(self._labels.setdefault(drawing.label, len(self._labels)))
         self._contents.append(content)
-        published = isinstance(content, np.ndarray)
-        self.size += 12 * (len(content) if published else sum(map(len, content)))
+        self._points.append(points)
+        self.size += 12 * points
 
     def take(self) -> Batch:
         """Returns what was collected and starts anew."""
         count = len(self._keys)
         rows = np.zeros(count, ROW)
         labels, tally, keys = list(self._labels), self._tally, self._keys
-        strokes = stroke3(self._contents)
+        strokes = stroke3(self._contents, self._points)
         if count:
             self._fill(rows, labels, strokes)
         sorting = np.argsort(rows["order"], kind="stable").tolist()
@@ -298,7 +300,7 @@ class _Builder:
         rows["place"] = np.frombuffer(b"".join(self._places), "<u8")[::2]
         rows["unit"] = self._index
         rows["position"] = np.arange(self._position, self._position + len(rows))
-        rows["points"] = [len(array) for array in strokes]
+        rows["points"] = self._points
         rows["key_bytes"] = [len(key) for key in self._keys]
         rows["label"], rows["split"] = self._label_of, self._splits
         salts = np.array([split.place(label) for label in labels], np.uint64)
@@ -308,34 +310,35 @@ class _Builder:
         self._tally.moments = _moments(points, rows["points"], np.array(published))
 
 
-def stroke3(contents: list[np.ndarray | list[np.ndarray]]) -> list[np.ndarray]:
+def stroke3(contents: list[Content], points: list[int]) -> list[np.ndarray]:
     """Returns float32 [N, 3] of drawings, all at once because that is several times faster.
 
     Args:
-      contents: of each drawing its stroke-3 rows as published, or its polylines, none of them
-        empty; these move so that row 0 is (0, 0, pen), as `RawSketch.to_stroke3` does.
+      contents: the drawings, none of them empty. Polylines move so that row 0 is (0, 0, pen), as
+        `RawSketch.to_stroke3` does.
+      points: their numbers of points.
     """
-    absolute = [content for content in contents if not isinstance(content, np.ndarray)]
-    rows = _of_polylines(absolute)
-    ends = itertools.accumulate(sum(map(len, polylines)) for polylines in absolute)
-    parts = (rows[start:end] for start, end in itertools.pairwise([0, *ends]))
+    published = [isinstance(content, np.ndarray) for content in contents]
+    sizes = [n for n, rows in zip(points, published, strict=True) if not rows]
+    rows = _of_polylines([content for content in contents if type(content) is list], sizes)
+    bounds = itertools.pairwise([0, *itertools.accumulate(sizes)])
+    parts = (rows[start:end] for start, end in bounds)
     return [
-        content.astype(np.float32) if isinstance(content, np.ndarray) else next(parts)
-        for content in contents
+        content.astype(np.float32) if as_published else next(parts)
+        for content, as_published in zip(contents, published, strict=True)
     ]
 
 
-def _of_polylines(drawings: list[list[np.ndarray]]) -> np.ndarray:
+def _of_polylines(drawings: list[list[np.ndarray]], sizes: list[int]) -> np.ndarray:
     """Returns the stroke-3 rows of all drawings one after the other."""
-    strokes = [stroke for polylines in drawings for stroke in polylines]
+    strokes = list(itertools.chain.from_iterable(drawings))
     if not strokes:
         return np.zeros((0, 3), np.float32)
     points = np.concatenate(strokes)
     rows = np.zeros((len(points), 3), np.float32)
     rows[1:, :2] = points[1:] - points[:-1]
-    sizes = [sum(map(len, polylines)) for polylines in drawings]
-    rows[np.cumsum(sizes) - sizes, :2] = 0
-    rows[np.cumsum([len(stroke) for stroke in strokes]) - 1, 2] = 1
+    rows[np.cumsum([0, *sizes[:-1]]), :2] = 0
+    rows[np.cumsum(list(map(len, strokes))) - 1, 2] = 1
     return rows
 
 

@@ -41,16 +41,18 @@ def _batch(sketches, **options):
     ],
 )
 def test_what_does_not_fit_is_dropped_for_a_reason(points, options, reason):
-    assert convert.convert(_sketch(_rows(points)), convert.Options(**options)) == (None, reason)
+    assert convert.convert(_sketch(_rows(points)), convert.Options(**options)) == (None, 0, reason)
 
 
 def test_what_just_fits_is_kept_as_it_is():
     rows = _rows(8)
 
-    kept, reason = convert.convert(_sketch(rows), convert.Options(min_points=8, max_seq_len=8))
+    kept, points, reason = convert.convert(
+        _sketch(rows), convert.Options(min_points=8, max_seq_len=8)
+    )
 
     np.testing.assert_array_equal(kept, rows)
-    assert reason is None
+    assert (points, reason) == (8, None)
 
 
 def test_a_drawing_that_is_cut_ends_with_the_pen_lifted_and_is_counted():
@@ -62,6 +64,34 @@ def test_a_drawing_that_is_cut_ends_with_the_pen_lifted_and_is_counted():
     assert batch.strokes[0][:, 2].tolist() == [0, 0, 0, 0, 1]
     assert rows[4, 2] == 0  # the reader's own array is not touched
     assert batch.tally.cut == {"cat": 1}
+
+
+def test_polylines_are_cut_to_the_same_points_as_their_rows():
+    drawing = [np.random.default_rng(0).normal(size=(n, 2)) for n in (3, 1, 4)]
+    sketch = RawSketch("k", "cat", "w", polylines=drawing, simplified=True)
+    rows = sketch.to_stroke3().astype(np.float32)
+
+    for points in range(2, 9):
+        batch = _batch([sketch], max_seq_len=points, too_long="cut")
+        expected = rows[:points].copy()
+        expected[-1, 2] = 1
+        np.testing.assert_array_equal(batch.strokes[0], expected)
+
+
+def test_drawings_converted_together_are_those_converted_alone():
+    generator = np.random.default_rng(0)
+    sketches = [
+        RawSketch(str(i), "cat", "w", polylines=[generator.normal(size=(9, 2)) * 99] * (i + 1))
+        if i % 2
+        else _sketch(_rows(6, i), key=str(i))
+        for i in range(9)
+    ]
+
+    batch = _batch(sketches)
+
+    for key, strokes in zip(batch.keys, batch.strokes, strict=True):
+        alone = simplify.convert(sketches[int(key)], simplify.Simplification())
+        np.testing.assert_array_equal(strokes, alone.astype(np.float32))
 
 
 def test_a_hopelessly_complex_drawing_is_dropped_and_counted(monkeypatch):
