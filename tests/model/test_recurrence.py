@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sketch_rnn_tf.model import cells, recurrence
+
+B, T, D, H = 2, 7, 3, 5
+
+
+def _cell(kind, dtype="float32"):
+    cell = cells.make(kind, H, dtype=dtype, **cells.options(kind, 0.0, 4, 6))
+    cell.build((None, D))
+    random = np.random.default_rng(3)
+    for weight in cell.trainable_variables:
+        weight.assign(weight + random.normal(0, 0.3, weight.shape))
+    return cell
+
+
+def _run(cell, unroll, masked):
+    """Returns values and every gradient of a loss over all outputs and last states."""
+    random = np.random.default_rng(4)
+    inputs = tf.constant(random.normal(size=(T, B, D)), tf.float32)
+    states = [tf.constant(random.normal(size=(B, n)), tf.float32) for n in cell.state_size]
+    mask = tf.constant(random.random((T, B, H)) < 0.8, tf.float32) / 0.8 if masked else None
+    weights = tf.constant(random.normal(size=(T, B, H)), tf.float32)
+
+    @tf.function
+    def compute(inputs, states):
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, states])
+            outputs, last = unroll(cell.project(inputs), states, mask)
+            loss = tf.reduce_sum(outputs * weights)
+            loss += tf.add_n([tf.reduce_sum(tf.sin(state)) for state in last])
+        gradients = tape.gradient(loss, [inputs, states, cell.trainable_variables])
+        return outputs, last, gradients
+
+    return tf.nest.flatten(compute(inputs, states))
+
+
+def _plain(cell):
+    return lambda *arguments: recurrence.unroll(cell.step, *arguments)
+
+
+def _assert_close(found, expected, tolerance):
+    assert len(found) == len(expected) > 0
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max(), rtol=0)
+
+
+@pytest.mark.parametrize("kind", list(cells.CELLS))
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked):
+    cell = _cell(kind)
+    _assert_close(_run(cell, cell.unroll, masked), _run(cell, _plain(cell), masked), 3e-6)
+
+
+@pytest.mark.parametrize("kind", list(cells.CELLS))
+def test_narrow_products_stay_near_the_wide_ones(kind):
+    wide, narrow = _cell(kind), _cell(kind, "mixed_bfloat16")
+    narrow.set_weights(wide.get_weights())
+    found, expected = _run(narrow, narrow.unroll, True), _run(wide, wide.unroll, True)
+    assert all(tensor.dtype == tf.float32 for tensor in found)
+    _assert_close(found, expected, 0.1)
+    assert any(np.abs(a - b).max() > 1e-5 for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("kind", list(cells.CELLS))
+def test_each_step_of_a_sequence_is_the_single_step(kind):
+    cell = _cell(kind)
+    inputs = tf.random.stateless_normal([T, B, D], [1, 2])
+    states = cell.get_initial_state(B)
+    outputs, last = cell.unroll(cell.project(inputs), states)
+    for t in range(T):
+        output, states = cell.step(cell.project(inputs[t]), states)
+        np.testing.assert_allclose(output, outputs[t], atol=2e-6)
+    for state, expected in zip(states, last, strict=True):
+        np.testing.assert_allclose(state, expected, atol=2e-6)
+
+
+def test_a_context_is_an_input_that_is_the_same_at_every_step():
+    cell = cells.LSTMCell(H)
+    cell.build((None, D + 4))
+    inputs = tf.random.stateless_normal([T, B, D], [1, 2])
+    context = tf.random.stateless_normal([B, 4], [3, 4])
+    joined = tf.concat([inputs, tf.repeat(context[None], T, axis=0)], axis=-1)
+    np.testing.assert_allclose(
+        cell.project(inputs, context), cell.project(joined), rtol=1e-5, atol=1e-6
+    )
