@@ -1,4 +1,4 @@
-"""Recurrent cells: the maths as bare functions, the classes own the weights.
+"""Recurrent cells: they own the weights, their maths is in `cell_maths`.
 
 Every cell splits its work in two, so that a whole sequence needs one product for all its inputs:
 `project` does what depends on the input alone, `step` what depends on the state. `call` does both
@@ -12,29 +12,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import dropout, recurrence
-
-FORGET_BIAS = 1.0  # added when the cell runs; stored biases do not contain it
-
-
-def lstm(gates: tf.Tensor, c: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-    """One LSTM step from the gates' pre-activations.
-
-        c' = c sigmoid(f + 1) + sigmoid(i) dropout(tanh j)
-        h' = sigmoid(o) tanh c'
-
-    Args:
-      gates: [B, 4H] in the order i, j, f, o (Magenta's).
-      c: [B, H].
-      mask: [B, H] multiplied with the candidate, or None.
-
-    Returns:
-      h' and c', [B, H] each.
-    """
-    i, j, f, o = tf.split(gates, 4, axis=-1)
-    candidate = tf.tanh(j) if mask is None else tf.tanh(j) * mask
-    c = c * tf.sigmoid(f + FORGET_BIAS) + tf.sigmoid(i) * candidate
-    return tf.sigmoid(o) * tf.tanh(c), c
+from sketch_rnn_tf.model import cell_maths, dropout, recurrence
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
@@ -93,6 +71,11 @@ class RecurrentCell(keras.layers.Layer):
         """H."""
         return self.units
 
+    @property
+    def mask_size(self) -> int:
+        """Size of the mask of `step`: one number for each candidate that can be dropped."""
+        return self.units
+
     def get_initial_state(self, batch_size=None) -> list[tf.Tensor]:
         """Returns zeros, [B, n] for each state."""
         return [tf.zeros([batch_size, size]) for size in self.state_size]
@@ -119,7 +102,7 @@ class RecurrentCell(keras.layers.Layer):
             called once for each of them, in their order.
           projected: [B, P] of `project`.
           states: [B, n] each, as in `state_size`.
-          mask: [B, H] for the candidate, or None.
+          mask: [B, mask_size] for the candidates, or None.
 
         Returns:
           The output [B, H] and the new states.
@@ -167,7 +150,7 @@ class RecurrentCell(keras.layers.Layer):
         """One step of a Keras RNN: inputs [B, D], states -> output [B, H], states."""
         mask = None
         if training:
-            shape = [tf.shape(inputs)[0], self.units]
+            shape = [tf.shape(inputs)[0], self.mask_size]
             mask = dropout.mask(
                 shape, self.recurrent_dropout, tf.cast(self._seeds.next(), tf.int32)
             )
@@ -207,7 +190,8 @@ class RecurrentCell(keras.layers.Layer):
 class LSTMCell(RecurrentCell):
     """The LSTM cell of Magenta's Sketch-RNN. States: [h, c].
 
-    See `lstm` for the equations. Recurrent weights start orthogonal a gate, input weights Glorot
+    See `cell_maths.lstm` for the equations. Recurrent weights start orthogonal a gate, input
+    weights Glorot
     uniform. Args: see RecurrentCell.
     """
 
@@ -234,34 +218,52 @@ class LSTMCell(RecurrentCell):
     def advance(self, weights, product, projected, states, mask):
         """One step; see RecurrentCell."""
         h, c = states
-        h, c = lstm(product(h, "recurrent_kernel", projected), c, mask)
+        h, c = cell_maths.lstm(product(h, "recurrent_kernel", projected), c, mask)
         return h, [h, c]
 
 
-CELLS = {"lstm": LSTMCell}
+def add_norm_weights(cell: RecurrentCell, units: int, prefix: str = "") -> None:
+    """Makes the gains and shifts of `cell_maths.layer_norm_lstm` as attributes of a cell."""
+    for name, size in (("gate", 4 * units), ("carry", units)):
+        for kind, start in (("gain", "ones"), ("shift", "zeros")):
+            full = f"{prefix}{name}_{kind}"
+            setattr(cell, full, cell.add_weight(name=full, shape=(size,), initializer=start))
 
 
-def make(kind: str, units: int, **kwargs) -> RecurrentCell:
-    """Makes a cell by name.
+NORMS = ("gate_gain", "gate_shift", "carry_gain", "carry_shift")
 
-    Args:
-      kind: a name in CELLS.
-      units: H.
-      **kwargs: further arguments of the cell.
 
-    Raises:
-      ValueError: there is no such cell.
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class LayerNormLSTMCell(RecurrentCell):
+    """The LSTM cell with layer normalisation of Magenta's Sketch-RNN. States: [h, c].
+
+    See `cell_maths.layer_norm_lstm` for the equations; there is no bias. Args: see RecurrentCell.
     """
-    if kind not in CELLS:
-        raise ValueError(f"there is no cell {kind!r}; there are {', '.join(CELLS)}")
-    return CELLS[kind](units, **kwargs)
 
+    matrices = ("recurrent_kernel",)
+    vectors = NORMS
+    joined = "recurrent_kernel"
 
-def options(
-    kind: str, recurrent_dropout: float, hyper_units: int, hyper_embedding: int
-) -> dict[str, float | int]:
-    """Returns the arguments that a cell of this kind takes beside its units."""
-    common = {"recurrent_dropout": recurrent_dropout}
-    if kind == "hyper":
-        return {**common, "hyper_units": hyper_units, "hyper_embedding": hyper_embedding}
-    return common
+    def build(self, input_shape):
+        """Makes the weights for inputs [..., D]."""
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[-1], 4 * self.units), initializer="glorot_uniform"
+        )
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel",
+            shape=(self.units, 4 * self.units),
+            initializer=GateOrthogonal(),
+        )
+        add_norm_weights(self, self.units)
+        self.built = True
+
+    def project(self, inputs, context=None):
+        """Returns the gates' share of the inputs, [..., 4H]."""
+        return self._project(inputs, context, tf.convert_to_tensor(self.kernel))
+
+    def advance(self, weights, product, projected, states, mask):
+        """One step; see RecurrentCell."""
+        h, c = states
+        gates = product(h, "recurrent_kernel", projected)
+        h, c = cell_maths.layer_norm_lstm(gates, c, mask, [weights[name] for name in NORMS])
+        return h, [h, c]

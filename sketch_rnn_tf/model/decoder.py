@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cells, dropout, mixture
+from sketch_rnn_tf.model import cell_kinds, dropout, mixture
 
 _RECURRENT, _INPUT, _OUTPUT = 0, 1, 2  # dropout streams
 
@@ -21,7 +21,7 @@ class Decoder(keras.layers.Layer):
     Args:
       units: H.
       num_mixtures: M.
-      cell: name of the cell, see `cells.CELLS`.
+      cell: name of the cell, see `cell_kinds.CELLS`.
       context_size: size of the context; 0 for a decoder that stands alone.
       absolute_position: also read the pen's position, which is then the last state.
       recurrent_dropout: drop rate of the candidate.
@@ -59,8 +59,8 @@ class Decoder(keras.layers.Layer):
             "hyper_units": hyper_units,
             "hyper_embedding": hyper_embedding,
         }
-        options = cells.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
-        self.cell = cells.make(cell, units, name="cell", dtype=self.dtype_policy, **options)
+        options = cell_kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
+        self.cell = cell_kinds.make(cell, units, name="cell", dtype=self.dtype_policy, **options)
         self.output_layer = keras.layers.Dense(
             mixture.output_size(self.num_mixtures),
             name="output",
@@ -148,7 +148,7 @@ class Decoder(keras.layers.Layer):
             inputs = tf.concat([inputs, states.pop() + tf.cumsum(inputs[..., :2], axis=0)], axis=-1)
         projected = self._project(inputs, context, training, seed)
         mask = self._mask(
-            inputs, self.cell.units, self.cell.recurrent_dropout, training, seed, _RECURRENT
+            inputs, self.cell.mask_size, self.cell.recurrent_dropout, training, seed, _RECURRENT
         )
         outputs, _ = self.cell.unroll(projected, states, mask)  # [T, B, H]
         drop = self._mask(inputs, self.cell.units, self.output_dropout, training, seed, _OUTPUT)

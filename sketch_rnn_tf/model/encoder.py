@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cells, dropout
+from sketch_rnn_tf.model import cell_kinds, dropout
 
 _FORWARD, _BACKWARD = 0, 1  # dropout streams
 
@@ -21,7 +21,7 @@ class Encoder(keras.layers.Layer):
     Args:
       units: H of each direction.
       z_size: Z.
-      cell: name of the cell, see `cells.CELLS`.
+      cell: name of the cell, see `cell_kinds.CELLS`.
       recurrent_dropout: drop rate of the candidate.
       context_size: size of a further input that is the same at every step (a class embedding).
       hyper_units: units of the hyper network, for the hyper cell.
@@ -50,11 +50,11 @@ class Encoder(keras.layers.Layer):
             "hyper_units": hyper_units,
             "hyper_embedding": hyper_embedding,
         }
-        options = cells.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
-        self.forward_cell = cells.make(
+        options = cell_kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
+        self.forward_cell = cell_kinds.make(
             cell, units, name="forward", dtype=self.dtype_policy, **options
         )
-        self.backward_cell = cells.make(
+        self.backward_cell = cell_kinds.make(
             cell, units, name="backward", dtype=self.dtype_policy, **options
         )
         normal = keras.initializers.RandomNormal(stddev=0.001, seed=keras.random.SeedGenerator())
@@ -101,7 +101,7 @@ class Encoder(keras.layers.Layer):
         length, batch = tf.shape(strokes)[0], tf.shape(strokes)[1]
         mask = None
         if training and cell.recurrent_dropout:
-            shape = [length, batch, cell.units]
+            shape = [length, batch, cell.mask_size]
             mask = dropout.mask(shape, cell.recurrent_dropout, dropout.fold(seed, stream))
         states = cell.get_initial_state(batch)
         outputs, _ = cell.unroll(cell.project(strokes, context), states, mask)  # [T, B, H]

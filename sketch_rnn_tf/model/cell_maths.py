@@ -1,0 +1,75 @@
+"""One step of each kind of cell as bare functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+FORGET_BIAS = 1.0  # added when the cell runs; stored biases do not contain it
+NORM_EPSILON = 1e-3
+
+
+def lstm(gates: tf.Tensor, c: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    """One LSTM step from the gates' pre-activations.
+
+        c' = c sigmoid(f + 1) + sigmoid(i) dropout(tanh j)
+        h' = sigmoid(o) tanh c'
+
+    Args:
+      gates: [B, 4H] in the order i, j, f, o (Magenta's).
+      c: [B, H].
+      mask: [B, H] multiplied with the candidate, or None.
+
+    Returns:
+      h' and c', [B, H] each.
+    """
+    i, j, f, o = tf.split(gates, 4, axis=-1)
+    candidate = tf.tanh(j) if mask is None else tf.tanh(j) * mask
+    c = c * tf.sigmoid(f + FORGET_BIAS) + tf.sigmoid(i) * candidate
+    return tf.sigmoid(o) * tf.tanh(c), c
+
+
+def layer_norm(x: tf.Tensor, gain: tf.Tensor, shift: tf.Tensor, blocks: int = 1) -> tf.Tensor:
+    """Normalises each block of the last axis on its own (arXiv 1607.06450).
+
+    Args:
+      x: [B, n].
+      gain: [n].
+      shift: [n].
+      blocks: into how many equal blocks n is cut.
+
+    Returns:
+      [B, n]; the variance is the biased one, epsilon 1e-3 (Magenta's).
+    """
+    size = x.shape[-1]
+    x = tf.reshape(x, [-1, blocks, size // blocks])
+    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+    normal = tf.reshape(centred * tf.math.rsqrt(variance + NORM_EPSILON), [-1, size])
+    return normal * gain + shift
+
+
+def layer_norm_lstm(
+    gates: tf.Tensor, c: tf.Tensor, mask: tf.Tensor | None, norms: Sequence[tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """One LSTM step with layer normalisation from the gates' pre-activations.
+
+        i, j, f, o = LN(gates), each block on its own
+        c' = c sigmoid(f + 1) + sigmoid(i) dropout(tanh j)
+        h' = sigmoid(o) tanh LN(c'); the carried c' is not normalised
+
+    Args:
+      gates: [B, 4H] in the order i, j, f, o.
+      c: [B, H].
+      mask: [B, H] multiplied with the candidate, or None.
+      norms: gain and shift of the gates [4H], gain and shift of c' [H].
+
+    Returns:
+      h' and c', [B, H] each.
+    """
+    gate_gain, gate_shift, carry_gain, carry_shift = norms
+    i, j, f, o = tf.split(layer_norm(gates, gate_gain, gate_shift, 4), 4, axis=-1)
+    candidate = tf.tanh(j) if mask is None else tf.tanh(j) * mask
+    c = c * tf.sigmoid(f + FORGET_BIAS) + tf.sigmoid(i) * candidate
+    return tf.sigmoid(o) * tf.tanh(layer_norm(c, carry_gain, carry_shift)), c
