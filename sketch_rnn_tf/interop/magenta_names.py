@@ -1,46 +1,96 @@
-"""Which variable of a Magenta checkpoint each weight of ours is."""
+"""Which variables of a Magenta checkpoint each weight of ours is made of."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
-_CELL_SCOPES = {"LSTMCell": "LSTMCell"}
-_LSTM = {"kernel": "W_xh", "recurrent_kernel": "W_hh", "bias": "bias"}
+_GATES = "ijfo"
+_NORMS = {
+    "gate_gain": "ln_all/ln_gamma",
+    "gate_shift": "ln_all/ln_beta",
+    "carry_gain": "ln_c/ln_gamma",
+    "carry_shift": "ln_c/ln_beta",
+}
+_KERNELS = {"kernel": "W_xh", "recurrent_kernel": "W_hh"}
 
 
-def weight_names(model: SketchRNN) -> dict[str, str]:
-    """Returns {our variable's path: the name in a TF1 checkpoint of Magenta's sketch_rnn}.
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """How a weight of ours is put together.
+
+    Attributes:
+      names: variables of the checkpoint.
+      how: `same` (one variable), `columns` (joined along the last axis) or `stack` (along a new
+        first axis).
+      order: for the initial state, the sizes of the states in Magenta's flat order and the place
+        of each in ours; None elsewhere.
+    """
+
+    names: tuple[str, ...]
+    how: str = "same"
+    order: tuple[tuple[int, int], ...] | None = None
+
+    def to_ours(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns our weight from the checkpoint's variables."""
+        parts = [np.asarray(weights[name]) for name in self.names]
+        if self.how == "stack":
+            return np.stack(parts)
+        value = np.concatenate(parts, axis=-1) if self.how == "columns" else parts[0]
+        return value if self.order is None else self._reordered(value)
+
+    def to_magenta(self, value: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the checkpoint's variables from our weight (or gradients from a gradient)."""
+        if self.order is not None:
+            return {self.names[0]: self._reordered_back(value)}
+        if self.how == "stack":
+            return dict(zip(self.names, value, strict=True))
+        parts = np.split(value, len(self.names), axis=-1)
+        return dict(zip(self.names, parts, strict=True))
+
+    def _reordered(self, value: np.ndarray) -> np.ndarray:
+        cuts = np.cumsum([size for size, _ in self.order])[:-1]
+        parts = np.split(value, cuts, axis=-1)
+        return np.concatenate([parts[i] for i in np.argsort([p for _, p in self.order])], -1)
+
+    def _reordered_back(self, value: np.ndarray) -> np.ndarray:
+        ours = sorted(self.order, key=lambda entry: entry[1])
+        parts = np.split(value, np.cumsum([size for size, _ in ours])[:-1], axis=-1)
+        return np.concatenate([parts[place] for _, place in self.order], axis=-1)
+
+
+def sources(model: SketchRNN) -> dict[str, Source]:
+    """Returns {path of our weight: what it is made of} for Magenta's TF1 `sketch_rnn`.
 
     Paths are relative to the model, such as `encoder/forward/kernel`.
 
     Raises:
       ValueError: the model has a part that Magenta's has not, such as a class embedding.
     """
-    names = _cell_names("decoder/cell", "vector_rnn/RNN", model.decoder.cell)
-    names |= {
-        "decoder/output/kernel": "vector_rnn/RNN/output_w",
-        "decoder/output/bias": "vector_rnn/RNN/output_b",
-    }
+    found = _cell_sources("decoder/cell", "vector_rnn/RNN", model.decoder.cell)
+    found["decoder/output/kernel"] = Source(("vector_rnn/RNN/output_w",))
+    found["decoder/output/bias"] = Source(("vector_rnn/RNN/output_b",))
     if model.encoder is not None:
         for ours, theirs in (("forward", "fw"), ("backward", "bw")):
             cell = getattr(model.encoder, f"{ours}_cell")
-            names |= _cell_names(f"encoder/{ours}", f"vector_rnn/ENC_RNN/{theirs}", cell)
-        names |= _linear_names("encoder/z_mean", "vector_rnn/ENC_RNN_mu")
-        names |= _linear_names("encoder/z_log_var", "vector_rnn/ENC_RNN_sigma")
-        names |= _linear_names("decoder/initial_state", "vector_rnn/linear")
-    unknown = set(variables(model)) - set(names)
+            found |= _cell_sources(f"encoder/{ours}", f"vector_rnn/ENC_RNN/{theirs}", cell)
+        found |= _linear_sources("encoder/z_mean", "vector_rnn/ENC_RNN_mu")
+        found |= _linear_sources("encoder/z_log_var", "vector_rnn/ENC_RNN_sigma")
+        order = state_order(model.decoder.cell)
+        found |= _linear_sources("decoder/initial_state", "vector_rnn/linear", order)
+    unknown = set(variables(model)) - set(found)
     if unknown:
         raise ValueError(f"Magenta's model has no counterpart of {sorted(unknown)[0]}")
-    return names
+    return found
 
 
 def variables(model: SketchRNN) -> dict[str, object]:
     """Returns {path relative to the model: variable} of the model's weights."""
-    return {_relative(variable.path): variable for variable in model.trainable_variables}
+    return {relative(variable.path): variable for variable in model.trainable_variables}
 
 
 def assign(model: SketchRNN, weights: Mapping[str, np.ndarray]) -> None:
@@ -54,44 +104,79 @@ def assign(model: SketchRNN, weights: Mapping[str, np.ndarray]) -> None:
       ValueError: a weight is missing or of another shape; the message names it.
     """
     own = variables(model)
-    for path, name in weight_names(model).items():
-        if name not in weights:
-            raise ValueError(f"the weight {name} is missing")
-        value = _to_ours(path, np.asarray(weights[name]), model)
-        if value.shape != tuple(own[path].shape):
-            raise ValueError(f"{name} has shape {value.shape}, expected {tuple(own[path].shape)}")
-        own[path].assign(value)
+    for path, source in sources(model).items():
+        for name in source.names:
+            if name not in weights:
+                raise ValueError(f"the weight {name} is missing")
+        expected = source.to_magenta(np.zeros(own[path].shape, np.float32))
+        for name, value in expected.items():
+            if np.shape(weights[name]) != value.shape:
+                raise ValueError(
+                    f"{name} has shape {list(np.shape(weights[name]))}, expected"
+                    f" {list(value.shape)}"
+                )
+        own[path].assign(source.to_ours(weights))
 
 
-def _to_ours(path: str, value: np.ndarray, model: SketchRNN) -> np.ndarray:
-    """Reorders the initial state's columns: Magenta's flat LSTM state is [c, h], ours [h, c]."""
-    if not path.startswith("decoder/initial_state/"):
-        return value
-    return swap_state(value)
+def to_magenta(model: SketchRNN, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns values of our weights (or gradients, by path) by Magenta's names."""
+    found = {}
+    for path, source in sources(model).items():
+        found |= source.to_magenta(np.asarray(values[path]))
+    return found
 
 
-def swap_state(value: np.ndarray) -> np.ndarray:
-    """Swaps the halves of the last axis: [c, h] to [h, c] and back."""
-    first, second = np.split(value, 2, axis=-1)
-    return np.concatenate([second, first], axis=-1)
+def state_order(cell) -> tuple[tuple[int, int], ...]:
+    """Returns (size, place in our list of states) of the states in Magenta's flat state.
+
+    Magenta's: lstm [c, h], layer_norm [h, c], hyper [h, h_hyper, c, c_hyper]. Ours: [h, c] and
+    [h, c, h_hyper, c_hyper].
+    """
+    places = {"LSTMCell": (1, 0), "LayerNormLSTMCell": (0, 1), "HyperLSTMCell": (0, 2, 1, 3)}
+    return tuple((cell.state_size[place], place) for place in places[type(cell).__name__])
 
 
-def _cell_names(ours: str, theirs: str, cell) -> dict[str, str]:
-    scope = f"{theirs}/{_CELL_SCOPES[type(cell).__name__]}"
-    return {f"{ours}/{mine}": f"{scope}/{name}" for mine, name in _LSTM.items()}
-
-
-def _linear_names(ours: str, theirs: str) -> dict[str, str]:
-    return {
-        f"{ours}/kernel": f"{theirs}/super_linear_w",
-        f"{ours}/bias": f"{theirs}/super_linear_b",
-    }
-
-
-def _relative(path: str) -> str:
-    """Returns a variable's path from the first layer that is the encoder's, decoder's or ours."""
+def relative(path: str) -> str:
+    """Returns a variable's path from the model on."""
     parts = path.split("/")
     for i, part in enumerate(parts):
         if part in ("encoder", "decoder", "class_embedding"):
             return "/".join(parts[i:])
     return path
+
+
+def _cell_sources(ours: str, theirs: str, cell) -> dict[str, Source]:
+    scope = f"{theirs}/{type(cell).__name__}"
+    names = {mine: f"{scope}/{name}" for mine, name in _KERNELS.items()}
+    kind = type(cell).__name__
+    if kind in ("LSTMCell", "HyperLSTMCell"):
+        names["bias"] = f"{scope}/bias"
+    if kind in ("LayerNormLSTMCell", "HyperLSTMCell"):
+        names |= {mine: f"{scope}/{name}" for mine, name in _NORMS.items()}
+    found = {f"{ours}/{mine}": Source((name,)) for mine, name in names.items()}
+    return found | (_hyper_sources(ours, scope) if kind == "HyperLSTMCell" else {})
+
+
+def _hyper_sources(ours: str, scope: str) -> dict[str, Source]:
+    """The small LSTM, and the eight scales and four shifts that are one weight each with us."""
+    small = f"{scope}/LayerNormLSTMCell"
+    inner = {**_KERNELS, **_NORMS}
+    found = {f"{ours}/hyper_{mine}": Source((f"{small}/{name}",)) for mine, name in inner.items()}
+    scales = [f"{scope}/hyper_{gate}{path}" for path in "xh" for gate in _GATES]
+    shifts = [f"{scope}/hyper_{gate}h" for gate in _GATES]
+    embeddings = [f"{path}/zw/super_linear_w" for path in scales]
+    embeddings += [f"{path}/zb/super_linear_w" for path in shifts]
+    made = [f"{path}/alpha/super_linear_w" for path in scales]
+    made += [f"{path}/beta/super_linear_w" for path in shifts]
+    biases = [f"{path}/zw/super_linear_b" for path in scales]
+    found[f"{ours}/embedding_kernel"] = Source(tuple(embeddings), "columns")
+    found[f"{ours}/embedding_bias"] = Source(tuple(biases), "columns")
+    found[f"{ours}/generator"] = Source(tuple(made), "stack")
+    return found
+
+
+def _linear_sources(ours: str, theirs: str, order=None) -> dict[str, Source]:
+    return {
+        f"{ours}/kernel": Source((f"{theirs}/super_linear_w",), order=order),
+        f"{ours}/bias": Source((f"{theirs}/super_linear_b",), order=order),
+    }
