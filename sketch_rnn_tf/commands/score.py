@@ -1,0 +1,132 @@
+"""Says what each drawing costs a model in nats, for finding bad drawings.
+
+  sketch-rnn-score --model runs/sheep --input drawings.ndjson
+  sketch-rnn-score --model runs/sheep --input data/sheep --split train --worst 25 --output worst.svg
+
+A drawing that the model can hardly explain is often broken, mislabelled or of another kind. Nats
+are of normalised units and lower is better; a negative number is a density above 1.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+from absl import flags as absl_flags
+
+from sketch_rnn_tf import cli
+
+NAME = "sketch-rnn-score"
+SORTS = ("input", "nats", "nats_per_point", "kl_nats")
+
+
+def define_flags(flags: absl_flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
+    choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
+    number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
+    text("model", None, "run directory")
+    text("checkpoint", "best", "weights: best, last or a step")
+    text("input", None, "drawings of any format, or a folder made by sketch-rnn-prepare")
+    choice("split", None, ["train", "valid", "test"], "only this split of the input")
+    choice("sort", "input", SORTS, "order of the list: as in the input, or worst first")
+    number("worst", None, "only this many drawings, the worst ones", lower_bound=1)
+    absl_flags.DEFINE_multi_string(
+        "output", [], "picture of the listed drawings: .svg, .png or .gif; may be repeated",
+        flag_values=flags,
+    )  # fmt: skip
+    number("batch_size", 100, "drawings at once", lower_bound=1)
+    absl_flags.DEFINE_bool("overwrite", False, "replace existing files", flag_values=flags)
+    absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
+
+
+def main(flags: absl_flags.FlagValues) -> None:
+    """Runs the command."""
+    cli.require(flags, "model", "input")
+    _check_outputs(flags)
+    from sketch_rnn_tf import runs
+    from sketch_rnn_tf.commands import inputs
+
+    run = runs.open_run(flags.model)
+    drawings = inputs.load(flags.input, run.config, split=flags.split)
+    labels = _labels(run.config, drawings)
+    cli.quiet_tensorflow()
+    from sketch_rnn_tf import evaluation
+
+    model = run.load_model(flags.checkpoint)
+    rows = [drawing.strokes for drawing in drawings]
+    scores = evaluation.score(model, run.config, rows, labels, batch_size=flags.batch_size)
+    for score, drawing in zip(scores, drawings, strict=True):
+        score["label"] = drawing.label
+    scores = chosen(scores, flags.sort, flags.worst)
+    _draw(flags, scores, drawings)
+    _report(flags, scores)
+
+
+def _check_outputs(flags) -> None:
+    from sketch_rnn_tf import drawing
+
+    for path in flags.output:
+        drawing.check_suffix(path)
+        cli.refuse_existing(path, flags.overwrite)
+
+
+def _labels(configuration, drawings) -> list[int] | None:
+    """Returns the drawings' classes by number, for class-conditioned models."""
+    if not configuration.model.class_conditioned:
+        return None
+    for drawing in drawings:
+        if drawing.label not in configuration.classes:
+            known = ", ".join(configuration.classes)
+            raise ValueError(f"{drawing.where}: the model has no class {drawing.label!r}: {known}")
+    return [configuration.classes.index(drawing.label) for drawing in drawings]
+
+
+def value(score: dict, sort: str) -> float:
+    """Returns the number that scores are sorted by."""
+    if sort == "nats_per_point":
+        return score["nats"] / (score["points"] + 1)  # the end token is one more event
+    return score[sort]
+
+
+def chosen(scores: list[dict], sort: str, worst: int | None) -> list[dict]:
+    """Returns scores in the order asked for; the worst by nats a point where no order is given."""
+    if worst is None and sort == "input":
+        return scores
+    key = "nats_per_point" if sort == "input" else sort
+    ordered = sorted(scores, key=lambda score: -value(score, key))
+    kept = ordered[:worst]
+    return kept if sort != "input" else sorted(kept, key=lambda score: score["index"])
+
+
+def _draw(flags, scores, drawings) -> None:
+    from sketch_rnn_tf import drawing
+
+    pictures = [
+        drawing.Sketch(
+            drawings[score["index"]].strokes,
+            f"{score['index']}: {value(score, 'nats_per_point'):.2f}",
+        )
+        for score in scores
+    ]
+    for path in flags.output:
+        drawing.save(path, pictures)
+        cli.say(f"{path}: {len(pictures)} drawings, titled with index and nats a point")
+
+
+def _report(flags, scores) -> None:
+    if flags.json:
+        cli.print_json({"sketches": scores})
+        return
+    print(f"{'index':>6} {'points':>6} {'nats':>10} {'a point':>8} {'kl':>8}  label")
+    for score in scores:
+        print(
+            f"{score['index']:6d} {score['points']:6d} {score['nats']:10.2f}"
+            f" {value(score, 'nats_per_point'):8.3f} {score['kl_nats']:8.2f}  {score['label']}"
+        )
+
+
+run = cli.command(NAME, __doc__, define_flags, main)
+
+if __name__ == "__main__":
+    sys.exit(run())
