@@ -5,8 +5,9 @@
 The floor parses the same input (orjson; NumPy's unpickler for npz), serialises the same records and
 writes them, with nothing in between: no simplification, no check, no split, no shuffling, no
 checksum. It is measured with `tf.train.Example` and TFRecordWriter, as one would write it by hand,
-and with this package's own serialisation. Floors and conversions take turns in one process, and the
-medians of the rounds are compared, so that a busy machine spoils both alike.
+and with this package's own serialisation. Floors and conversions take turns in one process; the
+medians of the rounds, in CPU time of the process, are compared, so that a busy machine spoils both
+alike.
 
 Inputs: the raw and simplified Quick, Draw! drawings of --data, repeated under new keys, and
 aaron_sheep.npz.
@@ -96,9 +97,9 @@ def _measure(path: pathlib.Path, folder: pathlib.Path, arguments) -> dict[str, f
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(arguments.rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             way()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.process_time() - start)
     medians = {name: statistics.median(taken) / len(kept) * 1e6 for name, taken in times.items()}
     return {"drawings": len(kept), **medians}
 

@@ -388,15 +388,16 @@ def signatures(points: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     extent = (np.maximum.reduceat(places, starts) - low).max(axis=1)
     factor = (SIGNATURE_BOX - 1) / np.where(extent > 0, extent, 1.0)
     grid = np.rint((places - low[owner]) * factor[owner, None]).astype(np.uint64)
-    tokens = (grid[:, 0] * np.uint64(2 * SIGNATURE_BOX) + grid[:, 1]) * np.uint64(2)
-    tokens += points[:, 2].astype(np.uint64)
     step = (np.arange(len(points)) - starts[owner]).astype(np.uint64)
-    return np.add.reduceat(_mixed(tokens + _mixed(step)), starts)
+    token = (step * np.uint64(SIGNATURE_BOX) + grid[:, 0]) * np.uint64(SIGNATURE_BOX) + grid[:, 1]
+    token = token * np.uint64(2) + points[:, 2].astype(np.uint64)
+    return np.add.reduceat(_mixed(token), starts)
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:
     """Scrambles 64-bit numbers (the finaliser of SplitMix64)."""
     numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        numbers ^= numbers >> np.uint64(shift)
+        numbers *= np.uint64(factor)
     return numbers ^ (numbers >> np.uint64(31))

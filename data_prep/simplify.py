@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import importlib.util
 import itertools
+import math
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -298,8 +299,10 @@ def _kernels() -> types.ModuleType | types.SimpleNamespace:
     """Returns the compiled inner loops where numba is installed, NumPy's otherwise."""
     if importlib.util.find_spec("numba") is None:
         return NUMPY_KERNELS
-    from data_prep import fast
-
+    try:
+        from data_prep import fast
+    except (ImportError, RuntimeError):  # of another NumPy, or without any folder for its cache
+        return NUMPY_KERNELS
     return fast
 
 
@@ -322,13 +325,14 @@ def _simplified_mask(
 ) -> tuple[np.ndarray, int]:
     keep = np.zeros(len(points), bool)
     keep[[0, -1]] = True
+    x, y = points.T.copy()
     spans, work = [(0, len(points) - 1)], 0
     while spans and work <= max_work:
         first, last = spans.pop()
         if last - first < 2:
             continue
         work += last - first
-        distances = _distances(points[first + 1 : last], points[first], points[last], whole_line)
+        distances = _distances(x[first : last + 1], y[first : last + 1], whole_line)
         farthest = int(distances.argmax())
         if distances[farthest] > epsilon:
             middle = first + 1 + farthest
@@ -337,13 +341,21 @@ def _simplified_mask(
     return keep, work
 
 
-def _distances(
-    points: np.ndarray, start: np.ndarray, end: np.ndarray, whole_line: bool
-) -> np.ndarray:
-    """Returns the distance of each point to the line, or the chord, from `start` to `end`."""
-    chord_x, chord_y = end - start
-    length = np.sqrt(chord_x * chord_x + chord_y * chord_y)
-    x, y = points[:, 0] - start[0], points[:, 1] - start[1]
+def _distances(x: np.ndarray, y: np.ndarray, whole_line: bool) -> np.ndarray:
+    """Returns the distances of the inner points to the line, or the chord, through the ends.
+
+    Args:
+      x: [n]; from the start of the chord to its end.
+      y: [n].
+      whole_line: see `simplified_mask`.
+
+    Returns:
+      [n - 2].
+    """
+    start_x, start_y = x.item(0), y.item(0)
+    chord_x, chord_y = x.item(-1) - start_x, y.item(-1) - start_y
+    length = math.sqrt(chord_x * chord_x + chord_y * chord_y)
+    x, y = x[1:-1] - start_x, y[1:-1] - start_y
     if not length > 0:
         return np.sqrt(x * x + y * y)
     along_x, along_y = chord_x / length, chord_y / length
