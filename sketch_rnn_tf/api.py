@@ -18,7 +18,7 @@ import numpy as np
 
 from sketch_rnn_tf import config, drawing, files, runs, strokes
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import arguments, latent, sampler
+from sketch_rnn_tf.sampling import arguments, batches, latent
 from sketch_rnn_tf.sampling.arguments import DEFAULT_TEMPERATURE, Seed, Temperature
 
 Drawings = Sequence[np.ndarray]  # stroke-3 arrays [N, 3] in source units, or `drawing.Sketch`
@@ -69,11 +69,11 @@ class Sketcher:
         self,
         model: SketchRNN,
         configuration: config.RunConfig,
-        batch_size: int = sampler.BATCH_SIZE,
+        batch_size: int = batches.BATCH_SIZE,
     ):
         self.model = model
         self.config = configuration
-        self._sampler = sampler.Sampler(
+        self._sampler = batches.Sampler(
             model, configuration.temperature_mode, configuration.start_token, batch_size
         )
 
@@ -373,7 +373,7 @@ class Sketcher:
                 rows = rows[1:]
             if not len(rows):
                 raise ValueError(f"sketch {i} has no points")
-            found.append(sampler.normalised(rows, self.config.scale_factor))
+            found.append(batches.normalised(rows, self.config.scale_factor))
         if not found:
             raise ValueError("there are no sketches")
         return found

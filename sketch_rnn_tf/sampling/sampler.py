@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from sketch_rnn_tf import config
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.model import mixture
 from sketch_rnn_tf.model.decoder import Decoder
@@ -25,7 +26,8 @@ def apply_temperature(
 
     Args:
       parameters: [B, ...].
-      temperature: tau [B], above 0; 1 leaves everything as it is.
+      temperature: tau [B], or [B, 3] for pen, mixture and offsets; above 0, and 1 leaves
+        everything as it is.
       mode: `paper` divides the logits by tau and multiplies sigma by sqrt(tau) (equation 8);
         `magenta` divides by tau and multiplies by tau (its Python code); `javascript` divides by
         0.5 + 0.5 tau and multiplies by sqrt(tau) (sketch_rnn.js).
@@ -33,16 +35,25 @@ def apply_temperature(
     Raises:
       ValueError: an unknown mode.
     """
-    tau = temperature[:, None]
-    divisors = {"paper": tau, "magenta": tau, "javascript": 0.5 + 0.5 * tau}
-    if mode not in divisors:
-        raise ValueError(f"there is no temperature mode {mode!r}; there are {', '.join(divisors)}")
-    log_factor = tf.math.log(tau) * (1.0 if mode == "magenta" else 0.5)
+    pen, offset_weights, offset = _divisors_and_factor(temperature, mode)
     return parameters._replace(
-        pen_logits=parameters.pen_logits / divisors[mode],
-        mixture_logits=parameters.mixture_logits / divisors[mode],
-        log_scale=parameters.log_scale + log_factor[..., None],
+        pen_logits=parameters.pen_logits / pen,
+        mixture_logits=parameters.mixture_logits / offset_weights,
+        log_scale=parameters.log_scale + offset[..., None],
     )
+
+
+def _divisors_and_factor(temperature, mode):
+    """Returns the divisors of pen and mixture logits and the log factor of sigma, [B, 1] each."""
+    if mode not in config.TEMPERATURE_MODES:
+        known = ", ".join(config.TEMPERATURE_MODES)
+        raise ValueError(f"there is no temperature mode {mode!r}; there are {known}")
+    if temperature.shape.rank == 1:
+        temperature = tf.tile(temperature[:, None], [1, 3])
+    pen, weights, offset = tf.split(temperature, 3, axis=1)
+    if mode == "javascript":
+        pen, weights = 0.5 + 0.5 * pen, 0.5 + 0.5 * weights
+    return pen, weights, tf.math.log(offset) * (1.0 if mode == "magenta" else 0.5)
 
 
 def point_from_noise(
@@ -91,6 +102,8 @@ def sample_from_noise(
     temperature: tf.Tensor,
     mode: str,
     greedy: bool = False,
+    prefix: tf.Tensor | None = None,
+    prefix_lengths: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws until every sketch has ended or the noise is used up.
 
@@ -100,9 +113,11 @@ def sample_from_noise(
       states: the decoder's states before `first`.
       first: [B, 5], the row that it reads first: the start token, or a prefix's last point.
       noise: [B, T, 4].
-      temperature: [B].
+      temperature: [B], or [B, 3] for pen, mixture and offsets.
       mode: see `apply_temperature`.
       greedy: see `point_from_noise`.
+      prefix: stroke-5 [B, P, 5], points that are given and not drawn, or None.
+      prefix_lengths: int32 [B], how many of them a sketch has, at most P and T.
 
     Returns:
       stroke-5 [B, T, 5], padding after a sketch's end, normalised units; and int32 [B], the points
@@ -111,11 +126,16 @@ def sample_from_noise(
     length = tf.shape(noise)[1]
     noise = tf.transpose(noise, [1, 0, 2])  # [T, B, 4]
     padding = tf.constant([stroke_forms.PADDING])
+    share = decoder.context_share(context)
+    given = None if prefix is None else tf.transpose(prefix, [1, 0, 2])  # [P, B, 5]
 
     def body(t, stroke, states, ended, drawn):
-        raw, states = decoder.step(stroke, states, context)
+        raw, states = decoder.step(stroke, states, context_share=share)
         parameters = apply_temperature(mixture.split_parameters(raw), temperature, mode)
         stroke = point_from_noise(parameters, noise[t], greedy)
+        if given is not None:
+            row = given[tf.minimum(t, tf.shape(given)[0] - 1)]
+            stroke = tf.where((t < prefix_lengths)[:, None], row, stroke)
         ended |= stroke[:, 4] > 0.5
         stroke = tf.where(ended[:, None], padding, stroke)
         return t + 1, stroke, states, ended, drawn.write(t, stroke)
@@ -128,15 +148,21 @@ def sample_from_noise(
     count, _, _, _, drawn = tf.while_loop(
         going, body, (0, first, list(states), tf.zeros([batch], tf.bool), drawn)
     )
-    rows = drawn.gather(tf.range(count))  # [t, B, 5]
-    rest = tf.tile(padding[None], [length - count, batch, 1])
-    drawn = tf.transpose(tf.concat([rows, rest], axis=0), [1, 0, 2])
-    lengths = tf.reduce_sum(tf.cast(drawn[..., 4] < 0.5, tf.int32), axis=1)
-    return drawn, lengths
+    return _padded(drawn.gather(tf.range(count)), length)
+
+
+def _padded(rows: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns rows [t, B, 5] as [B, length, 5] and the number of points of each sketch [B]."""
+    rest = [length - tf.shape(rows)[0], tf.shape(rows)[1], 1]
+    padding = tf.tile(tf.constant([[stroke_forms.PADDING]]), rest)
+    drawn = tf.transpose(tf.concat([rows, padding], axis=0), [1, 0, 2])
+    return drawn, tf.reduce_sum(tf.cast(drawn[..., 4] < 0.5, tf.int32), axis=1)
 
 
 def noise_from_seeds(seeds: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
     """Returns the noise of sketches, [B, T, 4], each row a function of its own seed alone.
+
+    A shorter noise is the beginning of a longer one.
 
     Args:
       seeds: int32 [B, 2].
@@ -158,48 +184,3 @@ def latents_from_seeds(seeds: tf.Tensor, z_size: int) -> tf.Tensor:
         seeds * [1, 4] + [0, 2],
         fn_output_signature=tf.float32,
     )
-
-
-class Sampler:
-    """Draws batches with a model; traced once and used again for any batch and length.
-
-    Args:
-      model: the model, a `SketchRNN`.
-      mode: temperature mode, see `apply_temperature`.
-    """
-
-    def __init__(self, model, mode: str = "paper"):
-        self.model = model
-        self.mode = mode
-        self._draw = tf.function(self._draw_rows, reduce_retracing=True)
-
-    def draw(
-        self,
-        z: tf.Tensor | None,
-        labels: tf.Tensor | None,
-        noise: tf.Tensor,
-        temperature: tf.Tensor,
-        greedy: bool = False,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws from the start token on.
-
-        Args:
-          z: [B, Z] for conditional models, else None.
-          labels: int32 [B] for class-conditioned models, else None.
-          noise: [B, T, 4].
-          temperature: [B].
-          greedy: see `point_from_noise`.
-
-        Returns:
-          stroke-5 [B, T, 5] in normalised units and the number of points, int32 [B].
-        """
-        return self._draw(z, labels, noise, temperature, greedy)
-
-    def _draw_rows(self, z, labels, noise, temperature, greedy):
-        batch = tf.shape(noise)[0]
-        context = self.model.context(z, labels)
-        states = self.model.decoder.initial_state(batch, context)
-        first = tf.tile(tf.constant([self.model.start_token]), [batch, 1])
-        return sample_from_noise(
-            self.model.decoder, context, states, first, noise, temperature, self.mode, greedy
-        )
