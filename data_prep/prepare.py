@@ -138,10 +138,10 @@ def prepare(
 
     fractions = split.parse_fractions(splits)
     units = sources.units(inputs, reading or {}, beam=runner is not None)
-    simplification = _simplification(units, simplify_epsilon, target_length)
+    workers = workers or engines.default_workers()
+    simplification = _simplification(units, simplify_epsilon, target_length, workers)
     options = convert.Options(simplification, **(filters or {}))
     job = engines.Job(units, options, fractions, drop_duplicates, shard_bytes)
-    workers = workers or engines.default_workers()
     described = [sources.describe(path, workers) for path in inputs]
     convey = _to_remote if sources.is_remote(str(output_dir)) else _to_folder
     return convey(job, str(output_dir), described, overwrite, workers, runner)
@@ -194,7 +194,7 @@ def _info(job, result, sources: list[dict[str, Any]]):
     return dataclasses.replace(info, warnings=found)
 
 
-def _simplification(units, epsilon: float | None, target_length: int | None):
+def _simplification(units, epsilon: float | None, target_length: int | None, workers: int):
     """Returns how to simplify; searches the epsilon when a target length is given."""
     from data_prep import simplify, sources
 
@@ -206,7 +206,9 @@ def _simplification(units, epsilon: float | None, target_length: int | None):
         raise cli.UsageError("give either --simplify_epsilon or --target_length")
     if target_length < 2:
         raise cli.UsageError(f"--target_length is {target_length}, expected at least 2")
-    found = simplify.search_epsilon(sources.sample(units), target_length, simplify.Simplification())
+    drawings = sources.sample(units, workers)
+    cli.say(f"target length {target_length}: searching with {len(drawings)} drawings")
+    found = simplify.search_epsilon(drawings, target_length, simplify.Simplification())
     cli.say(f"target length {target_length}: epsilon {found.epsilon:g} of {found.size:g}")
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 from data_prep import engines, readers
 from sketch_rnn_tf import files
 
-SAMPLE = 2000  # drawings that a search for an epsilon looks at
+SAMPLE = 20_000  # drawings that a search for an epsilon looks at
 
 
 def is_remote(path: str) -> bool:
@@ -44,16 +44,26 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
     return found
 
 
-def sample(all_units: Sequence) -> list:
-    """Returns the polylines of up to `SAMPLE` absolute drawings from all over the input."""
+def sample(all_units: Sequence, workers: int) -> list:
+    """Returns the polylines of about `SAMPLE` absolute drawings, all of them where they are fewer.
+
+    Args:
+      all_units: the units of the whole input; of larger inputs each gives the same number.
+      workers: processes that read.
+    """
     each = -(-SAMPLE // len(all_units))
     step = max(1, len(all_units) // SAMPLE)
-    return [
-        drawing.polylines
-        for unit in all_units[::step]
-        for drawing in itertools.islice(unit.read(), each)
-        if drawing.polylines and not drawing.simplified
-    ]
+    tasks = [(unit, each) for unit in all_units[::step]]
+    return list(itertools.chain.from_iterable(engines.ordered_map(_polylines, tasks, workers)))
+
+
+def _polylines(task: tuple[Any, int]) -> list:
+    """Returns the polylines of the first absolute drawings of a unit."""
+    unit, count = task
+    absolute = (
+        drawing.polylines for drawing in unit.read() if drawing.polylines and not drawing.simplified
+    )
+    return list(itertools.islice(absolute, count))
 
 
 def describe(path: str, workers: int) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_a_sample_is_taken_from_all_units(tmp_path, write_ndjson, monkeypatch):
     for i in range(5):
         write_ndjson(f"{i}.ndjson", 20, raw=True, seed=i)
 
-    found = sources.sample(list(readers.units(tmp_path)))
+    found = sources.sample(list(readers.units(tmp_path)), 1)
 
     assert len(found) == 10
     assert all(len(polylines) == 3 for polylines in found)
