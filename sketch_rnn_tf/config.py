@@ -32,7 +32,10 @@ class EncoderConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
-    """The decoder; see `model.decoder.Decoder`."""
+    """The decoder; see `model.decoder.Decoder`.
+
+    `tanh_of_z` is for imported JavaScript models of versions below 6.
+    """
 
     cell: str = "lstm"
     units: int = 512
@@ -42,6 +45,7 @@ class DecoderConfig:
     absolute_position: bool = False
     hyper_units: int = 256
     hyper_embedding: int = 32
+    tanh_of_z: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +90,8 @@ class TrainingConfig:
       evaluate_every: steps between evaluations of the valid split.
       checkpoint_every: steps between checkpoints.
       keep_checkpoints: how many of them are kept.
+      early_stopping_patience: evaluations without a lower cost after which training ends; 0: none.
+      max_bad_steps: steps in a row with a loss or gradient that is not finite, after which it ends.
       parallel_parts: parts of a batch that are computed side by side, each on its own thread.
       seed: of weights, order, augmentation, dropout and latent noise.
     """
@@ -114,6 +120,8 @@ class TrainingConfig:
     evaluate_every: int = 500
     checkpoint_every: int = 500
     keep_checkpoints: int = 3
+    early_stopping_patience: int = 0
+    max_bad_steps: int = 10
     parallel_parts: int = 2
     seed: int = 0
 
@@ -131,6 +139,7 @@ class RunConfig:
       drop_first_point: drawings prepared from absolute coordinates lose row 0.
       simplification: how absolute coordinates become points for this model; None: not recorded.
       data_fingerprint: identity of the data set it was trained on; None for imported models.
+      initial_weights: SHA-256 of the weights that it started from; None: random ones.
       preset: name of the preset that the configuration started from.
       versions: {package: version} that made it.
       model: the model.
@@ -145,6 +154,7 @@ class RunConfig:
     drop_first_point: bool = False
     simplification: dict | None = None
     data_fingerprint: str | None = None
+    initial_weights: str | None = None
     preset: str | None = None
     versions: dict = dataclasses.field(default_factory=dict)
     model: ModelConfig = ModelConfig()
@@ -337,10 +347,14 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
         "",
         *("train_steps", "batch_size", "learning_rate", "adam_epsilon", "buckets"),
         *("evaluate_every", "checkpoint_every", "keep_checkpoints", "parallel_parts"),
+        "max_bad_steps",
     )
     for name in ("random_scale", "point_dropout", "adam_beta_1", "adam_beta_2"):
         _in_unit_interval(name, getattr(training, name))
-    for name in ("kl_weight", "kl_weight_start", "kl_tolerance", "gradient_clip", "warmup_steps"):
+    for name in (
+        *("kl_weight", "kl_weight_start", "kl_tolerance", "gradient_clip", "warmup_steps"),
+        "early_stopping_patience",
+    ):
         if getattr(training, name) < 0:
             raise ValueError(f"{name} is {getattr(training, name)}, expected 0 or more")
 

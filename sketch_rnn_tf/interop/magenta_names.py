@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sketch_rnn_tf import config
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 _GATES = "ijfo"
@@ -124,6 +125,73 @@ def to_magenta(model: SketchRNN, values: Mapping[str, np.ndarray]) -> dict[str, 
     for path, source in sources(model).items():
         found |= source.to_magenta(np.asarray(values[path]))
     return found
+
+
+def describe_model(weights: Mapping[str, np.ndarray]) -> config.ModelConfig:
+    """Returns the configuration of the model that has these weights, from names and shapes.
+
+    Args:
+      weights: arrays (or anything with a `shape`) by their names in the checkpoint.
+
+    The shapes that the sizes are read from have to agree with each other, so that no file can ask
+    for a model that is larger than itself.
+
+    Raises:
+      ValueError: they are no Sketch-RNN's; names the weight.
+    """
+    conditional = "vector_rnn/ENC_RNN_mu/super_linear_w" in weights
+    decoder = config.DecoderConfig(**_describe_cell("vector_rnn/RNN", weights))
+    model = config.ModelConfig(conditional=conditional, decoder=decoder)
+    if conditional:
+        own = _describe_cell("vector_rnn/ENC_RNN/fw", weights)
+        z_size = _shape(weights, "vector_rnn/ENC_RNN_mu/super_linear_w", 2)[1]
+        states = _shape(weights, "vector_rnn/linear/super_linear_w", 2)[1]
+        _require(weights, "vector_rnn/linear/super_linear_w", (z_size, states))
+        encoder = config.EncoderConfig(**own)
+        model = dataclasses.replace(model, encoder=encoder, z_size=int(z_size))
+    outputs = _shape(weights, "vector_rnn/RNN/output_b", 1)[0]
+    if outputs < 9 or (outputs - 3) % 6:
+        raise ValueError(f"its output has {outputs} numbers, which are not 3 + 6M")
+    _require(weights, "vector_rnn/RNN/output_w", (decoder.units, outputs))
+    return dataclasses.replace(model, num_mixtures=(outputs - 3) // 6)
+
+
+def _describe_cell(scope: str, weights: Mapping[str, np.ndarray]) -> dict[str, object]:
+    kinds = {"LSTMCell": "lstm", "LayerNormLSTMCell": "layer_norm", "HyperLSTMCell": "hyper"}
+    for name, kind in kinds.items():
+        if f"{scope}/{name}/W_hh" in weights:
+            cell = {"cell": kind, "units": _square(weights, f"{scope}/{name}/W_hh")}
+            if kind == "hyper":
+                inner = _square(weights, f"{scope}/{name}/LayerNormLSTMCell/W_hh")
+                made = _shape(weights, f"{scope}/{name}/hyper_ix/zw/super_linear_w", 2)[1]
+                _require(
+                    weights, f"{scope}/{name}/hyper_ix/alpha/super_linear_w", (made, cell["units"])
+                )
+                cell |= {"hyper_units": inner, "hyper_embedding": made}
+            return cell
+    raise ValueError(f"the weight {scope}/LSTMCell/W_hh is missing")
+
+
+def _square(weights: Mapping[str, np.ndarray], name: str) -> int:
+    """Returns H of a recurrent matrix [H, 4H]."""
+    units = _shape(weights, name, 2)[0]
+    _require(weights, name, (units, 4 * units))
+    return units
+
+
+def _require(weights: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> None:
+    if _shape(weights, name, len(shape)) != shape:
+        found = list(weights[name].shape)
+        raise ValueError(f"{name} has shape {found}, expected {list(shape)}")
+
+
+def _shape(weights: Mapping[str, np.ndarray], name: str, rank: int) -> tuple[int, ...]:
+    if name not in weights:
+        raise ValueError(f"the weight {name} is missing")
+    shape = tuple(int(size) for size in weights[name].shape)
+    if len(shape) != rank:
+        raise ValueError(f"{name} has shape {list(shape)}, expected {rank} dimensions")
+    return shape
 
 
 def state_order(cell) -> tuple[tuple[int, int], ...]:

@@ -29,6 +29,7 @@ class Decoder(keras.layers.Layer):
       output_dropout: drop rate of the cell's output.
       hyper_units: units of the hyper network, for the hyper cell.
       hyper_embedding: size of the hyper network's embeddings.
+      tanh_of_z: make the initial state from tanh(context) (sketch_rnn.js below version 6).
       **kwargs: of `keras.layers.Layer`.
     """
 
@@ -44,12 +45,14 @@ class Decoder(keras.layers.Layer):
         output_dropout: float = 0.0,
         hyper_units: int = 256,
         hyper_embedding: int = 32,
+        tanh_of_z: bool = False,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         self.num_mixtures = int(num_mixtures)
         self.context_size = int(context_size)
         self.absolute_position = bool(absolute_position)
+        self.tanh_of_z = bool(tanh_of_z)
         self.input_dropout = dropout.check_rate("input_dropout", input_dropout)
         self.output_dropout = dropout.check_rate("output_dropout", output_dropout)
         self._arguments = {
@@ -105,7 +108,8 @@ class Decoder(keras.layers.Layer):
         if self.state_layer is None:
             states = self.cell.get_initial_state(batch_size)
         else:
-            states = tf.split(self.state_layer(context), self.cell.state_size, axis=-1)
+            given = tf.tanh(context) if self.tanh_of_z else context
+            states = tf.split(self.state_layer(given), self.cell.state_size, axis=-1)
         return [*states, *([tf.zeros([batch_size, 2])] if self.absolute_position else [])]
 
     def context_share(self, context: tf.Tensor | None) -> tf.Tensor | None:
@@ -197,6 +201,7 @@ class Decoder(keras.layers.Layer):
             "num_mixtures": self.num_mixtures,
             "context_size": self.context_size,
             "absolute_position": self.absolute_position,
+            "tanh_of_z": self.tanh_of_z,
             "input_dropout": self.input_dropout,
             "output_dropout": self.output_dropout,
             **self._arguments,

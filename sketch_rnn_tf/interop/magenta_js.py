@@ -1,0 +1,280 @@
+"""The models of sketch-rnn-js and @magenta/sketch: `.gen.json` and `.vae.json` files.
+
+A file is a list of three: an info object, the shapes of the weights, and one base64 string of
+little-endian int16 for each weight; a weight is its int16 times 10 / 32767. `gen` files are a
+decoder alone (5 weights), `vae` files have an encoder too (17). The JavaScript code
+
+- divides coordinates by scale_factor / 2 (its pixel factor of 2, for screens with dense pixels),
+- starts with an all-zero row (sketch_rnn.js) or with (0, 0, 1, 0, 0) (@magenta/sketch),
+- divides logits by 0.5 + 0.5 tau,
+- drops the row that says where a drawing's first point lies,
+- passes z through tanh before it makes the initial state, where the version is below 6.
+
+An import takes all of it over, so the model draws and scores as it did there. An export says its
+start token and pixel factor in the info object, and an import heeds them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+import math
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sketch_rnn_tf import config, files, runs
+from sketch_rnn_tf.interop import magenta_names
+from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+
+MAX_WEIGHT = 10.0
+INT16 = 32767
+PIXEL_FACTOR = 2.0
+VERSION = 6
+NUM_MIXTURES = 20  # is fixed in the JavaScript code
+MAX_BYTES = 1 << 30
+MAX_LENGTH = 100_000
+ZERO_TOKEN = (0.0,) * 5
+# Quick, Draw!'s own chain, by which the drawings were made that Google's models have seen.
+SIMPLIFICATION = {"method": "quickdraw", "epsilon": 2.0, "size": 255.0, "spacing": 1.0}
+
+_DECODER = tuple(
+    f"vector_rnn/RNN/{name}"
+    for name in ("output_w", "output_b", "LSTMCell/W_xh", "LSTMCell/W_hh", "LSTMCell/bias")
+)
+_ENCODER = (
+    *(
+        f"vector_rnn/ENC_RNN/{way}/LSTMCell/{name}"
+        for way in ("fw", "bw")
+        for name in ("W_xh", "W_hh", "bias")
+    ),
+    *(
+        f"vector_rnn/{layer}/super_linear_{name}"
+        for layer in ("ENC_RNN_mu", "ENC_RNN_sigma", "linear")
+        for name in "wb"
+    ),
+)
+NAMES = {"gen": _DECODER, "vae": (*_ENCODER, *_DECODER)}  # Magenta's names, in file order
+
+
+def read_model(path: files.PathLike) -> tuple[config.RunConfig, SketchRNN]:
+    """Reads a `.gen.json` or `.vae.json` file.
+
+    Returns:
+      The configuration of a run and the model with the file's weights.
+
+    Raises:
+      ValueError: the file is damaged, truncated or mislabelled; one sentence that names it.
+    """
+    info, weights = read_file(path)
+    try:
+        configuration = describe(info, weights)
+        model = build.build_model(configuration)
+        magenta_names.assign(model, weights)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return configuration, model
+
+
+def read_file(path: files.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Returns the info object and {Magenta's name: float32 weight} of a file.
+
+    Raises:
+      ValueError: see `read_model`.
+    """
+    if pathlib.Path(path).stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path}: is larger than any Sketch-RNN model")
+    content = files.read_json(path)
+    try:
+        info, shapes, texts = _parts(content)
+        names = NAMES[_mode(info)]
+        if not len(shapes) == len(texts) == len(names):
+            raise ValueError(
+                f"is labelled {_mode(info)!r}, which has {len(names)} weights, but holds"
+                f" {len(texts)} and {len(shapes)} shapes"
+            )
+        return info, {
+            name: _decoded(name, shape, text)
+            for name, shape, text in zip(names, shapes, texts, strict=True)
+        }
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _parts(content: Any) -> tuple[dict, list, list]:
+    if not isinstance(content, list) or len(content) != 3:
+        raise ValueError("is no sketch-rnn-js model (a list of info, shapes and weights)")
+    info, shapes, texts = content
+    if not (isinstance(info, dict) and isinstance(shapes, list) and isinstance(texts, list)):
+        raise ValueError("is no sketch-rnn-js model (a list of info, shapes and weights)")
+    return info, shapes, texts
+
+
+def _mode(info: Mapping[str, Any]) -> str:
+    """Returns `gen` or `vae`; the numbers 0 and 1 mean vae, 2 means gen."""
+    modes = {"gen": "gen", "vae": "vae", 0: "vae", 1: "vae", 2: "gen"}
+    mode = info.get("mode")
+    if isinstance(mode, (bool, float, list, dict)) or mode not in modes:
+        raise ValueError(f"its mode is {mode!r}, expected 'gen', 'vae', 0, 1 or 2")
+    return modes[mode]
+
+
+def _decoded(name: str, shape: Any, text: Any) -> np.ndarray:
+    """Returns one weight."""
+    if not isinstance(shape, list) or len(shape) not in (1, 2) or not isinstance(text, str):
+        raise ValueError(f"the weight {name} is damaged")
+    if not all(type(size) is int and 0 < size < 1 << 24 for size in shape):
+        raise ValueError(f"the weight {name} has the shape {shape}")
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"the weight {name} is not base64") from None
+    needed = 2 * math.prod(shape)
+    if len(raw) != needed:
+        raise ValueError(
+            f"the weight {name} has {len(raw)} bytes, its shape {shape} needs {needed}"
+        )
+    numbers = np.frombuffer(raw, "<i2").reshape(shape)
+    return (numbers * (MAX_WEIGHT / INT16)).astype(np.float32)
+
+
+def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> config.RunConfig:
+    """Returns the configuration of a run from a file's info object and weights.
+
+    Raises:
+      ValueError: a field or a shape cannot be meant.
+    """
+    factor = _number(info, "scale_factor") / _number(info, "pixel_factor", PIXEL_FACTOR)
+    length = _number(info, "max_seq_len")
+    if length != int(length) or not 1 <= length <= MAX_LENGTH:
+        raise ValueError(f"its max_seq_len is {length}, expected 1 to {MAX_LENGTH}")
+    settings = {
+        "start_token": list(ZERO_TOKEN),
+        "temperature_mode": "javascript",
+        "drop_first_point": True,
+        "simplification": SIMPLIFICATION,
+        **{name: info[name] for name in _OURS if name in info},
+    }
+    model = magenta_names.describe_model(weights)
+    version = _number(info, "version", VERSION)
+    if model.conditional and version < VERSION:
+        decoder = dataclasses.replace(model.decoder, tanh_of_z=True)
+        model = dataclasses.replace(model, decoder=decoder)
+    name = info.get("name")
+    configuration = config.RunConfig(
+        scale_factor=factor,
+        max_length=int(length),
+        classes=(name,) if isinstance(name, str) and name else (),
+        preset="magenta",
+        versions=runs.versions(),
+        model=model,
+    )
+    content = {**config.to_json(configuration), **settings}
+    configuration = config.from_json(config.RunConfig, content, "its info object")
+    _check_settings(configuration)
+    return configuration
+
+
+_OURS = ("start_token", "temperature_mode", "drop_first_point", "simplification")
+
+
+def _check_settings(configuration: config.RunConfig) -> None:
+    if len(configuration.start_token) != 5:
+        raise ValueError(
+            f"its start_token is {list(configuration.start_token)}, expected 5 numbers"
+        )
+    if configuration.temperature_mode not in config.TEMPERATURE_MODES:
+        raise ValueError(f"its temperature_mode is {configuration.temperature_mode!r}")
+
+
+def _number(info: Mapping[str, Any], name: str, default: float | None = None) -> float:
+    value = info.get(name, default)
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not fits or not 0 < value < 1e9:
+        raise ValueError(f"its {name} is {value!r}, expected a positive number")
+    return float(value)
+
+
+def write(
+    run: runs.Run, model: SketchRNN, output_dir: files.PathLike, *, overwrite: bool = False
+) -> pathlib.Path:
+    """Writes an LSTM model as `.gen.json` (decoder alone) or `.vae.json`.
+
+    `@magenta/sketch` runs decoder-only files; what it starts with and divides by is then ours.
+
+    Args:
+      run: the run.
+      model: the model.
+      output_dir: the export's folder; the file is `magenta_js/NAME.gen.json` in it.
+      overwrite: replace an existing file.
+
+    Returns:
+      The file.
+
+    Raises:
+      ValueError: the JavaScript code has no such model, or a weight is beyond +-10.
+    """
+    _require_javascript_model(run.config, model)
+    mode = "vae" if model.conditional else "gen"
+    path = pathlib.Path(output_dir) / "magenta_js" / f"{_name(run)}.{mode}.json"
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path}: exists already; --overwrite replaces it")
+    values = {name: v.numpy() for name, v in magenta_names.variables(model).items()}
+    weights = magenta_names.to_magenta(model, values)
+    arrays = [weights[name] for name in NAMES[mode]]
+    texts = [_encoded(*pair) for pair in zip(NAMES[mode], arrays, strict=True)]
+    content = [_info(run, mode), [list(array.shape) for array in arrays], texts]
+    files.write_text(path, json.dumps(content, allow_nan=False) + "\n")
+    return path
+
+
+def _require_javascript_model(configuration: config.RunConfig, model: SketchRNN) -> None:
+    kinds = {configuration.model.decoder.cell}
+    kinds |= {configuration.model.encoder.cell} if model.conditional else set()
+    if kinds != {"lstm"}:
+        other = ", ".join(sorted(kinds - {"lstm"}))
+        raise ValueError(f"magenta_js: sketch-rnn-js has lstm cells only, this model has {other}")
+    if model.decoder.absolute_position:
+        raise ValueError("magenta_js: sketch-rnn-js has no decoder that reads absolute positions")
+    if model.num_classes:
+        raise ValueError("magenta_js: sketch-rnn-js has no class-conditioned models")
+    if model.num_mixtures != NUM_MIXTURES:
+        raise ValueError(
+            f"magenta_js: sketch-rnn-js wants {NUM_MIXTURES} mixture components, this model has"
+            f" {model.num_mixtures}"
+        )
+
+
+def _info(run: runs.Run, mode: str) -> dict[str, Any]:
+    configuration = run.config
+    old = configuration.model.decoder.tanh_of_z
+    return {
+        "name": _name(run),
+        "mode": mode,
+        "version": VERSION - 1 if old else VERSION,
+        "max_seq_len": configuration.max_length,
+        "scale_factor": configuration.scale_factor * PIXEL_FACTOR,
+        "pixel_factor": PIXEL_FACTOR,
+        **{name: config.to_json(configuration)[name] for name in _OURS},
+    }
+
+
+def _name(run: runs.Run) -> str:
+    """Returns the class or the run's name, as a file name."""
+    name = run.config.classes[0] if len(run.config.classes) == 1 else run.path.resolve().name
+    return re.sub(r"[^\w .-]", "_", name).strip(". ")[:100] or "model"
+
+
+def _encoded(name: str, array: np.ndarray) -> str:
+    if not np.isfinite(array).all() or np.abs(array).max() > MAX_WEIGHT:
+        largest = float(np.abs(array).max())
+        raise ValueError(
+            f"magenta_js: the weight {name} has a value of {largest:g}, the format holds -10 to 10"
+        )
+    return base64.b64encode(np.round(array * (INT16 / MAX_WEIGHT)).astype("<i2").tobytes()).decode()
