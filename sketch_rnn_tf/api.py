@@ -190,7 +190,9 @@ class Sketcher:
         limit = self._limit(max_points)
         for i, rows in enumerate(begun):
             if len(rows) > limit:
-                raise ValueError(f"sketch {i} has {len(rows)} points, more than the {limit} allowed")
+                raise ValueError(
+                    f"sketch {i} has {len(rows)} points, more than the {limit} allowed"
+                )
         copies = [arguments.seeds(seed, len(begun), copy) for copy in range(num)]
         seeds = np.stack(copies, axis=1).reshape(-1, 2)  # continuations of one beginning together
         prefixes, labels = _repeated(begun, num), _repeated_labels(label, num)

@@ -1,74 +1,320 @@
 """Draws with a trained model.
 
-sketch-rnn-sample --model runs/kanji --num 25 --temperature 0.4 --seed 0 --output kanji.svg
+  sketch-rnn-sample --model runs/kanji --num 25 --temperature 0.4 --seed 0 --output kanji.svg
+  sketch-rnn-sample --model runs/kanji --num 6 --temperature 0.1,0.4,0.8 --output ladder.png
+  sketch-rnn-sample --model runs/sheep --task reconstruct --input sheep.npz --index 0,5 --output -
+  sketch-rnn-sample --model runs/kanji --task complete --input begun.svg --num 4 --output done.svg
+  sketch-rnn-sample --model runs/sheep --task interpolate --input sheep.npz --index 0,5 --output -
+  sketch-rnn-sample --model runs/sheep --task analogy --from a.npz --minus b.npz --plus c.npz ...
+  sketch-rnn-sample --model runs/sheep --task explore --input sheep.npz --output strips.svg
+
+--output - writes SVG to stdout; .json and .npz hold the numbers.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
+from typing import Any
 
 from absl import flags as absl_flags
 
 from sketch_rnn_tf import cli
 
 NAME = "sketch-rnn-sample"
+TASKS = ("generate", "reconstruct", "complete", "interpolate", "analogy", "explore")
+_NEEDS_INPUT = ("reconstruct", "complete", "interpolate", "explore")
+_DEFAULT_NUM = {"generate": 16, "complete": 3}
+STDOUT = "-"
 
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
-    number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
-    text("model", None, "run directory")
+    switch = functools.partial(absl_flags.DEFINE_bool, flag_values=flags)
+    text("model", None, "run directory, or a .tflite file")
+    text("server", None, "draw on a server instead: grpc://HOST:PORT or http://HOST:PORT")
     text("checkpoint", "best", "weights: best, last or a step")
-    absl_flags.DEFINE_enum("task", "generate", ["generate"], "what to draw", flag_values=flags)
-    number("num", 16, "how many sketches", lower_bound=1)
-    absl_flags.DEFINE_float(
-        "temperature", 0.4, "above 0; low is careful, 1 is as learnt", flag_values=flags
+    absl_flags.DEFINE_enum("task", "generate", TASKS, "what to draw", flag_values=flags)
+    _define_inputs(flags, text)
+    _define_drawing(flags, text, switch)
+    absl_flags.DEFINE_multi_string(
+        "output", [], "file to write: .svg, .png, .gif, .json or .npz, or - for SVG on stdout; may"
+        " be repeated", flag_values=flags,
+    )  # fmt: skip
+    text("title", None, "shown above the picture")
+    switch("overwrite", False, "replace existing files")
+    switch("json", False, "print one JSON object on stdout")
+
+
+def _define_inputs(flags, text) -> None:
+    text("input", None, "drawings in any format that sketch-rnn-prepare reads, or a prepared set")
+    text("index", None, "which drawings of --input, such as 0,5; all when not given")
+    text("split", None, "train, valid or test, for inputs that carry splits")
+    absl_flags.DEFINE_integer(
+        "points", None, "complete: give this many points of each drawing", 1, flag_values=flags
     )
+    absl_flags.DEFINE_enum(
+        "pen", None, ["up", "down"], "complete: the pen after the last given point; as in the file"
+        " when not given", flag_values=flags,
+    )  # fmt: skip
+    for name, meaning in (("from", "start at"), ("minus", "take away"), ("plus", "add")):
+        text(name, None, f"analogy: drawings to {meaning}")
+
+
+def _define_drawing(flags, text, switch) -> None:
+    number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
+    number("num", None, "how many drawings; complete: of each beginning", lower_bound=1)
+    text("temperature", "0.4", "above 0; low is careful, 1 is as learnt; several make a row each")
+    for part in ("pen", "mixture", "offset"):
+        absl_flags.DEFINE_float(
+            f"{part}_temperature", None, f"temperature of the {part} alone", flag_values=flags
+        )
+    text("temperature_mode", None, "paper, magenta or javascript; the run's own when not given")
     number("seed", 0, "the same seed draws the same sketches")
     text("class", None, "class to draw, for class-conditioned models")
-    absl_flags.DEFINE_bool("greedy", False, "always the likeliest point", flag_values=flags)
-    absl_flags.DEFINE_multi_string(
-        "output", [], "file to write: .svg, .png, .gif, .json or .npz; may be repeated",
-        flag_values=flags,
-    )  # fmt: skip
-    absl_flags.DEFINE_bool("overwrite", False, "replace existing files", flag_values=flags)
-    absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
+    switch("greedy", False, "always the likeliest point")
+    switch("sample_z", False, "draw z from the encoder's distribution instead of taking its mean")
+    number("max_points", None, "longest drawing; the model's own when not given", lower_bound=1)
+    number("steps", None, "interpolate: drawings a row (10); explore: drawings a strip (7)")
+    absl_flags.DEFINE_enum(
+        "interpolation", "spherical", ["spherical", "linear"], "the way between", flag_values=flags
+    )
+    number("directions", 4, "explore: how many principal directions", lower_bound=1)
+    absl_flags.DEFINE_float("span", 2.0, "explore: standard deviations", flag_values=flags)
 
 
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
-    cli.require(flags, "model", "output")
-    from sketch_rnn_tf import drawing
+    _check(flags)
+    temperatures = _temperatures(flags)
+    sketcher = open_sketcher(flags)
+    drawn, picture = _TASKS[flags.task](sketcher, flags, temperatures)
+    _write(flags, drawn, picture)
+    _report(flags, drawn)
 
-    for path in flags.output:
-        drawing.check_suffix(path)
-        cli.refuse_existing(path, flags.overwrite)
+
+def open_sketcher(flags: absl_flags.FlagValues) -> Any:
+    """Returns what draws: a `Sketcher`, or a server's or a device's counterpart.
+
+    All have the verbs and keyword names of `sketch_rnn_tf.api.Sketcher`, and `.config` with what
+    reading drawings needs. Nothing is imported that the choice does not need.
+    """
+    if flags.server:
+        from sketch_rnn_tf.serving import client
+
+        return client.connect(flags.server)
+    if flags.model.endswith(".tflite"):
+        from sketch_rnn_tf import ondevice
+
+        return ondevice.Sampler(flags.model)
     cli.quiet_tensorflow()
+    _use_threads()
     from sketch_rnn_tf import api
 
-    sketcher = api.load_model(flags.model, flags.checkpoint)
-    sketches = sketcher.generate(
-        flags.num,
-        temperature=flags.temperature,
-        seed=flags.seed,
-        label=flags["class"].value,
-        greedy=flags.greedy,
-    )
+    overrides = {"temperature_mode": flags.temperature_mode} if flags.temperature_mode else {}
+    return api.load_model(flags.model, flags.checkpoint, **overrides)
+
+
+def _use_threads() -> None:
+    """One thread an operation, and as many batches side by side as there are cores."""
+    import os
+
+    import tensorflow as tf
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(cores or 1)
+
+
+def _check(flags: absl_flags.FlagValues) -> None:
+    """Finds what is wrong with the command line before anything is loaded."""
+    from sketch_rnn_tf import config, drawing
+
+    if bool(flags.model) == bool(flags.server):
+        raise cli.UsageError("one of --model and --server is required")
+    if flags.server and not flags.server.startswith(("grpc://", "http://", "https://")):
+        raise cli.UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
+    needed = ["input"] if flags.task in _NEEDS_INPUT else []
+    cli.require(flags, *(["from", "minus", "plus"] if flags.task == "analogy" else needed))
+    cli.require(flags, "output")
+    if STDOUT in flags.output and flags.json:
+        raise cli.UsageError("--json and --output - both write to stdout: choose one")
+    mode = flags.temperature_mode
+    if mode is not None and mode not in config.TEMPERATURE_MODES:
+        known = ", ".join(config.TEMPERATURE_MODES)
+        raise cli.UsageError(f"there is no temperature mode {mode!r}; there are {known}")
     for path in flags.output:
-        drawing.save(path, sketches)
-    _report(flags, sketches)
+        if path != STDOUT:
+            drawing.check_suffix(path)
+            cli.refuse_existing(path, flags.overwrite)
 
 
-def _report(flags, sketches) -> None:
-    ended = sum(sketch.ended for sketch in sketches)
-    cli.say(f"{ended} of {len(sketches)} sketches ended by themselves")
+def _temperatures(flags: absl_flags.FlagValues) -> list[Any]:
+    """Returns the temperatures to draw with, one after the other."""
+    try:
+        values = [float(word) for word in flags.temperature.split(",")]
+    except ValueError:
+        message = f"--temperature is {flags.temperature!r}, expected numbers such as 0.4"
+        raise cli.UsageError(message) from None
+    parts = {part: flags[f"{part}_temperature"].value for part in ("pen", "mixture", "offset")}
+    for value in (*values, *(value for value in parts.values() if value is not None)):
+        if not 0 < value < float("inf"):
+            raise cli.UsageError(f"temperature is {value}, expected a finite number above 0")
+    if flags.task != "generate" and len(values) > 1:
+        raise cli.UsageError("several temperatures make sense with --task generate only")
+    if all(value is None for value in parts.values()):
+        return values
+    return [
+        {part: value if own is None else own for part, own in parts.items()} for value in values
+    ]
+
+
+def _common(flags, temperature) -> dict[str, Any]:
+    """Returns the keyword arguments that every verb takes."""
+    return {
+        "temperature": temperature,
+        "seed": flags.seed,
+        "label": flags["class"].value,
+        "greedy": flags.greedy,
+        "max_points": flags.max_points,
+    }
+
+
+def _inputs(sketcher, flags, path=None) -> tuple[list, list[str]]:
+    """Returns the drawings of --input (or another flag) and their labels."""
+    from sketch_rnn_tf.commands import inputs
+
+    indices = None
+    if path is None and flags.index is not None:
+        try:
+            indices = [int(word) for word in flags.index.split(",")]
+        except ValueError:
+            message = f"--index is {flags.index!r}, expected numbers such as 0,5"
+            raise cli.UsageError(message) from None
+    drawings = inputs.load(path or flags.input, sketcher.config, indices=indices, split=flags.split)
+    for given in drawings:
+        if not len(given.strokes):
+            raise ValueError(f"{given.where}: has no points")
+    return [given.strokes for given in drawings], [given.label for given in drawings]
+
+
+def _labelled(sketcher, common: dict[str, Any], labels: list[str]) -> dict[str, Any]:
+    """Adds the drawings' own classes where the model wants classes and none was named."""
+    conditioned = sketcher.config.model.class_conditioned
+    return {**common, "label": labels} if conditioned and common["label"] is None else common
+
+
+def _generate(sketcher, flags, temperatures):
+    from sketch_rnn_tf import drawing
+
+    num = flags.num or _DEFAULT_NUM["generate"]
+    rows = [sketcher.generate(num, **_common(flags, value)) for value in temperatures]
+    drawn = drawing.Sketches(sketch for row in rows for sketch in row)
+    if len(rows) == 1:
+        return drawn, drawn
+    titles = flags.temperature.split(",")
+    return drawn, drawing.Sketches(drawn, columns=num, row_titles=titles)
+
+
+def _reconstruct(sketcher, flags, temperatures):
+    from sketch_rnn_tf import drawing
+
+    given, labels = _inputs(sketcher, flags)
+    common = _labelled(sketcher, _common(flags, temperatures[0]), labels)
+    drawn = sketcher.reconstruct(given, **common, sample_z=flags.sample_z)
+    pairs = [sketch for pair in zip(given, drawn, strict=True) for sketch in pair]
+    across = max(round((len(given) / 2) ** 0.5), 1)
+    captions = ["given", "drawn again"] * len(given)
+    return drawn, drawing.Sketches(pairs, columns=2 * across, captions=captions)
+
+
+def _complete(sketcher, flags, temperatures):
+    given, labels = _inputs(sketcher, flags)
+    begun = [_cut(rows, flags.points, flags.pen) for rows in given]
+    common = _labelled(sketcher, _common(flags, temperatures[0]), labels)
+    extra = {"sample_z": True} if flags.sample_z else {}
+    num = flags.num or _DEFAULT_NUM["complete"]
+    drawn = sketcher.complete(begun, num, **common, **extra)
+    return drawn, drawn
+
+
+def _cut(rows, points: int | None, pen: str | None):
+    """Returns the beginning of a drawing, with the pen as it is to be at the cut."""
+    rows = rows[:points].copy()
+    if pen is not None:
+        rows[-1, 2] = pen == "up"
+    return rows
+
+
+def _interpolate(sketcher, flags, temperatures):
+    given, _ = _inputs(sketcher, flags)
+    drawn = sketcher.interpolate(
+        given,
+        flags.steps or 10,
+        interpolation=flags.interpolation,
+        **_common(flags, temperatures[0]),
+    )
+    return drawn, drawn
+
+
+def _analogy(sketcher, flags, temperatures):
+    from sketch_rnn_tf import drawing
+
+    sets = [_inputs(sketcher, flags, flags[name].value)[0] for name in ("from", "minus", "plus")]
+    drawn = sketcher.analogy(*sets, flags.num or 1, **_common(flags, temperatures[0]))
+    counts = [f" ({len(part)} drawings)" if len(part) > 1 else "" for part in sets]
+    captions = [sign + count for sign, count in zip(("from", "minus", "plus"), counts, strict=True)]
+    cells = [*(part[0] for part in sets), *drawn]
+    captions += ["result"] * len(drawn)
+    return drawn, drawing.Sketches(cells, columns=min(len(cells), 8), captions=captions)
+
+
+def _explore(sketcher, flags, temperatures):
+    given, _ = _inputs(sketcher, flags)
+    drawn = sketcher.explore(
+        given,
+        flags.directions,
+        flags.steps or 7,
+        span=flags.span,
+        **_common(flags, temperatures[0]),
+    )
+    return drawn, drawn
+
+
+_TASKS = {
+    "generate": _generate,
+    "reconstruct": _reconstruct,
+    "complete": _complete,
+    "interpolate": _interpolate,
+    "analogy": _analogy,
+    "explore": _explore,
+}
+
+
+def _write(flags, drawn, picture) -> None:
+    """Writes numbers of what was drawn, and pictures of it beside what was given."""
+    from sketch_rnn_tf import drawing
+
+    options = {"title": flags.title} if flags.title else {}
+    for path in flags.output:
+        if path == STDOUT:
+            sys.stdout.write(drawing.grid(picture, **options))
+        elif drawing.check_suffix(path) in (".json", ".npz"):
+            drawing.save(path, drawn)
+        else:
+            drawing.save(path, picture, **options)
+
+
+def _report(flags, drawn) -> None:
+    ended = sum(sketch.ended for sketch in drawn)
+    cli.say(f"{ended} of {len(drawn)} sketches ended by themselves")
     if flags.json:
-        cli.print_json({"output": list(flags.output), "num": len(sketches), "ended": ended})
+        cli.print_json({"output": list(flags.output), "num": len(drawn), "ended": ended})
         return
     for path in flags.output:
-        print(path)
+        if path != STDOUT:
+            print(path)
 
 
 run = cli.command(NAME, __doc__, define_flags, main)

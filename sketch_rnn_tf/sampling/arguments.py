@@ -74,7 +74,7 @@ def seeds(seed: Seed, num: int, copy: int = 0) -> np.ndarray:
         rows = array.astype(np.int64)
     else:
         rows = np.stack([np.full(num, int(array)), np.arange(num)], axis=1)
-    return (rows + [0, _COPY * copy]).astype(np.int32)
+    return (rows + np.array([0, _COPY * copy])).astype(np.int32)
 
 
 def count(name: str, value: int, most: int | None = None) -> int:

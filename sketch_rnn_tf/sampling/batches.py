@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import concurrent.futures
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +15,7 @@ from sketch_rnn_tf.sampling import sampler
 
 BATCH_SIZE = 100
 _LENGTHS = 32  # encoders read sketches padded to multiples of this
+_WIDTHS = {"seeds": [2], "temperature": [3], "strokes": [5], "prefix": [5]}
 
 
 def normalised(rows: np.ndarray, scale_factor: float) -> np.ndarray:
@@ -36,8 +39,7 @@ class Sampler:
         self.mode = mode
         self.start_token = tuple(start_token)
         self.batch_size = batch_size
-        self._draw_graph = tf.function(self._draw_rows, reduce_retracing=True)
-        self._encode_graph = tf.function(self._encode_rows, reduce_retracing=True)
+        self._graphs: dict[tuple, tf.types.experimental.PolymorphicFunction] = {}
 
     def prior(self, seeds: np.ndarray) -> np.ndarray:
         """Returns latent vectors from the prior, [S, Z], one for each row of seeds [S, 2]."""
@@ -67,22 +69,18 @@ class Sampler:
         Returns:
           stroke-3 rows [N, 3] in normalised units, and whether the sketch ended before `length`.
         """
-        rows, ended = [], []
-        for part in self._parts(len(seeds)):
-            prefix = (None, None) if prefixes is None else _padded(prefixes[part])
-            drawn, lengths = self._draw_graph(
-                _constant(z, part),
-                _constant(labels, part),
-                tf.constant(seeds[part]),
-                tf.constant(temperature[part]),
-                tf.constant(length),
-                greedy,
-                *prefix,
-            )
-            for points, count in zip(drawn.numpy(), lengths.numpy().tolist(), strict=True):
-                rows.append(points[:count][:, [0, 1, 3]])
-                ended.append(count < length)
-        return rows, ended
+
+        def draw_part(part: slice):
+            given = {"seeds": seeds, "temperature": temperature, "z": z, "labels": labels}
+            inputs = {**_constants(given, part), "length": tf.constant(length)}
+            if prefixes is not None:
+                inputs["prefix"], inputs["prefix_lengths"] = _padded(prefixes[part])
+            drawn, lengths = self._graph(self._draw_rows, inputs, greedy=greedy)(inputs)
+            return _unpadded(drawn.numpy(), lengths.numpy().tolist())
+
+        parts = _side_by_side(draw_part, self._parts(len(seeds)))
+        rows = [sketch for part in parts for sketch in part]
+        return rows, [len(sketch) < length for sketch in rows]
 
     def encode(
         self,
@@ -99,41 +97,80 @@ class Sampler:
         """
         found = [np.zeros((0, self.model.z_size), np.float32)]
         for part in self._parts(len(rows)):
-            padded, lengths = _padded(rows[part])
-            z = self._encode_graph(
-                padded, lengths, _constant(labels, part), _constant(seeds, part)
-            )
-            found.append(z.numpy())
+            inputs = _constants({"labels": labels, "seeds": seeds}, part)
+            inputs["strokes"], inputs["lengths"] = _padded(rows[part])
+            found.append(self._graph(self._encode_rows, inputs)(inputs).numpy())
         return np.concatenate(found)
 
-    def _parts(self, count: int) -> Iterator[slice]:
-        for start in range(0, count, self.batch_size):
-            yield slice(start, min(start + self.batch_size, count))
+    def _graph(self, function: Callable, inputs: dict[str, tf.Tensor], **options: bool) -> Callable:
+        """Returns a function of a dict as a graph that serves every batch size and length."""
+        key = (function.__name__, *sorted(inputs), *options.values())
+        if key not in self._graphs:
+            widths = {"z": [self.model.z_size], **_WIDTHS}
+            signature = {}
+            for name, value in inputs.items():
+                width = widths.get(name, [])
+                shape = [None] * (value.shape.rank - len(width)) + width
+                signature[name] = tf.TensorSpec(shape, value.dtype)
+            whole = functools.partial(function, **options)
+            self._graphs[key] = tf.function(whole, input_signature=[signature])
+        return self._graphs[key]
 
-    def _draw_rows(
-        self, z, labels, seeds, temperature, length, greedy, prefix=None, prefix_lengths=None
-    ):
-        batch = tf.shape(seeds)[0]
-        context = self.model.context(z, labels)
+    def _parts(self, count: int) -> list[slice]:
+        """Returns batches, each in as many parts as can be computed side by side."""
+        size = -(-min(self.batch_size, count) // _workers()) if count else 1
+        return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def _draw_rows(self, inputs, greedy):
+        batch = tf.shape(inputs["seeds"])[0]
+        context = self.model.context(inputs.get("z"), inputs.get("labels"))
         return sampler.sample_from_noise(
             self.model.decoder,
             context,
             self.model.decoder.initial_state(batch, context),
             tf.tile(tf.constant([self.start_token]), [batch, 1]),
-            sampler.noise_from_seeds(seeds, length),
-            temperature,
+            sampler.noise_from_seeds(inputs["seeds"], inputs["length"]),
+            inputs["temperature"],
             self.mode,
             greedy,
-            prefix,
-            prefix_lengths,
+            inputs.get("prefix"),
+            inputs.get("prefix_lengths"),
         )
 
-    def _encode_rows(self, padded, lengths, labels, seeds):
-        z_mean, z_log_var = self.model.encode(padded, lengths, labels)
-        if seeds is None:
+    def _encode_rows(self, inputs):
+        z_mean, z_log_var = self.model.encode(
+            inputs["strokes"], inputs["lengths"], inputs.get("labels")
+        )
+        if "seeds" not in inputs:
             return z_mean
-        noise = sampler.latents_from_seeds(seeds, self.model.z_size)
+        noise = sampler.latents_from_seeds(inputs["seeds"], self.model.z_size)
         return z_mean + tf.exp(z_log_var / 2.0) * noise
+
+
+def _workers() -> int:
+    """Returns how many batches are drawn side by side.
+
+    With one thread an operation, a batch in parts on a thread each is faster than several threads
+    at every small operation of one whole.
+    """
+    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+        return 1
+    return max(tf.config.threading.get_inter_op_parallelism_threads(), 1)
+
+
+def _side_by_side(function: Callable, parts: Sequence[slice]) -> list:
+    """Returns the function's results in order."""
+    workers = min(_workers(), len(parts))
+    if workers < 2:
+        return [function(part) for part in parts]
+    first = function(parts[0])  # makes the graph, once
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        return [first, *pool.map(function, parts[1:])]
+
+
+def _unpadded(drawn: np.ndarray, lengths: list[int]) -> list[np.ndarray]:
+    """Returns stroke-5 rows [S, T, 5] as stroke-3 rows [N, 3] of each sketch."""
+    return [rows[:count, [0, 1, 3]] for rows, count in zip(drawn, lengths, strict=True)]
 
 
 def _padded(rows: Sequence[np.ndarray]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -147,5 +184,6 @@ def _padded(rows: Sequence[np.ndarray]) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(padded), tf.constant(lengths)
 
 
-def _constant(array: np.ndarray | None, part: slice) -> tf.Tensor | None:
-    return None if array is None else tf.constant(array[part])
+def _constants(arrays: dict[str, np.ndarray | None], part: slice) -> dict[str, tf.Tensor]:
+    """Returns a part of the arrays that are there."""
+    return {name: tf.constant(array[part]) for name, array in arrays.items() if array is not None}
