@@ -102,18 +102,17 @@ def our_trainer(settings: dict):
 
     from sketch_rnn_tf import runs
     from sketch_rnn_tf.data import records
-    from sketch_rnn_tf.training import trainer
+    from sketch_rnn_tf.training import opening, trainer
 
     info = records.read_info(FLAGS.data_dir)
-    description = trainer.describe(info, FLAGS.data_dir, model, training, None)
+    description = opening.describe(info, FLAGS.data_dir, model, training)
     run = runs.create(tempfile.mkdtemp(), description)
     loop = trainer.Trainer(run, FLAGS.data_dir, info, print)
-    batches = iter(loop._batches().dataset(0))
+    batches = enumerate(loop.batches().dataset(0))
 
     def step():
-        batch = next(batches)
-        loop._compiled_step(batch)
-        loop.optimizer.iterations.numpy()
+        position, batch = next(batches)
+        loop.step(batch, position)
         return batch["strokes"].shape[1]
 
     return step, lambda length: flops(model, training.batch_size, length), training.dtype

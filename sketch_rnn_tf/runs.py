@@ -6,7 +6,9 @@ RUN/last.keras       weights of the last checkpoint
 RUN/checkpoints/     what training resumes from, a folder a step
 RUN/metrics.jsonl    one object a line
 RUN/tensorboard/     the same for TensorBoard
-RUN/pictures/
+RUN/pictures/        what the model drew at each evaluation
+RUN/report.html      how it went, when it has ended
+RUN/bad_batch.npz    where training stopped because losses were no numbers: the batch that did it
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ CHECKPOINTS, METRICS, TENSORBOARD, PICTURES = (
     "tensorboard",
     "pictures",
 )
+REPORT, BAD_BATCH = "report.html", "bad_batch.npz"
 _STEP = re.compile(r"step-(\d{8,})")
 
 

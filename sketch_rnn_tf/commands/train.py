@@ -4,14 +4,14 @@
   sketch-rnn-train --data_dir data/kanji --run_dir runs/kanji --preset quickstart
   sketch-rnn-train --data_dir data/sheep --run_dir runs/small --set decoder.units=256,z_size=64
 
-The same command goes on where it stopped. --set takes the settings of config.json by name;
---hparams takes Magenta's own names, so that old command lines carry over.
+The same command goes on where it stopped, with more --train_steps too; SIGTERM and Ctrl-C save
+first. --set takes the settings of config.json by name; --hparams takes Magenta's own names, so that
+old command lines carry over.
 """
 
 from __future__ import annotations
 
 import functools
-import shutil
 import sys
 
 from absl import flags as absl_flags
@@ -37,6 +37,20 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     number("seed", None, "of weights, order, augmentation, dropout and latent noise")
     number("checkpoint_every", None, "steps between checkpoints")
     number("evaluate_every", None, "steps between evaluations of the valid split")
+    number(
+        "early_stopping_patience", None,
+        "end after so many evaluations without a lower validation cost",
+    )  # fmt: skip
+    text(
+        "init_from", None,
+        "run, trained or imported, whose weights to start from; its architecture, scale factor and"
+        " start token stay",
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "strategy", "default", ["default", "mirrored", "multi_worker"],
+        "one device; all GPUs of this machine; all machines of TF_CONFIG",
+        flag_values=flags,
+    )  # fmt: skip
     absl_flags.DEFINE_bool(
         "overwrite", False, "start anew: what is in --run_dir is removed first", flag_values=flags
     )
@@ -47,14 +61,20 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "data_dir", "run_dir")
     model, training = _configuration(flags)
-    if flags.overwrite:
-        _remove_run(flags.run_dir)
     cli.quiet_tensorflow()
     _use_threads(training.parallel_parts)
     from sketch_rnn_tf.training import trainer
 
     run = trainer.train(
-        flags.data_dir, flags.run_dir, model, training, preset=flags.preset, say=cli.say
+        flags.data_dir,
+        flags.run_dir,
+        model,
+        training,
+        preset=flags.preset,
+        init_from=flags.init_from,
+        strategy=flags.strategy,
+        overwrite=flags.overwrite,
+        say=cli.say,
     )
     weights = run.weights("best")
     if flags.json:
@@ -67,29 +87,27 @@ def _configuration(flags: absl_flags.FlagValues):
     """Returns the effective configuration; a mistake in it is a usage error."""
     from sketch_rnn_tf import config
 
+    model = _initial_model(flags.init_from)
     try:
         start = config.preset(flags.preset)
         settings = config.from_magenta(config.parse_settings([flags.hparams]))
         settings |= config.parse_settings(flags.set)
-        for name in ("train_steps", "seed", "checkpoint_every", "evaluate_every"):
+        for name in (
+            *("train_steps", "seed", "checkpoint_every", "evaluate_every"),
+            "early_stopping_patience",
+        ):
             if flags[name].value is not None:
                 settings[name] = flags[name].value
-        return config.override(start.model, start.training, settings)
+        return config.override(model or start.model, start.training, settings)
     except ValueError as error:
         raise cli.UsageError(str(error)) from None
 
 
-def _remove_run(run_dir: str) -> None:
-    """Removes an old run; a folder that is none is left alone."""
-    import pathlib
-
+def _initial_model(init_from: str | None):
+    """Returns the architecture of the run to start from, if there is one."""
     from sketch_rnn_tf import runs
 
-    path = pathlib.Path(run_dir)
-    if (path / runs.CONFIG).exists():
-        shutil.rmtree(path)
-    elif path.exists() and any(path.iterdir()):
-        raise ValueError(f"{run_dir}: is not empty and no run directory; it is left alone")
+    return runs.open_run(init_from).config.model if init_from else None
 
 
 def _use_threads(parts: int) -> None:
@@ -100,7 +118,7 @@ def _use_threads(parts: int) -> None:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     tf.config.threading.set_inter_op_parallelism_threads(max(parts, 1))
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // parts))
+    tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // max(parts, 1)))
 
 
 run = cli.command(NAME, __doc__, define_flags, main)

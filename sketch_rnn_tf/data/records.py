@@ -274,6 +274,31 @@ def read_split(directory: files.PathLike, split: str) -> Iterator[Record]:
             )
 
 
+def verify(directory: files.PathLike, info: DatasetInfo, *splits: str) -> None:
+    """Checks that the shards of splits are what they were when they were written.
+
+    Raises:
+      ValueError: a shard is truncated, altered, short or long; names the file and, where a record
+        is damaged, the record.
+    """
+    for shard in (shard for split in splits for shard in info.shards_of(split)):
+        path = pathlib.Path(directory) / shard["file"]
+        if "sha256" in shard and files.sha256_of_file(path) == shard["sha256"]:
+            continue
+        count = sum(1 for _ in read_frames(path))
+        if count != shard["num_records"]:
+            raise ValueError(
+                f"{path}: holds {count} records, {DESCRIPTION} says {shard['num_records']}"
+            )
+        if "sha256" in shard:
+            raise ValueError(f"{path}: differs from its checksum in {DESCRIPTION}")
+
+
+def fingerprint(directory: files.PathLike) -> str:
+    """Returns the identity of a data set: the SHA-256 of its description, checksums included."""
+    return files.sha256_of_file(pathlib.Path(directory) / DESCRIPTION)
+
+
 def require_split(directory: files.PathLike, info: DatasetInfo, split: str) -> list[dict[str, Any]]:
     """Returns a split's shards.
 

@@ -246,7 +246,7 @@ class SketchRNN(keras.Model):
 
         Returns:
           `offset` [B] summed over the real points, `pen` [B] over every position of the batch,
-          `pen_masked` [B] over the real points, and `kl` [B, Z] for conditional models.
+          `pen_masked` [B] over the real points; for conditional models `kl` and `z_mean` [B, Z].
         """
         strokes = tf.cast(inputs["strokes"], tf.float32)
         real = losses.real_points(inputs["lengths"], tf.shape(strokes)[1])
@@ -260,6 +260,7 @@ class SketchRNN(keras.Model):
         }
         if self.conditional:
             terms["kl"] = losses.kl_nats(outputs["z_mean"], outputs["z_log_var"])
+            terms["z_mean"] = outputs["z_mean"]
         return terms
 
     def reduce(self, terms: Mapping[str, tf.Tensor], kl_weight) -> dict[str, tf.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Callable
 
@@ -20,15 +21,21 @@ class State:
     """Where training stands beside weights and optimiser.
 
     Attributes:
-      step: optimiser steps done; also the position in the stream of batches.
+      step: steps done, skipped ones included; also the position in the stream of batches.
+      skipped_steps: how many of them were skipped because loss or gradient were not finite.
+      evaluated_step: step of the last evaluation, None before the first.
       best_cost: lowest validation cost so far, None before the first evaluation.
       best_step: its step.
+      evaluations_since_best: evaluations that were not better.
       seconds: time spent training so far.
     """
 
     step: int = 0
+    skipped_steps: int = 0
+    evaluated_step: int | None = None
     best_cost: float | None = None
     best_step: int | None = None
+    evaluations_since_best: int = 0
     seconds: float = 0.0
 
 
@@ -37,17 +44,30 @@ def save(
 ) -> None:
     """Writes a checkpoint and `last.keras`, then removes all but the newest `keep`.
 
-    The folder is written beside and renamed: it is whole or not there.
+    The folder is written beside, flushed and renamed: it is whole or not there.
+
+    Raises:
+      OSError: the disk is full, or cannot be written for another reason; what was there stays.
     """
     with files.atomic_directory(run.checkpoint_path(state.step), overwrite=True) as folder:
-        model.save(folder / MODEL)
+        save_weights(model, folder / MODEL)
         np.savez(folder / OPTIMIZER, **_optimizer_values(optimizer))
         checksums = {name: files.sha256_of_file(folder / name) for name in (MODEL, OPTIMIZER)}
         files.write_json(folder / STATE, {**dataclasses.asdict(state), "sha256": checksums})
+        for name in (MODEL, OPTIMIZER):
+            _flush(folder / name)
     copy_weights(run.checkpoint_path(state.step) / MODEL, run.path / runs.LAST)
     for step, folder in list(run.checkpoints().items())[:-keep]:
         if step != state.step:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def save_weights(model: SketchRNN, path) -> None:
+    """Writes a `.keras` file; that the disk is full is an OSError, whichever library found out."""
+    try:
+        model.save(path)
+    except (RuntimeError, ValueError) as error:  # what h5py raises when a write fails
+        raise OSError(" ".join(str(error).split())[:200]) from error
 
 
 def copy_weights(source, target) -> None:
@@ -64,6 +84,8 @@ def restore(
 ) -> State:
     """Puts model and optimiser back to the newest checkpoint that is undamaged.
 
+    Checkpoints that are newer and damaged are removed: training will write them again.
+
     Args:
       run: the run.
       model: takes the weights.
@@ -72,12 +94,23 @@ def restore(
 
     Returns:
       The state of that checkpoint; a new one where there is none.
+
+    Raises:
+      ValueError: there are checkpoints, and all of them are damaged.
     """
-    for step, folder in reversed(run.checkpoints().items()):
+    there = run.checkpoints()
+    for step, folder in reversed(there.items()):
         try:
-            return _restore_from(folder, model, optimizer)
-        except (ValueError, OSError, KeyError) as error:
+            state = _restore_from(folder, model, optimizer)
+        except (ValueError, OSError, KeyError, TypeError) as error:
             warn(f"checkpoint of step {step} is damaged, trying the one before ({error})")
+            continue
+        for newer in (other for other in there if other > step):
+            shutil.rmtree(there[newer], ignore_errors=True)
+        copy_weights(folder / MODEL, run.path / runs.LAST)
+        return state
+    if there:
+        raise ValueError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
     return State()
 
 
@@ -86,17 +119,26 @@ def _restore_from(folder, model, optimizer) -> State:
     for name, checksum in content.pop("sha256").items():
         if files.sha256_of_file(folder / name) != checksum:
             raise ValueError(f"{folder / name}: differs from its checksum")
+    state = State(**content)
     saved = runs.load_keras(folder / MODEL)
     with np.load(folder / OPTIMIZER, allow_pickle=False) as values:
         for variable, name in zip(optimizer.variables, _optimizer_values(optimizer), strict=True):
             variable.assign(values[name])
     model.set_weights(saved.get_weights())
-    return State(**content)
+    return state
 
 
 def _optimizer_values(optimizer) -> dict[str, np.ndarray]:
-    """Returns {position and path: value} of the optimiser's variables, in their order."""
+    """Returns {position and path: value} of the optimiser's variables, in their order.
+
+    Without the optimiser's own name, which counts the optimisers of a process.
+    """
     return {
-        f"{i:04d}_{variable.path.replace('/', '.')}": variable.numpy()
+        f"{i:04d}_{variable.path.partition('/')[2].replace('/', '.')}": variable.numpy()
         for i, variable in enumerate(optimizer.variables)
     }
+
+
+def _flush(path) -> None:
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())

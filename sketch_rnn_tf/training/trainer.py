@@ -1,25 +1,30 @@
-"""The training loop: one loop of our own for every strategy."""
+"""From a data set to a trained run."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+import contextlib
 import pathlib
-import time
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation, files, runs
 from sketch_rnn_tf.data import pipeline, records
 from sketch_rnn_tf.model import build
-from sketch_rnn_tf.model.sketch_rnn import METRICS
 from sketch_rnn_tf.training import callbacks as watching
-from sketch_rnn_tf.training import checkpoints, schedules
-
-LOG_EVERY = 20  # steps between two looks at the training values; each look waits for the device
+from sketch_rnn_tf.training import (
+    checkpoints,
+    loop,
+    opening,
+    pictures,
+    step,
+    stopping,
+    strategies,
+)
 
 
 def train(
@@ -29,10 +34,15 @@ def train(
     training: config.TrainingConfig,
     *,
     preset: str | None = None,
+    init_from: files.PathLike | None = None,
+    strategy: str = "default",
+    overwrite: bool = False,
     callbacks: Sequence[watching.Callback] | None = None,
     say: Callable[[str], None] = lambda message: None,
 ) -> runs.Run:
     """Trains a model, or goes on where an earlier call with the same arguments stopped.
+
+    SIGTERM and Ctrl-C save and end it at the next step.
 
     Args:
       data_dir: a prepared data set.
@@ -40,101 +50,53 @@ def train(
       model: what to train.
       training: how.
       preset: name of the preset the configuration came from, for the record.
-      callbacks: what watches the run; by default metrics.jsonl, TensorBoard and the progress line.
+      init_from: a run, trained or imported, whose weights this one starts from.
+      strategy: see `strategies.make`.
+      overwrite: remove the run that is there first.
+      callbacks: what watches the run; metrics.jsonl, TensorBoard, pictures/ and the progress line
+        when not given.
       say: takes messages for people.
 
     Returns:
       The run, with `last.keras` and, where there is a valid split, `best.keras`.
 
     Raises:
-      ValueError: the data set or the run directory cannot be used.
+      ValueError: the data set or the run directory cannot be used, or training diverged.
     """
+    place = strategies.make(strategy)
     info = records.read_info(data_dir)
-    run = _open_run(run_dir, describe(info, data_dir, model, training, preset))
-    trainer = Trainer(run, data_dir, info, say)
-    state = trainer.restore()
+    records.verify(data_dir, info, "train", "valid", "test")
+    initial = None if init_from is None else runs.open_run(init_from)
+    wanted = opening.describe(info, data_dir, model, training, preset, initial)
     if callbacks is None:
-        callbacks = [
-            watching.MetricsFile(),
-            watching.TensorBoard(),
-            watching.Progress(training.train_steps),
-        ]
-    trainer.run_loop(state, callbacks)
+        callbacks = default_callbacks(training)
+    with _opened(place, run_dir, wanted, overwrite, say) as run, stopping.Signals() as signals:
+        trainer = Trainer(run, data_dir, info, say, place, signals)
+        trainer.start_from(initial)
+        trainer.run_loop(trainer.restore(), callbacks)
+    if signals.received == signal.SIGINT:
+        raise KeyboardInterrupt
     return run
 
 
-def describe(
-    info: records.DatasetInfo,
-    data_dir: files.PathLike,
-    model: config.ModelConfig,
-    training: config.TrainingConfig,
-    preset: str | None,
-) -> config.RunConfig:
-    """Returns the configuration of a new run on a data set."""
-    config.check(model, training)
-    return config.RunConfig(
-        scale_factor=info.scale_factor,
-        max_length=info.max_length,
-        classes=tuple(info.classes),
-        simplification=info.simplification,
-        data_fingerprint=fingerprint(data_dir),
-        preset=preset,
-        versions=runs.versions(),
-        model=model,
-        training=training,
-    )
+def default_callbacks(training: config.TrainingConfig) -> list[watching.Callback]:
+    """Returns what watches a run when nothing else is asked for."""
+    return [
+        watching.MetricsFile(),
+        watching.TensorBoard(),
+        watching.PictureFiles(),
+        watching.Progress(training.train_steps),
+    ]
 
 
-def fingerprint(data_dir: files.PathLike) -> str:
-    """Returns the identity of a data set: the SHA-256 of its description, checksums included."""
-    content = (pathlib.Path(data_dir) / records.DESCRIPTION).read_bytes()
-    return hashlib.sha256(content).hexdigest()
-
-
-def _open_run(run_dir: files.PathLike, wanted: config.RunConfig) -> runs.Run:
-    """Makes the run, or opens it when it is the same one.
-
-    Raises:
-      ValueError: the directory holds a run of another configuration or data; names the key.
-    """
-    if not (pathlib.Path(run_dir) / runs.CONFIG).exists():
-        return runs.create(run_dir, wanted)
-    run = runs.open_run(run_dir)
-    difference = _first_difference(config.to_json(run.config), config.to_json(wanted))
-    if difference:
-        raise ValueError(
-            f"{run_dir}: holds a run with another {difference}; take another directory or"
-            " --overwrite"
-        )
-    changed = dataclasses.replace(run.config, training=wanted.training)
-    files.write_json(run.path / runs.CONFIG, config.to_json(changed))
-    return runs.Run(run.path, changed)
-
-
-def _first_difference(old: dict, new: dict, prefix: str = "") -> str | None:
-    """Names the first key that differs; steps and versions may."""
-    for key in old:
-        name = f"{prefix}{key}"
-        if name in ("versions", "preset", "training.train_steps") or old[key] == new[key]:
-            continue
-        if isinstance(old[key], dict) and isinstance(new[key], dict):
-            inner = _first_difference(old[key], new[key], f"{name}.")
-            if inner:
-                return inner
-        else:
-            return f"{name} ({old[key]}, now {new[key]})"
-    return None
-
-
-def make_optimizer(training: config.TrainingConfig) -> keras.optimizers.Optimizer:
-    """Returns Adam as Magenta configures it: elementwise clipping, epsilon 1e-8."""
-    return keras.optimizers.Adam(
-        schedules.learning_rate(training),
-        beta_1=training.adam_beta_1,
-        beta_2=training.adam_beta_2,
-        epsilon=training.adam_epsilon,
-        clipvalue=training.gradient_clip or None,
-    )
+@contextlib.contextmanager
+def _opened(place, run_dir, wanted, overwrite, say):
+    """Opens the run and locks it; a worker that is not the chief leaves the directory alone."""
+    if not strategies.is_chief(place):
+        yield runs.Run(pathlib.Path(run_dir), wanted)
+        return
+    with opening.locked(run_dir):
+        yield opening.open_or_create(run_dir, wanted, overwrite, say)
 
 
 class Trainer:
@@ -145,6 +107,8 @@ class Trainer:
       data_dir: its data set.
       info: the data set's description.
       say: takes messages for people.
+      strategy: where to train; one device when not given.
+      signals: says when to stop; never when not given.
     """
 
     def __init__(
@@ -153,63 +117,55 @@ class Trainer:
         data_dir: files.PathLike,
         info: records.DatasetInfo,
         say: Callable[[str], None],
+        strategy: tf.distribute.Strategy | None = None,
+        signals: stopping.Signals | None = None,
     ):
         self.run, self.data_dir, self.info, self._say = run, data_dir, info, say
         self.training = run.config.training
-        keras.utils.set_random_seed(self.training.seed)
-        self.model = build.build_model(run.config)
-        self.optimizer = make_optimizer(self.training)
-        self.optimizer.build(self.model.trainable_variables)
-        self.kl_weight = schedules.kl_weight(self.training)
-        self._compiled_step = tf.function(self._step, reduce_retracing=True)
-        self._sums = {name: tf.Variable(0.0) for name in METRICS}
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.chief = strategies.is_chief(self.strategy)
+        self.signals = signals or stopping.Signals()
+        self.any_worker = strategies.any_of(self.strategy)
+        keras.utils.set_random_seed(self.training.seed)  # of initial weights, and nothing else
+        with self.strategy.scope():
+            self.model = build.build_model(run.config)
+            self.optimizer = step.make_optimizer(self.training)
+            self.optimizer.build(self.model.trainable_variables)
+        self.step = step.TrainingStep(self.model, self.optimizer, self.training, self.strategy)
+        self._artist = None
+
+    def start_from(self, initial: runs.Run | None) -> None:
+        """Takes the weights of another run, if there is one.
+
+        Raises:
+          ValueError: they are of another shape.
+        """
+        if initial is None:
+            return
+        weights = initial.load_model("best").get_weights()
+        shapes = [tuple(variable.shape) for variable in self.model.weights]
+        if [weight.shape for weight in weights] != shapes:
+            raise ValueError(f"{initial.path}: its weights do not fit this model's configuration")
+        self.model.set_weights(weights)
 
     def restore(self) -> checkpoints.State:
-        """Takes the newest undamaged checkpoint, if there is one."""
-        return checkpoints.restore(self.run, self.model, self.optimizer, self._say)
-
-    def run_loop(
-        self, state: checkpoints.State, callbacks: Sequence[watching.Callback]
-    ) -> checkpoints.State:
-        """Trains up to `train_steps`, evaluating and saving on the way."""
-        if state.step >= self.training.train_steps:
-            self._say(f"{self.run.path}: has its {state.step} steps already")
-            return state
-        for callback in callbacks:
-            callback.on_start(self.run, state.step)
-        try:
-            self._loop(state, callbacks)
-        finally:
-            for callback in callbacks:
-                callback.on_end(state.step)
+        """Takes the newest undamaged checkpoint, if there is one; workers get it from the chief."""
+        state = checkpoints.State()
+        if self.chief:
+            state = checkpoints.restore(self.run, self.model, self.optimizer, self._say)
+        if strategies.is_multi_worker(self.strategy):
+            variables = [*self.model.variables, *self.optimizer.variables]
+            values = [variable.numpy() for variable in variables]
+            state.step, *values = strategies.from_chief(
+                self.strategy, [np.int64(state.step), *values]
+            )
+            state.step = int(state.step)
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
         return state
 
-    def _loop(self, state, callbacks):
-        batches = iter(self._batches().dataset(state.step))
-        begin = logged = time.monotonic()
-        before = state.seconds
-        last_logged = state.step
-        while state.step < self.training.train_steps:
-            self._compiled_step(next(batches))
-            state.step += 1
-            done = state.step == self.training.train_steps
-            if state.step % LOG_EVERY == 0 or done:
-                steps = state.step - last_logged
-                values = self._training_values(steps)
-                now = time.monotonic()
-                values["sketches_per_second"] = steps * self.training.batch_size / (now - logged)
-                state.seconds = before + now - begin
-                _tell(callbacks, "on_log", state.step, values)
-                logged, last_logged = now, state.step
-            if state.step % self.training.evaluate_every == 0 or done:
-                self._evaluate(state, callbacks)
-                logged = time.monotonic()
-            if state.step % self.training.checkpoint_every == 0 or done:
-                state.seconds = before + time.monotonic() - begin
-                self._save(state)
-                logged = time.monotonic()
-
-    def _batches(self) -> pipeline.TrainingBatches:
+    def batches(self) -> pipeline.TrainingBatches:
+        """Returns the stream of training batches."""
         training = self.training
         return pipeline.training_batches(
             self.data_dir,
@@ -223,55 +179,40 @@ class Trainer:
             point_dropout=training.point_dropout,
         )
 
-    def _step(self, batch: dict[str, tf.Tensor]) -> None:
-        """One optimiser step; its losses are added to the running sums."""
-        step = self.optimizer.iterations
-        seed = tf.stack([tf.constant(self.training.seed, tf.int32), tf.cast(step, tf.int32)])
-        with tf.GradientTape() as tape:
-            terms = self.model.terms_in_parts(batch, seed, self.training.parallel_parts)
-            values = self.model.reduce(terms, self.kl_weight(step))
-        variables = self.model.trainable_variables
-        self.optimizer.apply_gradients(
-            zip(tape.gradient(values["loss"], variables), variables, strict=True)
-        )
-        for name, total in self._sums.items():
-            total.assign_add(values[name])
+    def run_loop(
+        self, state: checkpoints.State, callbacks: Sequence[watching.Callback]
+    ) -> checkpoints.State:
+        """Trains up to `train_steps`, evaluating and saving on the way, and writes the report."""
+        watchers = watching.Watchers(callbacks if self.chief else [], self._say)
+        session = loop.Loop(self, state, watchers, self._say)
+        if self.any_worker(self.chief and session.is_complete() and self._has_report()):
+            if self.chief:
+                self._say(f"{self.run.path}: has its {state.step} steps already")
+            return state
+        watchers.on_start(self.run, state.step)
+        try:
+            session.run()
+        finally:
+            watchers.on_end(state.step)
+        return state
 
-    def _training_values(self, steps: int) -> dict[str, Any]:
-        """Returns the means over the last steps and starts new ones."""
-        values = {name: float(total) / steps for name, total in self._sums.items()}
-        for total in self._sums.values():
-            total.assign(0.0)
-        step = self.optimizer.iterations - 1
-        values["learning_rate"] = float(schedules.learning_rate(self.training)(step))
-        values["kl_weight"] = float(self.kl_weight(step))
-        return values
+    def _has_report(self) -> bool:
+        return (self.run.path / runs.REPORT).exists()
 
-    def _evaluate(self, state, callbacks):
-        """Evaluates the valid split, if there is one, and keeps the best weights."""
-        if not self.info.num_sketches("valid"):
-            return
-        values = evaluation.evaluate(
-            self.model,
+    def draw(self) -> pictures.Pictures:
+        """Returns what the model draws now."""
+        if self._artist is None:
+            self._artist = pictures.Artist(self.model, self.run.config, self.data_dir, self.info)
+        return self._artist.draw()
+
+    def evaluate(self, model, split: str) -> dict[str, Any]:
+        """Returns the losses of a split."""
+        return evaluation.evaluate(
+            model,
             self.data_dir,
-            "valid",
+            split,
             scale_factor=self.run.config.scale_factor,
             kl_weight=self.training.kl_weight,
             batch_size=self.training.batch_size,
             info=self.info,
         )
-        _tell(callbacks, "on_evaluation", state.step, values)
-        if state.best_cost is None or values["cost"] < state.best_cost:
-            state.best_cost, state.best_step = values["cost"], state.step
-            with files.atomic_path(self.run.path / runs.BEST) as temporary:
-                self.model.save(temporary)
-
-    def _save(self, state):
-        checkpoints.save(
-            self.run, self.model, self.optimizer, state, self.training.keep_checkpoints
-        )
-
-
-def _tell(callbacks, event: str, *arguments) -> None:
-    for callback in callbacks:
-        getattr(callback, event)(*arguments)

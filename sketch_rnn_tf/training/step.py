@@ -1,0 +1,229 @@
+"""One training step: gradients, the guard against numbers that are none, the update, the tally."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import tensorflow as tf
+
+from sketch_rnn_tf import config, evaluation
+from sketch_rnn_tf.model import dropout
+from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
+from sketch_rnn_tf.training import schedules
+
+_MEANS = (*METRICS, "gradient_norm", "clip_fraction")
+
+
+def make_optimizer(training: config.TrainingConfig) -> keras.optimizers.Optimizer:
+    """Returns Adam as Magenta configures it: elementwise clipping, epsilon 1e-8."""
+    return keras.optimizers.Adam(
+        schedules.learning_rate(training),
+        beta_1=training.adam_beta_1,
+        beta_2=training.adam_beta_2,
+        epsilon=training.adam_epsilon,
+        clipvalue=training.gradient_clip or None,
+    )
+
+
+class TrainingStep:
+    """Takes optimiser steps on any strategy.
+
+    A batch is divided between the replicas. The loss is the one of the whole batch: the KL floor
+    acts on the mean over all replicas, and gradients are clipped after they have been summed.
+
+    Args:
+      model: the model, made in the strategy's scope.
+      optimizer: its optimiser, built in the strategy's scope.
+      training: how to train.
+      strategy: where the replicas are.
+    """
+
+    def __init__(
+        self,
+        model: SketchRNN,
+        optimizer: keras.optimizers.Optimizer,
+        training: config.TrainingConfig,
+        strategy: tf.distribute.Strategy,
+    ):
+        self.model, self.optimizer, self.training = model, optimizer, training
+        self.strategy = strategy
+        self._replicas = strategy.num_replicas_in_sync
+        self._learning_rate = schedules.learning_rate(training)
+        self._kl_weight = schedules.kl_weight(training)
+        self._bad_in_a_row = tf.Variable(0, dtype=tf.int32, trainable=False)
+        self._tally = _Tally(model.z_size)
+        self._function = tf.function(self._step, reduce_retracing=True)
+
+    def __call__(self, batch: dict[str, tf.Tensor], position: int) -> int:
+        """Takes a step, or skips it where loss or gradient are not finite.
+
+        Args:
+          batch: `strokes`, `lengths` and `labels`; a value for each replica.
+          position: of the batch in the stream; dropout and latent noise depend on it.
+
+        Returns:
+          How many steps in a row have been skipped; 0 when this one was taken.
+        """
+        return int(self._function(batch, tf.constant(position, tf.int32)))
+
+    def take_means(self) -> dict[str, float]:
+        """Returns means since the last call, and where the schedules stand; starts new means."""
+        step = tf.maximum(self.optimizer.iterations - 1, 0)
+        return {
+            **self._tally.take(),
+            "learning_rate": float(self._learning_rate(step)),
+            "kl_weight": float(self._kl_weight(step)),
+        }
+
+    def _step(self, batch, position):
+        gradients, values, z_sums = self.strategy.run(self._gradients, (batch, position))
+        values, z_sums = self._local(values), self._local(z_sums)
+        good = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
+        tf.cond(good, lambda: self._update(gradients), lambda: None)
+        self._tally.add(values, z_sums, good)
+        self._bad_in_a_row.assign(tf.where(good, 0, self._bad_in_a_row + 1))
+        return self._bad_in_a_row.read_value()
+
+    def _local(self, values):
+        """Returns what this worker's first replica returned; it is the same on all of them."""
+        return tf.nest.map_structure(
+            lambda value: self.strategy.experimental_local_results(value)[0], values
+        )
+
+    def _gradients(self, batch, position):
+        """Returns gradients, losses and sums of z of the whole batch; runs on every replica."""
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            terms = self.model.terms_in_parts(
+                batch, self._seed(position), self.training.parallel_parts
+            )
+            values = self._reduce(terms)
+        gradients = tape.gradient(
+            values["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        gradients = self._sum([tf.convert_to_tensor(g) / self._replicas for g in gradients])
+        values = self._sum({name: value / self._replicas for name, value in values.items()})
+        if self.model.conditional:  # the floor is not linear: it acts on the mean over replicas
+            floored = tf.maximum(values["kl_raw"], self.model.kl_tolerance)
+            values["loss"] += self._current_kl_weight() * (floored - values["kl_loss"])
+            values["kl_loss"] = floored
+        gradients, measured = clip(gradients, self.training.gradient_clip)
+        return gradients, {**values, **measured}, self._sum(self._z_sums(terms))
+
+    def _seed(self, position):
+        """Returns the seed of this step on this replica, int32 [2]."""
+        seed = tf.stack([tf.constant(self.training.seed, tf.int32), position])
+        if self._replicas == 1:
+            return seed
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return dropout.fold(seed, replica)
+
+    def _reduce(self, terms) -> dict[str, tf.Tensor]:
+        """Returns the losses of a replica's share, such that their means are the batch's."""
+        weight = self._current_kl_weight()
+        values = self.model.reduce(terms, weight)
+        if self._replicas == 1 or not self.model.conditional:
+            return values
+        mean = self._sum(tf.stop_gradient(values["kl_raw"])) / self._replicas
+        above = tf.cast(mean >= self.model.kl_tolerance, tf.float32)
+        kl = above * values["kl_raw"] + (1.0 - above) * self.model.kl_tolerance
+        return {**values, "kl_loss": kl, "loss": values["reconstruction_loss"] + weight * kl}
+
+    def _current_kl_weight(self):
+        return self._kl_weight(self.optimizer.iterations)
+
+    def _z_sums(self, terms) -> tf.Tensor:
+        """Returns the number of sketches, sums of z_mean and sums of its squares, [1 + 2Z]."""
+        if not self.model.conditional:
+            return tf.zeros([1])
+        z = terms["z_mean"]
+        count = tf.cast(tf.shape(z)[:1], tf.float32)
+        return tf.concat([count, tf.reduce_sum(z, 0), tf.reduce_sum(tf.square(z), 0)], 0)
+
+    def _sum(self, values):
+        """Returns sums over all replicas."""
+        if self._replicas == 1:
+            return values
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+    def _update(self, gradients):
+        """Updates weights and optimiser; the gradients are the same on all replicas.
+
+        Not `optimizer.apply`: it clips before it sums over replicas, and sums again.
+        """
+        rate = self._learning_rate(self.optimizer.iterations)
+        for gradient, variable in zip(gradients, self.model.trainable_variables, strict=True):
+            self.strategy.extended.update(
+                variable.value,
+                lambda variable, gradient: self.optimizer.update_step(gradient, variable, rate),
+                args=(gradient,),
+                group=False,
+            )
+        self.optimizer.iterations.assign_add(1)
+
+
+def clip(gradients, limit: float) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+    """Clips gradients elementwise, as Magenta does.
+
+    Args:
+      gradients: tensors.
+      limit: they end within +- this; 0 for no clipping.
+
+    Returns:
+      The clipped gradients; `gradient_norm` before clipping, over all of them, and
+      `clip_fraction`, the share of elements that were clipped.
+    """
+    norm = tf.linalg.global_norm(gradients)
+    if not limit:
+        return gradients, {"gradient_norm": norm, "clip_fraction": tf.constant(0.0)}
+    clipped = [
+        tf.math.count_nonzero(tf.abs(gradient) > limit, dtype=tf.int32) for gradient in gradients
+    ]
+    size = tf.add_n([tf.size(gradient) for gradient in gradients])
+    fraction = tf.cast(tf.add_n(clipped) / size, tf.float32)
+    gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
+    return gradients, {"gradient_norm": norm, "clip_fraction": fraction}
+
+
+class _Tally:
+    """Sums over steps, kept on the device until somebody wants to see them."""
+
+    def __init__(self, z_size: int):
+        self._z_size = z_size
+        self._sums = {name: _zero([]) for name in (*_MEANS, "steps", "skipped_steps")}
+        self._z_sums = _zero([1 + 2 * z_size])
+
+    def add(self, values, z_sums, good) -> None:
+        """Adds a step; of a skipped one only that it was skipped."""
+        for name in _MEANS:
+            self._sums[name].assign_add(tf.where(good, values[name], 0.0))
+        self._z_sums.assign_add(tf.where(good, z_sums, tf.zeros_like(z_sums)))
+        self._sums["steps"].assign_add(tf.cast(good, tf.float32))
+        self._sums["skipped_steps"].assign_add(tf.cast(~good, tf.float32))
+
+    def take(self) -> dict[str, float]:
+        """Returns the means and starts new ones; NaN where every step was skipped."""
+        steps = float(self._sums["steps"])
+        values = {name: float(self._sums[name]) / steps if steps else math.nan for name in _MEANS}
+        values["active_latents"] = self._active_latents()
+        values["skipped_steps"] = int(self._sums["skipped_steps"])
+        for variable in (*self._sums.values(), self._z_sums):
+            variable.assign(tf.zeros_like(variable))
+        return values
+
+    def _active_latents(self) -> int:
+        """Returns how many latents vary from sketch to sketch (arXiv 1509.00519)."""
+        sums = self._z_sums.numpy().astype("float64")
+        count, means, squares = (
+            max(sums[0], 1.0),
+            sums[1 : 1 + self._z_size],
+            sums[1 + self._z_size :],
+        )
+        variance = squares / count - (means / count) ** 2
+        return int((variance > evaluation.ACTIVE_VARIANCE).sum())
+
+
+def _zero(shape) -> tf.Variable:
+    return tf.Variable(tf.zeros(shape), trainable=False)

@@ -1,0 +1,144 @@
+"""Where training runs: one device, several of this machine, or several machines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from sketch_rnn_tf.data import pipeline
+
+STRATEGIES = ("default", "mirrored", "multi_worker")
+
+
+def make(name: str) -> tf.distribute.Strategy:
+    """Returns the strategy of a name.
+
+    Args:
+      name: `default` is one device; `mirrored` all GPUs of this machine (or all logical CPU
+        devices); `multi_worker` the machines that the environment variable TF_CONFIG lists, of
+        which this process is one.
+
+    Raises:
+      ValueError: there is no such strategy, or TF_CONFIG does not say who this worker is.
+    """
+    if name == "default":
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        devices = [device.name for device in tf.config.list_logical_devices(kind)]
+        return tf.distribute.MirroredStrategy(devices)
+    if name == "multi_worker":
+        _check_tf_config(os.environ.get("TF_CONFIG", ""))
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    raise ValueError(f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}")
+
+
+def _check_tf_config(text: str) -> None:
+    try:
+        content = json.loads(text)
+        kind, index = content["task"]["type"], content["task"]["index"]
+        known = kind in ("chief", "worker") and content["cluster"][kind][index]
+    except (ValueError, KeyError, IndexError, TypeError):
+        known = False
+    if not known:
+        raise ValueError(
+            'the strategy multi_worker needs the environment variable TF_CONFIG: {"cluster":'
+            ' {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+        )
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether there are other processes."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the run directory: the chief, or worker 0 where none is named."""
+    if not is_multi_worker(strategy):
+        return True
+    resolver = strategy.cluster_resolver
+    if "chief" in resolver.cluster_spec().jobs:
+        return resolver.task_type == "chief"
+    return resolver.task_id == 0
+
+
+def distribute(
+    strategy: tf.distribute.Strategy, batches: pipeline.TrainingBatches, start: int
+) -> tf.data.Dataset:
+    """Returns the stream of batches from a position on, each divided between the replicas.
+
+    Every worker goes through the same stream and keeps the rows of its own replicas: a step's
+    batch is the same whatever the number of workers, and all workers pad to the same length.
+
+    Raises:
+      ValueError: the batch cannot be divided evenly.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return batches.dataset(start)
+    size, rest = divmod(batches.batch_size, replicas)
+    if rest:
+        raise ValueError(
+            f"a batch of {batches.batch_size} cannot be divided between {replicas} replicas;"
+            f" set batch_size to {(size + 1) * replicas}"
+        )
+
+    def of_worker(context):
+        local = replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * local
+        return batches.dataset(start).flat_map(
+            lambda batch: tf.data.Dataset.from_tensor_slices(
+                {name: _rows(value, first, local, size) for name, value in batch.items()}
+            )
+        )
+
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+def _rows(value: tf.Tensor, first: int, local: int, size: int) -> tf.Tensor:
+    """Returns the rows of some replicas, [local, size, ...]."""
+    rows = value[first * size : (first + local) * size]
+    return tf.reshape(rows, tf.concat([[local, size], tf.shape(value)[1:]], 0))
+
+
+def any_of(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
+    """Returns a function that says whether any worker says yes; all of them have to call it."""
+    if not is_multi_worker(strategy):
+        return bool
+
+    @tf.function
+    def count(flag):
+        return _local(strategy, strategy.run(_all_reduce, (flag,)))
+
+    return lambda flag: bool(count(tf.constant(flag, tf.int32)))
+
+
+def from_chief(strategy: tf.distribute.Strategy, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns the chief's arrays on every worker; all of them have to call it.
+
+    A worker needs no access to the run directory: it gets its state from here.
+    """
+    if not is_multi_worker(strategy):
+        return list(values)
+
+    def of_first(value):
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
+        return _all_reduce(tf.where(first, value, tf.zeros_like(value)))
+
+    @tf.function
+    def send(value):
+        return _local(strategy, strategy.run(of_first, (value,)))
+
+    return [send(tf.convert_to_tensor(value)).numpy() for value in values]
+
+
+def _all_reduce(value: tf.Tensor) -> tf.Tensor:
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def _local(strategy: tf.distribute.Strategy, value):
+    return strategy.experimental_local_results(value)[0]
