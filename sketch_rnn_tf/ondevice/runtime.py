@@ -1,0 +1,94 @@
+"""A checked `.tflite` file and its signatures as functions on NumPy arrays."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from sketch_rnn_tf import files
+from sketch_rnn_tf.ondevice import metadata
+
+MISSING = (
+    "running .tflite files needs the package ai-edge-litert: pip install 'sketch-rnn-tf[litert]'"
+)
+
+
+class Model:
+    """A model file of ours, opened.
+
+    Args:
+      path: the file.
+      threads: threads of the interpreter; one is fastest for models of this size.
+      xnnpack: whether the XNNPACK kernels are used.
+
+    Attributes:
+      metadata: what the file says of itself, see docs/on_device.md.
+
+    Raises:
+      ValueError: the file is not ours, damaged or of a newer version, or ai-edge-litert is missing.
+    """
+
+    def __init__(self, path: files.PathLike, threads: int = 1, xnnpack: bool = True):
+        path = pathlib.Path(path)
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such file")
+        self._data = path.read_bytes()  # the interpreter reads from it as long as it lives
+        self.metadata = metadata.read(self._data, str(path))
+        self._interpreter = interpreter(self._data, threads, xnnpack)
+        self._runners: dict[str, Any] = {}
+
+    def run(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
+        """Runs a signature.
+
+        Args:
+          signature: its name.
+          **inputs: arrays of the shapes and types that the metadata names.
+
+        Raises:
+          ValueError: there is no such signature, or an input is missing or has a wrong shape.
+        """
+        specs = self.metadata["signatures"].get(signature)
+        if specs is None:
+            known = ", ".join(self.metadata["signatures"])
+            raise ValueError(f"the file has no signature {signature!r}; it has {known}")
+        if set(inputs) != set(specs["inputs"]):
+            raise ValueError(
+                f"{signature} has the inputs {', '.join(inputs)},"
+                f" expected {', '.join(specs['inputs'])}"
+            )
+        arrays = {name: _checked(name, inputs[name], specs["inputs"][name]) for name in inputs}
+        if signature not in self._runners:
+            self._runners[signature] = self._interpreter.get_signature_runner(signature)
+        return self._runners[signature](**arrays)
+
+
+def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True) -> Any:
+    """Returns a LiteRT interpreter for a model's bytes.
+
+    Raises:
+      ValueError: ai-edge-litert is missing, or it refuses the file.
+    """
+    try:
+        from ai_edge_litert import interpreter as litert
+    except ImportError:
+        raise ValueError(MISSING) from None
+    kinds = litert.OpResolverType
+    kind = kinds.AUTO if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        return litert.Interpreter(
+            model_content=data, num_threads=threads, experimental_op_resolver_type=kind
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"LiteRT refuses the model ({reason})") from None
+
+
+def _checked(name: str, value: Any, spec: dict[str, Any]) -> np.ndarray:
+    array = np.ascontiguousarray(value, spec["dtype"])
+    if list(array.shape) != spec["shape"]:
+        raise ValueError(f"{name} has shape {list(array.shape)}, expected {spec['shape']}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} has a value that is not finite")
+    return array
