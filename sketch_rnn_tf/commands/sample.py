@@ -34,6 +34,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     switch = functools.partial(absl_flags.DEFINE_bool, flag_values=flags)
     text("model", None, "run directory, or a .tflite file")
     text("server", None, "draw on a server instead: grpc://HOST:PORT or http://HOST:PORT")
+    text("model_name", "sketch_rnn", "name of the model on the server")
     text("checkpoint", "best", "weights: best, last or a step")
     absl_flags.DEFINE_enum("task", "generate", TASKS, "what to draw", flag_values=flags)
     _define_inputs(flags, text)
@@ -103,7 +104,7 @@ def open_sketcher(flags: absl_flags.FlagValues) -> Any:
     if flags.server:
         from sketch_rnn_tf.serving import client
 
-        return client.connect(flags.server)
+        return client.connect(flags.server, flags.model_name)
     if flags.model.endswith(".tflite"):
         from sketch_rnn_tf import ondevice
 

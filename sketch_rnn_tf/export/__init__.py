@@ -1,1 +1,1 @@
-"""A trained model to artefacts that run without this package."""
+"""Trained models as artefacts for servers and devices."""

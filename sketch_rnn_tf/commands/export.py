@@ -1,0 +1,77 @@
+"""Writes a trained model in the forms that others run.
+
+sketch-rnn-export --model runs/sheep --output_dir exported --format saved_model,litert
+
+saved_model: for TensorFlow Serving, with its configuration files; every export is a new version.
+litert: for phones and other devices (.tflite).
+magenta_js: for sketch-rnn-js and @magenta/sketch.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+
+from absl import flags as absl_flags
+
+from sketch_rnn_tf import cli
+
+NAME = "sketch-rnn-export"
+FORMATS = {
+    "saved_model": "sketch_rnn_tf.export.saved_model",
+    "litert": "sketch_rnn_tf.export.litert",
+    "magenta_js": "sketch_rnn_tf.interop.magenta_js",
+}
+ALIASES = {"tflite": "litert"}
+
+
+def define_flags(flags: absl_flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
+    text("model", None, "run directory")
+    text("checkpoint", "best", "weights: best, last or a step")
+    text("output_dir", None, "folder to write into")
+    absl_flags.DEFINE_list(
+        "format", ["saved_model"], f"forms to write: {', '.join(FORMATS)}", flag_values=flags
+    )
+    absl_flags.DEFINE_bool("overwrite", False, "replace existing files", flag_values=flags)
+    absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
+
+
+def main(flags: absl_flags.FlagValues) -> None:
+    """Runs the command."""
+    cli.require(flags, "model", "output_dir", "format")
+    formats = _formats(flags.format)
+    cli.quiet_tensorflow()
+    from sketch_rnn_tf import runs
+
+    run = runs.open_run(flags.model)
+    model = run.load_model(flags.checkpoint)
+    written = {}
+    for name in formats:
+        cli.say(f"writing {name}")
+        write = importlib.import_module(FORMATS[name]).write
+        written[name] = str(write(run, model, flags.output_dir, overwrite=flags.overwrite))
+    if flags.json:
+        cli.print_json({"written": written})
+        return
+    for path in written.values():
+        print(path)
+
+
+def _formats(names: list[str]) -> list[str]:
+    """Returns the formats, each once, in the order given."""
+    formats = []
+    for name in (ALIASES.get(name.strip(), name.strip()) for name in names):
+        if name not in FORMATS:
+            raise cli.UsageError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+        if name not in formats:
+            formats.append(name)
+    return formats
+
+
+run = cli.command(NAME, __doc__, define_flags, main)
+
+if __name__ == "__main__":
+    sys.exit(run())

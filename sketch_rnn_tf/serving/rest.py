@@ -1,0 +1,124 @@
+"""TensorFlow Serving's REST interface, with NumPy and the standard library."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.parse
+from typing import Any
+
+import numpy as np
+
+from sketch_rnn_tf.serving.errors import DeadlineError, ServerError, UnavailableError
+from sketch_rnn_tf.serving.transport import Arrays, ModelName
+
+_UNAVAILABLE = (502, 503)
+_DEADLINE = 504
+
+
+class RestTransport:
+    """Talks to a server over HTTP.
+
+    Args:
+      address: `http://host:8501` or `https://host/path`.
+    """
+
+    def __init__(self, address: str):
+        parts = urllib.parse.urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{address!r} is not an address such as http://localhost:8501")
+        self._address = address
+        self._secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port
+        self._prefix = parts.path.rstrip("/")
+
+    def predict(self, model: ModelName, signature: str, inputs: Arrays, timeout: float) -> Arrays:
+        """Runs a signature."""
+        values = {name: value.tolist() for name, value in inputs.items()}
+        body = {"signature_name": signature, "inputs": values}
+        answer = self._ask("POST", f"{_path(model)}:predict", timeout, body)
+        outputs = answer.get("outputs")
+        if not isinstance(outputs, dict):
+            raise ServerError(f"{self._address}: the answer has no outputs")
+        return {name: _array(value) for name, value in outputs.items()}
+
+    def metadata(self, model: ModelName, timeout: float) -> dict[str, dict]:
+        """Returns the signatures."""
+        answer = self._ask("GET", f"{_path(model)}/metadata", timeout)
+        signatures = answer["metadata"]["signature_def"]["signature_def"]
+        return {
+            name: {side: _described(described.get(side, {})) for side in ("inputs", "outputs")}
+            for name, described in signatures.items()
+            if not name.startswith("__")
+        }
+
+    def status(self, model: ModelName, timeout: float) -> dict[int, str]:
+        """Returns the states of the versions."""
+        answer = self._ask("GET", _path(model), timeout)
+        return {int(v["version"]): v["state"] for v in answer["model_version_status"]}
+
+    def close(self) -> None:
+        """Does nothing: every request has a connection of its own."""
+
+    def _ask(self, method: str, path: str, timeout: float, body: Any = None) -> dict[str, Any]:
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=timeout)
+        content = None if body is None else json.dumps(body).encode()
+        try:
+            connection.request(
+                method, self._prefix + path, content, {"Content-Type": "application/json"}
+            )
+            response = connection.getresponse()
+            return self._read(response.status, response.read())
+        except TimeoutError as error:
+            raise DeadlineError(f"{self._address}: no answer within {timeout:.3g} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, ServerError):
+                raise
+            reason = str(error) or type(error).__name__
+            raise UnavailableError(f"{self._address}: cannot be reached ({reason})") from error
+        finally:
+            connection.close()
+
+    def _read(self, status: int, content: bytes) -> dict[str, Any]:
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            answer = None
+        if status == 200 and isinstance(answer, dict):
+            return answer
+        message = answer.get("error") if isinstance(answer, dict) else None
+        text = f"{self._address}: {' '.join(str(message or f'answers {status}').split())}"
+        if status in _UNAVAILABLE:
+            raise UnavailableError(text)
+        if status == _DEADLINE:
+            raise DeadlineError(text)
+        if 400 <= status < 500:
+            raise ValueError(text)
+        raise ServerError(text)
+
+
+def _path(model: ModelName) -> str:
+    path = f"/v1/models/{urllib.parse.quote(model.name, safe='')}"
+    if model.version is not None:
+        return f"{path}/versions/{model.version}"
+    if model.label is not None:
+        return f"{path}/labels/{urllib.parse.quote(model.label, safe='')}"
+    return path
+
+
+def _array(value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    return array.astype(np.int32) if array.dtype.kind == "i" else array
+
+
+def _described(tensors: dict[str, Any]) -> dict[str, tuple[str, list[int]]]:
+    return {
+        name: (
+            tensor["dtype"].removeprefix("DT_"),
+            [int(size["size"]) for size in tensor["tensor_shape"].get("dim", [])],
+        )
+        for name, tensor in tensors.items()
+    }
