@@ -22,7 +22,10 @@ def offset_nats(
       strokes: targets [B, T, 5].
       reference: Magenta's numerics, -log(density + 1e-6), which cannot exceed 13.8 nats.
     """
-    log_density = mixture.offset_distribution(parameters).log_prob(strokes[..., :2])
+    offsets = strokes[..., :2]
+    if not reference:
+        offsets = tf.clip_by_value(offsets, -mixture.MAX_OFFSET, mixture.MAX_OFFSET)
+    log_density = mixture.offset_distribution(parameters).log_prob(offsets)
     if reference:
         return -tf.math.log(tf.exp(log_density) + REFERENCE_EPSILON)
     return -log_density

@@ -11,7 +11,8 @@ tfd = tfp.distributions
 
 PEN_STATES = 3  # down, up, end of sketch
 PARAMETERS = 6  # a component: weight, mean x and y, sigma x and y, correlation
-MAX_LOG_SCALE = 10.0  # sigma stays within e^-10 and e^10 normalised units
+MAX_OFFSET = 1e9  # a normalised offset further out is no drawing; differences stay finite
+MAX_LOG_SCALE = 20.0  # sigma stays within e^-20 and e^20; Google's models reach e^-12
 MAX_FISHER_Z = 8.0  # |rho| stays below 1 - 2.3e-7, where float32 still tells 1 - rho^2 from 0
 MAX_LOGIT = 1e4  # differences of logits and their exponentials stay finite
 MAX_STANDARDISED = 1e6  # |x - mu| / sigma beyond this has density 0 in float32 in any case
@@ -56,22 +57,29 @@ def split_parameters(raw: tf.Tensor, bounded: bool = True) -> MixtureParameters:
     Args:
       raw: [..., 3 + 6M]: pen logits, then the blocks pi, mu_x, mu_y, sigma_x, sigma_y, rho; sigma
         is the exponential of its block, rho the tanh (Magenta's get_mixture_coef).
-      bounded: limit log sigma, rho and logits to where float32 densities and their gradients are
-        finite; False gives Magenta's own values.
+      bounded: limit every number to where float32 densities and their gradients are finite; False
+        gives Magenta's own values.
 
     Returns:
       The parameters as float32.
     """
     raw = tf.cast(raw, tf.float32)
     num_mixtures = (raw.shape[-1] - PEN_STATES) // PARAMETERS
+    if bounded:
+        bounds = _bounds(num_mixtures)
+        raw = tf.clip_by_value(raw, -bounds, bounds)  # one pass for all blocks
     sizes = [PEN_STATES] + [num_mixtures] * PARAMETERS
     pen, pi, mu_x, mu_y, sigma_x, sigma_y, rho = tf.split(raw, sizes, axis=-1)
     loc = tf.stack([mu_x, mu_y], axis=-1)
     log_scale = tf.stack([sigma_x, sigma_y], axis=-1)
-    if bounded:
-        pen, pi = _limit(pen, MAX_LOGIT), _limit(pi, MAX_LOGIT)
-        log_scale, rho = _limit(log_scale, MAX_LOG_SCALE), _limit(rho, MAX_FISHER_Z)
     return MixtureParameters(pen, pi, loc, log_scale, rho)
+
+
+def _bounds(num_mixtures: int) -> tf.Tensor:
+    """Returns the largest magnitude of each raw number, [3 + 6M]."""
+    component = [MAX_LOGIT, *[MAX_OFFSET] * 2, *[MAX_LOG_SCALE] * 2, MAX_FISHER_Z]
+    blocks = [bound for bound in component for _ in range(num_mixtures)]
+    return tf.constant([*[MAX_LOGIT] * PEN_STATES, *blocks])
 
 
 def offset_distribution(parameters: MixtureParameters) -> tfd.MixtureSameFamily:
@@ -164,7 +172,8 @@ class BivariateNormal(tfd.AutoCompositeTensorDistribution):
 
     def _log_prob(self, value):
         log_scale = self._log_scale
-        standardised = _limit((value - self._loc) * tf.exp(-log_scale), MAX_STANDARDISED)
+        standardised = (value - self._loc) * tf.exp(-log_scale)
+        standardised = tf.clip_by_value(standardised, -MAX_STANDARDISED, MAX_STANDARDISED)
         x, y = tf.unstack(standardised, axis=-1)
         # (x^2 - 2 rho x y + y^2) / (1 - rho^2) without the cancellation between its terms.
         log_rest = _log_one_minus_rho_squared(self._fisher_z)
@@ -217,14 +226,9 @@ class BivariateNormal(tfd.AutoCompositeTensorDistribution):
 def _log_one_minus_rho_squared(fisher_z: tf.Tensor) -> tf.Tensor:
     """Returns log(1 - tanh(z)^2) = 2 log(2 / (e^z + e^-z)) without forming 1 - rho^2."""
     magnitude = tf.abs(fisher_z)
-    return 2.0 * (tf.cast(tf.math.log(2.0), fisher_z.dtype) - magnitude) - 2.0 * tf.math.log1p(
-        tf.exp(-2.0 * magnitude)
-    )
+    log_two = tf.constant(0.6931471805599453, fisher_z.dtype)
+    return 2.0 * (log_two - magnitude) - 2.0 * tf.math.log1p(tf.exp(-2.0 * magnitude))
 
 
 def _log_two_pi(dtype: tf.DType) -> tf.Tensor:
     return tf.constant(1.8378770664093453, dtype)
-
-
-def _limit(x: tf.Tensor, bound: float) -> tf.Tensor:
-    return tf.clip_by_value(x, -bound, bound)

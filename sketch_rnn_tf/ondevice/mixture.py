@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 PEN_STATES = 3
-MAX_LOG_SCALE, MAX_FISHER_Z, MAX_LOGIT = 10.0, 8.0, 1e4  # as in model.mixture
+MAX_LOG_SCALE, MAX_FISHER_Z, MAX_LOGIT = 20.0, 8.0, 1e4  # as in model.mixture
 
 
 def next_point(
