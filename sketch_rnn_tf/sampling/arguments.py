@@ -9,7 +9,7 @@ import numpy as np
 
 TEMPERATURE_PARTS = ("pen", "mixture", "offset")
 DEFAULT_TEMPERATURE = 0.4
-MOST_COPIES = 1 << 15  # of one sketch, so that every copy has a row of seeds of its own
+MOST_COPIES = 1 << 12  # of one sketch, so that every copy has a row of seeds of its own
 _COPY = 1 << 16
 
 Temperature = float | Sequence[float] | Mapping[str, Any]

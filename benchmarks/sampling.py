@@ -1,0 +1,155 @@
+"""How long drawing takes: whole batches in one graph against a plain loop, point by point.
+
+python benchmarks/sampling.py                      # default sizes: H 512, Z 128, M 20, 250 points
+python benchmarks/sampling.py --points 100 --repeats 3
+
+The plain loop calls the model for one point of one sketch at a time, as `session.run` a point
+does; the floor is the matrix products of a point alone. Figures are milliseconds a point and
+sketch, medians; ratios are of one run, in which the candidates take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import statistics
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+
+from sketch_rnn_tf.model import mixture
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+from sketch_rnn_tf.sampling import arguments, batches
+
+NEVER = -100.0  # logit of the end: every sketch is drawn to its full length
+
+
+def main() -> None:
+    options = _options()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    model = _model(options)
+    candidates = {"one sketch, plain loop": (_plain_loop(model), 1)}
+    for batch in (1, options.batch_size):
+        name = "one sketch" if batch == 1 else f"batch of {batch}"
+        candidates[f"{name}, Sampler"] = (_in_graph(model, options.points, batch), batch)
+        candidates[f"{name}, products alone"] = (_products(options, batch), batch)
+    times = _measure(candidates, options)
+    plain = times["one sketch, plain loop"]
+    print(f"H {options.units}, {options.points} points, {options.threads} threads")
+    print(f"{'':32s}{'ms a point':>12s}{'plain loop /':>14s}{'/ products':>12s}")
+    for name, value in times.items():
+        floor = times.get(name.partition(",")[0] + ", products alone", float("nan"))
+        print(f"{name:32s}{value:12.4f}{plain / value:14.1f}{value / floor:12.2f}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=250)
+    parser.add_argument("--batch_size", type=int, default=100)
+    parser.add_argument("--units", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--repeats", type=int, default=5)
+    return parser.parse_args()
+
+
+def _model(options) -> SketchRNN:
+    model = SketchRNN(max_length=options.points, decoder={"units": options.units})
+    bias = model.decoder.output_layer.bias
+    bias.assign(tf.tensor_scatter_nd_update(bias, [[mixture.PEN_STATES - 1]], [NEVER]))
+    return model
+
+
+def _in_graph(model, points, batch):
+    drawer = batches.Sampler(model, "paper", model.start_token, max(batch, 2))
+    seeds = arguments.seeds(0, batch)
+    tau = arguments.temperatures(0.4, batch)
+    z = drawer.prior(seeds)
+
+    def run(length: int) -> None:
+        rows, _ = drawer.draw(z, None, seeds, tau, length)
+        if sum(map(len, rows)) != batch * length:
+            raise ValueError("a sketch ended early")
+
+    run(points)
+    return run
+
+
+def _plain_loop(model):
+    """One call of the model a point; the choice of the point in NumPy, as in Magenta's Python."""
+    step = tf.function(model.decoder.step, reduce_retracing=True)
+    rng = np.random.default_rng(0)
+    context = model.context(tf.constant(rng.normal(size=(1, model.z_size)).astype(np.float32)))
+
+    def run(length: int) -> None:
+        states = model.decoder.initial_state(1, context)
+        stroke = np.float32([model.start_token])
+        for _ in range(length):
+            raw, states = step(tf.constant(stroke), states, context)
+            stroke = _choose(raw.numpy()[0], rng)[None]
+
+    run(3)
+    return run
+
+
+def _choose(raw: np.ndarray, rng) -> np.ndarray:
+    pen, pi, mu_x, mu_y, sigma_x, sigma_y, rho = np.split(
+        raw.astype(np.float64), 3 + (len(raw) - 3) // 6 * np.arange(6)
+    )
+    component = rng.choice(len(pi), p=np.exp(pi - pi.max()) / np.exp(pi - pi.max()).sum())
+    scales = np.exp([sigma_x[component], sigma_y[component]])
+    mixed = np.tanh(rho[component]) * scales.prod()
+    covariance = np.array([[scales[0] ** 2, mixed], [mixed, scales[1] ** 2]])
+    mean = [mu_x[component], mu_y[component]]
+    state = rng.choice(3, p=np.exp(pen - pen.max()) / np.exp(pen - pen.max()).sum())
+    point = np.zeros(5, np.float32)
+    point[:2] = rng.multivariate_normal(mean, covariance)
+    point[2 + state] = 1
+    return point
+
+
+def _products(options, batch):
+    """The recurrent and the output product of every point, one after the other, on one thread."""
+    units, outputs = options.units, mixture.output_size(20)
+    recurrent = tf.random.normal([units, 4 * units], stddev=0.01)
+    output = tf.random.normal([units, outputs], stddev=0.01)
+
+    @tf.function(reduce_retracing=True)
+    def run_rows(state, length):
+        def body(t, state, total):
+            gates = tf.matmul(state, recurrent)
+            state = gates[:, :units]
+            return t + 1, state, total + tf.matmul(state, output)[0, 0]
+
+        return tf.while_loop(lambda t, *_: t < length, body, (0, state, 0.0))[2]
+
+    part = -(-batch // options.threads)
+    parts = [tf.random.normal([min(part, batch - start), units]) for start in range(0, batch, part)]
+
+    def run(length: int) -> None:
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(lambda state: run_rows(state, tf.constant(length)).numpy(), parts))
+
+    run(3)
+    return run
+
+
+def _measure(candidates, options) -> dict[str, float]:
+    """Returns the median milliseconds a point and sketch of each candidate."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(options.repeats):
+        for name, (run, batch) in candidates.items():
+            start = time.perf_counter()
+            run(options.points)
+            seconds[name].append((time.perf_counter() - start) / batch)
+    return {
+        name: 1e3 * statistics.median(values) / options.points for name, values in seconds.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
