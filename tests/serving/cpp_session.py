@@ -26,8 +26,11 @@ def _package_folder() -> pathlib.Path:
 def stand_in_for_tensorflow() -> None:
     """Lets `tensorflow.core...pb2` be imported without running `tensorflow/__init__.py`."""
     if "tensorflow" not in sys.modules:
+        folder = str(_package_folder())
         module = types.ModuleType("tensorflow")
-        module.__path__ = [str(_package_folder())]
+        module.__path__ = [folder]
+        module.__spec__ = importlib.util.spec_from_loader("tensorflow", None, is_package=True)
+        module.__spec__.submodule_search_locations = [folder]
         sys.modules["tensorflow"] = module
 
 
