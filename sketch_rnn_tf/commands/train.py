@@ -76,6 +76,8 @@ def main(flags: absl_flags.FlagValues) -> None:
         overwrite=flags.overwrite,
         say=cli.say,
     )
+    if not run.path.exists():  # a worker that does not share the chief's disk
+        return
     weights = run.weights("best")
     if flags.json:
         cli.print_json({"run_dir": str(run.path), "weights": str(weights)})

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from sketch_rnn_tf.training import trainer as trainer_lib
 
 LOG_EVERY = 20  # steps between two looks at the training values
-LOST = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.InternalError,
-)
 
 
 class DivergedError(ValueError):
@@ -58,7 +51,7 @@ class Loop:
         """Trains, then writes the report; a signal ends it earlier, everything saved.
 
         Raises:
-          ValueError: the data set is damaged, training diverged, or a worker was lost.
+          ValueError: the data set is damaged, or training diverged.
           OSError: the last checkpoint could not be written.
         """
         try:
@@ -68,10 +61,6 @@ class Loop:
             raise ValueError(
                 f"{self._trainer.data_dir}: cannot be read ({error.message})"
             ) from None
-        except LOST as error:
-            if not strategies.is_multi_worker(self._trainer.strategy):
-                raise
-            raise ValueError(self._lost(error)) from error
 
     def _run(self) -> None:
         over = self._agree(self.is_complete())
@@ -229,13 +218,6 @@ class Loop:
             f"{trainer.run.path}: loss or gradient were not finite in {self._bad_in_a_row} steps in"
             f" a row, up to step {self.state.step}; the batch is in {runs.BAD_BATCH}, the last good"
             f" checkpoint is {self._newest()}"
-        )
-
-    def _lost(self, error: tf.errors.OpError) -> str:
-        reason = " ".join(str(error.message).split())[:200]
-        return (
-            f"{self._trainer.run.path}: a worker was lost at step {self.state.step} ({reason});"
-            " start all workers again: training goes on from the last checkpoint"
         )
 
     def _finish(self) -> None:

@@ -37,7 +37,7 @@ class Signals:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Makes a section that a signal ends with `InterruptedSectionError`: long, and writing nothing."""
+        """Makes a section, long and writing nothing, that a signal ends with an error of ours."""
         self._interruptible = True
         try:
             if self.received:

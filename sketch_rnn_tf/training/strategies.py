@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,13 @@ import tensorflow as tf
 from sketch_rnn_tf.data import pipeline
 
 STRATEGIES = ("default", "mirrored", "multi_worker")
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
 
 
 def make(name: str) -> tf.distribute.Strategy:
@@ -105,6 +113,20 @@ def _rows(value: tf.Tensor, first: int, local: int, size: int) -> tf.Tensor:
     return tf.reshape(rows, tf.concat([[local, size], tf.shape(value)[1:]], 0))
 
 
+@contextlib.contextmanager
+def complain_of_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Turns what TensorFlow raises when another worker is gone into a ValueError of ours."""
+    try:
+        yield
+    except _LOST as error:
+        if not is_multi_worker(strategy):
+            raise
+        raise ValueError(
+            f"another worker was lost ({type(error).__name__}); start all workers again with the"
+            " same command: training goes on from the last checkpoint"
+        ) from error
+
+
 def any_of(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
     """Returns a function that says whether any worker says yes; all of them have to call it."""
     if not is_multi_worker(strategy):
@@ -125,18 +147,19 @@ def from_chief(strategy: tf.distribute.Strategy, values: Sequence[np.ndarray]) -
     if not is_multi_worker(strategy):
         return list(values)
 
-    def of_first(value):
+    def of_first(values):
         first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
-        return _all_reduce(tf.where(first, value, tf.zeros_like(value)))
+        return [_all_reduce(tf.where(first, value, tf.zeros_like(value))) for value in values]
 
     @tf.function
-    def send(value):
-        return _local(strategy, strategy.run(of_first, (value,)))
+    def send(values):
+        return [_local(strategy, value) for value in strategy.run(of_first, (values,))]
 
-    return [send(tf.convert_to_tensor(value)).numpy() for value in values]
+    return [value.numpy() for value in send([tf.convert_to_tensor(value) for value in values])]
 
 
 def _all_reduce(value: tf.Tensor) -> tf.Tensor:
+    value = tf.identity(value)  # an argument has no device, which the reduction looks at
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 

@@ -70,7 +70,11 @@ def train(
     wanted = opening.describe(info, data_dir, model, training, preset, initial)
     if callbacks is None:
         callbacks = default_callbacks(training)
-    with _opened(place, run_dir, wanted, overwrite, say) as run, stopping.Signals() as signals:
+    with (
+        strategies.complain_of_lost_workers(place),
+        _opened(place, run_dir, wanted, overwrite, say) as run,
+        stopping.Signals() as signals,
+    ):
         trainer = Trainer(run, data_dir, info, say, place, signals)
         trainer.start_from(initial)
         trainer.run_loop(trainer.restore(), callbacks)

@@ -1,0 +1,99 @@
+"""A tiny data set and tiny configurations, made here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sketch_rnn_tf import config, files
+from sketch_rnn_tf.data import records
+from sketch_rnn_tf.training import trainer
+
+
+def write_dataset(folder, sizes, seed=3) -> records.DatasetInfo:
+    """Writes zigzags of 4 to 11 points; one shard a split."""
+    random = np.random.default_rng(seed)
+    shards, histogram = [], {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in sizes.items():
+        name = records.shard_name(split, 0, 1)
+        content = b""
+        for k in range(count):
+            rows = random.normal(size=(int(random.integers(4, 12)), 3)).astype(np.float32)
+            rows[:, 2] = 0
+            rows[[2, -1], 2] = 1
+            histogram[str(len(rows))] = histogram.get(str(len(rows)), 0) + 1
+            record = records.Record(rows, k % 2, f"{split}{k}".encode())
+            content += records.frame(records.serialize(record))
+        (folder / name).write_bytes(content)
+        sha256 = files.sha256_of_file(folder / name)
+        shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})
+    info = records.DatasetInfo(
+        classes=["even", "odd"],
+        splits={split: {"num_sketches": count} for split, count in sizes.items()},
+        max_length=12,
+        scale_factor=1.5,
+        shards=shards,
+        length_histogram=histogram,
+    )
+    records.write_info(folder, info)
+    return info
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """A data set of 40 train, 9 valid and 7 test sketches."""
+    folder = tmp_path_factory.mktemp("training") / "data"
+    write_dataset(folder, {"train": 40, "valid": 9, "test": 7})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_dataset():
+    return write_dataset
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Returns a function from settings to the configurations of a tiny model and its training."""
+
+    def make(**settings):
+        small = {
+            "z_size": 3,
+            "num_mixtures": 2,
+            "encoder.units": 5,
+            "decoder.units": 6,
+            "batch_size": 8,
+            "buckets": 1,
+            "learning_rate": 1e-2,
+            "train_steps": 6,
+            "evaluate_every": 4,
+            "checkpoint_every": 2,
+            "keep_checkpoints": 2,
+            "parallel_parts": 1,
+        }
+        settings = small | {key.replace("__", "."): value for key, value in settings.items()}
+        start = config.preset("magenta")
+        return config.override(start.model, start.training, settings)
+
+    return make
+
+
+@pytest.fixture
+def train(tiny, data_dir):
+    """Returns a function that trains a tiny model quietly and returns run and messages."""
+
+    def run(run_dir, data=None, callbacks=(), **settings):
+        arguments = {
+            name: settings.pop(name)
+            for name in ("init_from", "strategy", "overwrite")
+            if name in settings
+        }
+        said = []
+        made = trainer.train(
+            data or data_dir, run_dir, *tiny(**settings), callbacks=callbacks, say=said.append,
+            **arguments,
+        )  # fmt: skip
+        return made, said
+
+    return run

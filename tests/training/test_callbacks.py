@@ -1,0 +1,134 @@
+import errno
+import io
+import json
+
+import pytest
+
+from sketch_rnn_tf import config, runs
+from sketch_rnn_tf.training import callbacks
+
+VALUES = {
+    "loss": 1.5,
+    "offset_loss": 1.0,
+    "pen_loss": 0.5,
+    "kl_raw": 0.123,
+    "kl_loss": 0.2,
+    "kl_weight": 0.05,
+    "active_latents": 7,
+    "gradient_norm": 0.75,
+    "clip_fraction": 0.25,
+    "learning_rate": 9e-4,
+    "sketches_per_second": 321.0,
+    "skipped_steps": 0,
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return runs.create(tmp_path / "run", config.RunConfig(scale_factor=1.0, max_length=5))
+
+
+def _written(run):
+    return [json.loads(line) for line in (run.path / runs.METRICS).read_text().splitlines()]
+
+
+def test_metrics_are_one_object_a_line_and_numbers_that_are_none_become_null(run):
+    metrics = callbacks.MetricsFile()
+    metrics.on_start(run, 0)
+    metrics.on_log(20, {"loss": float("nan"), "kl_raw": 0.1})
+    metrics.on_evaluation(20, {"split": "valid", "cost": float("inf")})
+    assert _written(run) == [
+        {"step": 20, "split": "train", "loss": None, "kl_raw": 0.1},
+        {"step": 20, "split": "valid", "cost": None},
+    ]
+
+
+def test_a_resumed_run_cuts_the_lines_that_it_will_write_again(run):
+    lines = [{"step": step, "split": "train", "loss": 0.1 * step} for step in (20, 40, 60)]
+    lines.append({"step": 40, "split": "test", "cost": 1.0})
+    text = "\n".join(json.dumps(line) for line in lines) + '\n{"step": 80, "los'
+    (run.path / runs.METRICS).write_text(text)
+    callbacks.MetricsFile().on_start(run, 40)
+    assert _written(run) == lines[:2]
+
+
+def test_a_full_disk_leaves_no_half_line(run, monkeypatch):
+    metrics = callbacks.MetricsFile()
+    metrics.on_start(run, 0)
+    metrics.on_log(20, {"loss": 1.0})
+
+    class Full(io.FileIO):
+        def write(self, content):
+            return super().write(content[:5])
+
+    monkeypatch.setattr(type(metrics._path), "open", lambda path, *_, **__: Full(path, "ab"))
+    metrics.on_log(40, {"loss": 1.0})
+    monkeypatch.undo()
+    metrics.on_log(60, {"loss": 1.0})
+    assert [line["step"] for line in _written(run)] == [20, 60]
+
+
+class _Broken(callbacks.Callback):
+    def on_log(self, step, values):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class _Listener(callbacks.Callback):
+    def __init__(self):
+        self.steps = []
+
+    def on_log(self, step, values):
+        self.steps.append(step)
+
+
+def test_a_watcher_that_cannot_write_is_named_once_and_the_others_are_told():
+    said, listener = [], _Listener()
+    watchers = callbacks.Watchers([_Broken(), listener], said.append)
+    watchers.on_log(20, VALUES)
+    watchers.on_log(40, VALUES)
+    assert listener.steps == [20, 40]
+    assert len(said) == 1
+    assert "No space left" in said[0]
+
+
+def test_a_mistake_in_a_watcher_is_not_hidden():
+    class Wrong(callbacks.Callback):
+        def on_log(self, step, values):
+            raise KeyError("loss")
+
+    with pytest.raises(KeyError):
+        callbacks.Watchers([Wrong()], print).on_log(1, VALUES)
+
+
+def test_the_progress_line_has_everything_and_the_time_left(run, monkeypatch):
+    times = iter([100.0, 110.0])
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(times))
+    stream = io.StringIO()
+    progress = callbacks.Progress(100, interval=0.0, stream=stream)
+    progress.on_start(run, 0)
+    progress.on_log(20, VALUES)
+    line = stream.getvalue().splitlines()[-1]
+    for part in (
+        *("step 20/100", "40s left", "loss 1.5000", "offset 1.0000", "pen 0.5000"),
+        *("kl 0.123 (0.200) x 0.050", "active 7", "gradient 0.75", "clipped 25.0%"),
+        *("rate 0.0009", "321 sketches/s"),
+    ):
+        assert part in line
+    assert "skipped" not in line
+
+
+def test_skipped_steps_are_in_the_progress_line():
+    assert callbacks.summary({**VALUES, "skipped_steps": 3}).endswith("skipped 3")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(12.4, "12s"), (59.6, "1m00s"), (200, "3m20s"), (7500, "2h05m")]
+)
+def test_durations_read_well(seconds, text):
+    assert callbacks.duration(seconds) == text
+
+
+def test_metrics_that_are_no_objects_are_left_out(tmp_path):
+    (tmp_path / "m").write_text('[1]\n{"step": "a"}\n{"step": 3}\nnull\n{"st')
+    assert callbacks.read_metrics(tmp_path / "m") == [{"step": 3}]
+    assert callbacks.read_metrics(tmp_path / "none") == []

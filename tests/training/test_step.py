@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from magenta import NAMES, batch_of, model_of, relative_error
+
+from sketch_rnn_tf import config
+from sketch_rnn_tf.interop import magenta_names
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+from sketch_rnn_tf.training import step as step_lib
+
+
+def _training(**settings):
+    settings = {"parallel_parts": 1, **settings}
+    return config.override(config.ModelConfig(), config.TrainingConfig(), settings)[1]
+
+
+def _step(model, training):
+    optimizer = step_lib.make_optimizer(training)
+    optimizer.build(model.trainable_variables)
+    strategy = tf.distribute.get_strategy()
+    return step_lib.TrainingStep(model, optimizer, training, strategy)
+
+
+def _magenta_step(numbers):
+    """Returns the step of a model with Magenta's weights, noise and settings."""
+    model = model_of(numbers)
+    if model.conditional:
+        model._sample_z = lambda mean, log_var, seed: mean + tf.exp(log_var / 2) * numbers["eps"]
+    rate, weight = float(numbers["lr"]), float(numbers.get("kl_weight", 0.0))
+    training = _training(
+        learning_rate=rate,
+        min_learning_rate=rate,
+        kl_weight=weight,
+        kl_weight_start=weight,
+        gradient_clip=float(numbers["grad_clip"]),
+    )
+    return _step(model, training)
+
+
+def _weights(model):
+    values = {path: v.numpy() for path, v in magenta_names.variables(model).items()}
+    return magenta_names.to_magenta(model, values)
+
+
+@pytest.mark.parametrize("name", ["conditional", "decoder_only_lstm"])
+def test_a_step_fed_magentas_gradients_gives_magentas_weights(vectors, name):
+    numbers = vectors(name)
+    step = _magenta_step(numbers)
+    given = {key[2:]: value for key, value in numbers.items() if key.startswith("G/")}
+    sources = magenta_names.sources(step.model)
+    gradients = [
+        tf.constant(sources[magenta_names.relative(variable.path)].to_ours(given))
+        for variable in step.model.trainable_variables
+    ]
+    clipped, _ = step_lib.clip(gradients, float(numbers["grad_clip"]))
+    step._update(clipped)
+    for key, value in _weights(step.model).items():
+        assert relative_error(value, numbers[f"W_after1/{key}"]) < 1e-6, key
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "enc" not in name])
+def test_three_steps_give_magentas_weights_and_costs(vectors, name):
+    numbers = vectors(name)
+    step = _magenta_step(numbers)
+    batch = batch_of(numbers)
+    for position in range(3):
+        assert step(batch, position) == 0
+        cost = step.take_means()["loss"]
+        assert cost == pytest.approx(float(numbers["train_costs"][position]), rel=1e-5)
+    for key, value in _weights(step.model).items():
+        expected, gradient = numbers[f"W_after3/{key}"], np.abs(numbers[f"G/{key}"])
+        # Adam divides by the gradient's own size: where it is nearly zero, its rounding decides.
+        assert relative_error(value, expected) < 1e-4, key
+        clear = gradient > 1e-3 * gradient.max()
+        if clear.any():
+            assert np.abs(value - expected)[clear].max() < 1e-5 * np.abs(expected).max(), key
+
+
+@pytest.fixture(scope="module")
+def small_step():
+    arguments = {
+        "max_length": 9,
+        "z_size": 3,
+        "num_mixtures": 4,
+        "encoder": {"units": 5, "recurrent_dropout": 0.1},
+        "decoder": {"units": 6, "recurrent_dropout": 0.1},
+        "num_classes": 2,
+        "class_embedding": 7,
+    }
+    return _step(SketchRNN(**arguments), _training(parallel_parts=2))
+
+
+def _batch(value=None):
+    random = np.random.default_rng(5)
+    strokes = np.zeros((4, 8, 5), np.float32)
+    strokes[..., :2] = random.normal(size=(4, 8, 2))
+    strokes[..., 2] = 1
+    strokes[:, -1] = [0, 0, 0, 0, 1]
+    if value is not None:
+        strokes[1, 2, 0] = value
+    return {
+        "strokes": tf.constant(strokes),
+        "lengths": tf.constant([7, 7, 7, 7]),
+        "labels": tf.constant([0, 1, 0, 1]),
+    }
+
+
+def _state(step):
+    variables = [*step.model.variables, *step.optimizer.variables]
+    return [variable.numpy() for variable in variables]
+
+
+def test_one_step_changes_every_weight(small_step):
+    before = [weight.numpy() for weight in small_step.model.trainable_variables]
+    small_step(_batch(), 0)
+    for old, new in zip(before, small_step.model.trainable_variables, strict=True):
+        assert not np.array_equal(old, new.numpy()), new.path
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_skips_the_step_and_touches_nothing(small_step, value):
+    small_step(_batch(), 0)
+    small_step.take_means()
+    before = _state(small_step)
+    assert [small_step(_batch(value), 1), small_step(_batch(value), 2)] == [1, 2]
+    for old, new in zip(before, _state(small_step), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert small_step(_batch(), 3) == 0
+    values = small_step.take_means()
+    assert values["skipped_steps"] == 2
+    assert np.isfinite(values["loss"])
+
+
+def test_the_position_decides_the_noise(small_step):
+    losses = []
+    for position in (1, 2, 1):
+        values = small_step._gradients(_batch(), tf.constant(position))[1]
+        losses.append(float(values["loss"]))
+    assert losses[0] == losses[2] != losses[1]
+
+
+def test_gradients_are_clipped_elementwise_and_measured_before():
+    gradients = [tf.constant([[3.0, -0.5]]), tf.constant([-4.0, 0.0, 1.0])]
+    clipped, measured = step_lib.clip(gradients, 1.0)
+    np.testing.assert_array_equal(clipped[0], [[1.0, -0.5]])
+    np.testing.assert_array_equal(clipped[1], [-1.0, 0.0, 1.0])
+    assert float(measured["gradient_norm"]) == pytest.approx(np.sqrt(9 + 0.25 + 16 + 1))
+    assert float(measured["clip_fraction"]) == pytest.approx(2 / 5)
+
+
+def test_a_limit_of_zero_clips_nothing():
+    clipped, measured = step_lib.clip([tf.constant([3.0])], 0.0)
+    assert (float(clipped[0][0]), float(measured["clip_fraction"])) == (3.0, 0.0)
+
+
+def test_active_latents_are_those_that_vary_over_the_sketches_of_several_steps():
+    tally = step_lib._Tally(3)
+    random = np.random.default_rng(0)
+    z = np.stack([random.normal(size=50), np.full(50, 2.0), 0.05 * random.normal(size=50)], 1)
+    zero = {name: tf.constant(0.0) for name in step_lib._MEANS}
+    for rows in np.split(z.astype(np.float32), 5):
+        sums = np.concatenate([[10], rows.sum(0), (rows**2).sum(0)]).astype(np.float32)
+        tally.add(zero, tf.constant(sums), tf.constant(True))
+    assert tally.take()["active_latents"] == int((z.var(0) > 0.01).sum()) == 1

@@ -1,0 +1,55 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from sketch_rnn_tf.training import stopping
+
+
+def test_a_signal_is_remembered_and_ends_nothing():
+    with stopping.Signals() as signals:
+        assert signals.received is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.received == signal.SIGTERM
+
+
+def test_the_second_ctrl_c_interrupts_at_once():
+    with stopping.Signals() as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_handlers_are_put_back():
+    before = [signal.getsignal(number) for number in stopping.SIGNALS]
+    with stopping.Signals():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
+
+
+def test_an_interruptible_section_is_left_at_once_and_not_entered_again():
+    left = []
+    with stopping.Signals() as signals:
+        with pytest.raises(stopping.InterruptedSectionError), signals.interruptible():
+            os.kill(os.getpid(), signal.SIGTERM)
+            left.append("too late")
+        with pytest.raises(stopping.InterruptedSectionError), signals.interruptible():
+            left.append("entered")
+    assert left == []
+
+
+def test_in_another_thread_it_does_nothing():
+    found = []
+
+    def work():
+        with stopping.Signals() as signals:
+            found.append(signals.received)
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [None]
+    assert signal.getsignal(signal.SIGTERM) == before
