@@ -59,12 +59,15 @@ def command(
         flags = absl_flags.FlagValues()
         define_flags(flags)
         absl_flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=flags)
-        if _asks_for_help(arguments):
-            print(_help_text(name, description, flags))
-            return 0
         try:
+            if _asks_for_help(arguments):
+                print(_help_text(name, description, flags), flush=True)
+                return 0
             _parse(name, flags, arguments)
             return main(flags) or 0
+        except BrokenPipeError:  # whoever read stdout has seen enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILURE
         except UsageError as error:
             return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
         except (ValueError, OSError) as error:
