@@ -108,7 +108,7 @@ def open_sketcher(flags: absl_flags.FlagValues) -> Any:
     if flags.model.endswith(".tflite"):
         from sketch_rnn_tf import ondevice
 
-        return ondevice.Sampler(flags.model)
+        return ondevice.Sampler(flags.model, temperature_mode=flags.temperature_mode)
     cli.quiet_tensorflow()
     _use_threads()
     from sketch_rnn_tf import api

@@ -85,8 +85,8 @@ class Graphs(tf.Module):
         last = lengths[0] - 1
 
         def body(t, forward, backward):
-            forward = _cell_step(cells[0], rows[t][None], forward, shares[0])
-            backward = _cell_step(cells[1], rows[last - t][None], backward, shares[1])
+            forward = _cell_step(cells[0], tf.gather(rows, [t]), forward, shares[0])
+            backward = _cell_step(cells[1], tf.gather(rows, [last - t]), backward, shares[1])
             return t + 1, forward[1], backward[1]
 
         states = [[tf.zeros([1, size]) for size in cell.state_size] for cell in cells]
@@ -124,26 +124,24 @@ class Graphs(tf.Module):
         rows = tf.concat([tf.constant([self.start_token]), given], axis=0)
 
         def read(t, states):
-            return t + 1, self._step(rows[t][None], states)[1]
+            return t + 1, self._step(tf.gather(rows, [t]), states)[1]
 
         states = self._initial(z, label)
         count = lengths[0]
         _, states = tf.while_loop(lambda t, _: t < count, read, (0, states))
         return self._draw(
-            states, rows[count][None], noise, temperature, max_points[0], count, given
+            states, tf.gather(rows, [count]), noise, temperature, max_points[0], count, given
         )
 
     def _draw(self, states, first, noise, temperature, max_points, begin=0, drawn=None):
         """Draws from point `begin` on; the loop ends with the sketch or at max_points."""
         most = tf.minimum(max_points, self.length)
         drawn = tf.zeros([self.length, POINT]) if drawn is None else drawn
+        choose = _PointChooser(self.model.num_mixtures, noise[0], temperature, self.mode)
 
         def body(t, ended, stroke, states, drawn):
             raw, states = self._step(stroke, states)
-            parameters = mixture.split_parameters(raw)
-            parameters = sampler.apply_temperature(parameters, temperature, self.mode)
-            stroke = sampler.point_from_noise(parameters, noise[:, t])
-            ended = stroke[0, 4] > 0.5
+            stroke, ended = choose(raw, t)
             return t + 1, ended, stroke, states, tf.tensor_scatter_nd_update(drawn, [[t]], stroke)
 
         count, ended, _, _, drawn = tf.while_loop(
@@ -187,6 +185,64 @@ class Graphs(tf.Module):
         if self.model.num_classes:
             specs["label"] = tf.TensorSpec([1], tf.int32)
         return specs
+
+
+class _PointChooser:
+    """As `sampler.apply_temperature` and `point_from_noise` for one sketch, in half the operations.
+
+    Every operation costs as much as a thousand multiplications here: component and pen are chosen
+    side by side, and only the chosen component's parameters are worked with. A row is fetched with
+    `gather`: a slice at a variable place has no fixed shape for LiteRT, which then prepares the
+    whole loop anew at every step.
+
+    Args:
+      num_mixtures: M.
+      noise: [T, 4].
+      temperature: [1].
+      mode: temperature mode.
+    """
+
+    def __init__(self, num_mixtures: int, noise, temperature, mode: str):
+        self._mixtures = num_mixtures
+        self._width = max(num_mixtures, mixture.PEN_STATES)
+        self._uniforms, self._normals = noise[:, :2, None], noise[:, 2:]  # [T, 2, 1], [T, 2]
+        # What a temperature does to logits of 1 and log sigmas of 0 says what it does to any.
+        neutral = mixture.split_parameters(tf.zeros([1, mixture.output_size(1)]))
+        one = tf.ones([1, 1])
+        neutral = neutral._replace(mixture_logits=one, pen_logits=one)
+        changed = sampler.apply_temperature(neutral, temperature, mode)
+        self._sharpness = tf.concat([changed.mixture_logits, changed.pen_logits], axis=0)  # [2, 1]
+        self._factor = tf.exp(changed.log_scale[0, 0, :1])  # [1]
+
+    def __call__(self, raw, t) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns point t [1, 5] and whether it ends the sketch, from raw parameters."""
+        pen, pi, rest = tf.split(raw, [mixture.PEN_STATES, self._mixtures, -1], axis=1)
+        component, pen = self._choose(pi, pen, tf.gather(self._uniforms, t))
+        blocks = tf.reshape(rest, [5, self._mixtures])
+        loc, log_scale, fisher_z = tf.split(tf.gather(blocks, component, axis=1), [2, 2, 1])
+        bound = mixture.MAX_LOG_SCALE
+        scale = tf.exp(tf.clip_by_value(log_scale, -bound, bound)) * self._factor
+        bound = mixture.MAX_FISHER_Z
+        rho = tf.tanh(tf.clip_by_value(fisher_z, -bound, bound))
+        x, y = tf.split(tf.gather(self._normals, t), 2)  # [1] each
+        white = tf.concat([x, rho * x + tf.sqrt(1.0 - rho * rho) * y], axis=0)
+        states = tf.one_hot(pen, mixture.PEN_STATES)
+        return tf.concat([loc + scale * white, states], axis=0)[None], tf.equal(pen, 2)
+
+    def _choose(self, pi, pen, uniforms) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the component and the pen state that two uniform numbers [2, 1] choose."""
+        rows = []
+        for logits in (pi, pen):
+            missing = self._width - logits.shape[1]
+            rows += [
+                logits,
+                *([tf.constant(-2.0 * mixture.MAX_LOGIT, shape=[1, missing])] * bool(missing)),
+            ]
+        logits = tf.reshape(tf.concat(rows, axis=1), [2, self._width])
+        passed = tf.cumsum(tf.nn.softmax(logits * self._sharpness), axis=1) <= uniforms
+        index = tf.reduce_sum(tf.cast(passed, tf.int32), axis=1)
+        last = tf.constant([self._mixtures - 1, mixture.PEN_STATES - 1])
+        return tf.unstack(tf.minimum(index, last))
 
 
 def _context_share(cell, size: int, context):

@@ -56,6 +56,24 @@ class Sampler:
         return self._model.metadata
 
     @property
+    def config(self) -> config.RunConfig:
+        """What is known of the run's configuration: enough to read drawings as it does."""
+        facts = self.metadata
+        model = config.ModelConfig(
+            conditional=facts["conditional"],
+            num_mixtures=facts["num_mixtures"],
+            class_conditioned=bool(facts["classes"]),
+        )
+        names = ("scale_factor", "max_length", "temperature_mode", "drop_first_point")
+        return config.RunConfig(
+            **{name: facts[name] for name in names},
+            classes=tuple(facts["classes"]),
+            start_token=tuple(facts["start_token"]),
+            simplification=facts["simplification"],
+            model=model,
+        )
+
+    @property
     def classes(self) -> list[str]:
         """Class names by label; empty for a model without classes."""
         return self.metadata["classes"]
@@ -128,13 +146,7 @@ class Sampler:
         Raises:
           ValueError: the file has no encoder, or a drawing is not stroke-3, empty or too long.
         """
-        self._require_encoder()
-        begun, labels = self._checked(sketches), self._labels(label, len(sketches))
-        found = [
-            self._drawer.encode(points, self._inputs(None, labels, i))["z_mean"]
-            for i, points in enumerate(begun)
-        ]
-        return np.stack(found)
+        return self._encode(sketches, label, None)
 
     def reconstruct(
         self,
@@ -145,11 +157,12 @@ class Sampler:
         label: Labels = None,
         greedy: bool = False,
         max_points: int | None = None,
+        sample_z: bool = False,
         noise: np.ndarray | None = None,
     ) -> drawing.Sketches:
-        """Draws sketches again from their z means; arguments as in `generate`."""
-        z = self.encode(sketches, label=label)
-        seeds = arguments.seeds(seed, len(z))
+        """Draws sketches again from their latent vectors; see `Sketcher.reconstruct`."""
+        seeds = arguments.seeds(seed, len(sketches))
+        z = self._encode(sketches, label, seeds if sample_z else None)
         return self._draw(z, seeds, temperature, label, greedy, max_points, noise)
 
     def complete(
@@ -162,6 +175,7 @@ class Sampler:
         label: Labels = None,
         greedy: bool = False,
         max_points: int | None = None,
+        sample_z: bool = False,
         z: np.ndarray | None = None,
         noise: np.ndarray | None = None,
     ) -> drawing.Sketches:
@@ -178,12 +192,12 @@ class Sampler:
                 )
         copies = [arguments.seeds(seed, len(begun), copy) for copy in range(num)]
         seeds = np.stack(copies, axis=1).reshape(-1, 2)
+        names = label if label is None or isinstance(label, str) else np.repeat(label, num).tolist()
+        prefixes = [points for points in begun for _ in range(num)]
         if z is not None:
             z = np.repeat(self._check_latents(z, len(begun)), num, axis=0)
         elif self.metadata["conditional"]:
-            z = np.repeat(self.encode(sketches, label=label), num, axis=0)
-        names = label if label is None or isinstance(label, str) else np.repeat(label, num).tolist()
-        prefixes = [points for points in begun for _ in range(num)]
+            z = self._encode(prefixes, names, seeds if sample_z else None)
         tau = np.repeat(arguments.temperatures(temperature, len(begun)), num, axis=0)
         drawn = self._draw(z, seeds, tau, names, greedy, max_points, noise, prefixes)
         drawn.layout["columns"] = num if num > 1 else None
@@ -205,14 +219,50 @@ class Sampler:
         self._require_encoder()
         if len(ends) not in (2, 4):
             raise ValueError(f"the way between {len(ends)} drawings cannot be drawn: 2 or 4 can")
-        z = np.stack([self._latent(end, label) for end in ends])
+        z = self._latents(ends, label)
         if len(z) == 2:
             path = latent.row(*z, steps, interpolation)
         else:
             path = latent.grid(z, steps, interpolation)
-        seeds = np.repeat(arguments.seeds(seed, 1), len(path), axis=0)
-        drawn = self._draw(path, seeds, temperature, label, greedy, max_points)
-        drawn.layout["columns"] = steps
+        return self._draw_alike(path, steps, seed, temperature, label, greedy, max_points)
+
+    def analogy(
+        self,
+        start: Sequence[np.ndarray],
+        minus: Sequence[np.ndarray],
+        plus: Sequence[np.ndarray],
+        num: int = 1,
+        *,
+        temperature: Temperature = DEFAULT_TEMPERATURE,
+        seed: Seed = 0,
+        label: str | None = None,
+        greedy: bool = False,
+        max_points: int | None = None,
+    ) -> drawing.Sketches:
+        """Draws mean z(start) - mean z(minus) + mean z(plus); see `Sketcher.analogy`."""
+        num = arguments.count("num", num)
+        z = latent.analogy(*(self._latents(part, label) for part in (start, minus, plus)))
+        seeds = arguments.seeds(seed, num)
+        return self._draw(np.tile(z, (num, 1)), seeds, temperature, label, greedy, max_points)
+
+    def explore(
+        self,
+        sketches: Sequence[np.ndarray],
+        directions: int = 4,
+        steps: int = 7,
+        *,
+        span: float = 2.0,
+        temperature: Temperature = DEFAULT_TEMPERATURE,
+        seed: Seed = 0,
+        label: str | None = None,
+        greedy: bool = False,
+        max_points: int | None = None,
+    ) -> drawing.Sketches:
+        """Draws strips along the latent vectors' principal directions; see `Sketcher.explore`."""
+        walks, shares = latent.strips(self._latents(sketches, label), directions, steps, span)
+        z = walks.reshape(-1, walks.shape[-1])
+        drawn = self._draw_alike(z, steps, seed, temperature, label, greedy, max_points)
+        drawn.layout["row_titles"] = [f"{i + 1}: {share:.0%}" for i, share in enumerate(shares)]
         return drawn
 
     def _draw(
@@ -257,6 +307,33 @@ class Sampler:
         if not found:
             raise ValueError("there are no sketches")
         return found
+
+    def _encode(self, sketches, label, seeds) -> np.ndarray:
+        """Returns z means [S, Z], or with seeds samples of q(z|sketch)."""
+        self._require_encoder()
+        labels = self._labels(label, len(sketches))
+        found = []
+        for i, points in enumerate(self._checked(sketches)):
+            latents = self._drawer.encode(points, self._inputs(None, labels, i))
+            z = latents["z_mean"]
+            if seeds is not None:
+                normals = random_numbers.latent(seeds[i], len(z))
+                z = z + np.exp(latents["z_log_var"] / 2) * normals
+            found.append(z)
+        return np.stack(found)
+
+    def _latents(self, items: Sequence[np.ndarray], label: str | None) -> np.ndarray:
+        if not len(items):
+            raise ValueError("there are no sketches")
+        self._require_encoder()
+        return np.stack([self._latent(item, label) for item in items])
+
+    def _draw_alike(self, z, columns, seed, temperature, label, greedy, max_points):
+        """Draws a grid of latent vectors, all with the first sketch's seeds."""
+        seeds = np.repeat(arguments.seeds(seed, 1), len(z), axis=0)
+        drawn = self._draw(z, seeds, temperature, label, greedy, max_points)
+        drawn.layout["columns"] = columns
+        return drawn
 
     def _latent(self, end: np.ndarray, label: str | None) -> np.ndarray:
         array = np.asarray(end)

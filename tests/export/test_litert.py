@@ -1,4 +1,4 @@
-"""LiteRT files say what the Keras model says, in every shape of model, and bad ones are not written."""
+"""LiteRT files say what the Keras model says, whatever its shape, and bad ones are not written."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def test_a_file_of_another_model_is_refused(tmp_path):
 
 
 def test_random_operations_are_refused(tmp_path):
-    graphs, facts = _facts(_model("decoder_only"), tmp_path)
+    _, facts = _facts(_model("decoder_only"), tmp_path)
     function = tf.function(lambda x: x + tf.random.normal([1]))
     function = function.get_concrete_function(tf.TensorSpec([1]))
     data = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module()).convert()
