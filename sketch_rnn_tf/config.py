@@ -183,6 +183,29 @@ PRESETS = {
             learning_rate=1e-4, kl_weight=1.0, kl_weight_decay=0.99999, random_scale=0.1
         ),
     ),
+    # 568,827 parameters, a quarter of `magenta`.
+    "small": Preset(
+        "with encoder and latent vector, minutes on a laptop: to try things, or few drawings",
+        ModelConfig(z_size=64, encoder=EncoderConfig(units=128), decoder=DecoderConfig(units=256)),
+        TrainingConfig(
+            train_steps=5000,
+            learning_rate=3e-3,
+            learning_rate_schedule="cosine",
+            warmup_steps=100,
+            kl_weight_decay=0.999,
+        ),
+    ),
+    # 284,479 parameters: a byte each in int8.
+    "mobile": Preset(
+        "decoder alone for phones and microcontrollers: small in int8, drawn point by point",
+        ModelConfig(conditional=False, num_mixtures=10, decoder=DecoderConfig(units=256)),
+        TrainingConfig(
+            train_steps=10_000,
+            learning_rate=5e-3,
+            learning_rate_schedule="cosine",
+            warmup_steps=100,
+        ),
+    ),
     "quickstart": Preset(
         "decoder alone, minutes on a laptop: characters and other drawings of few points",
         ModelConfig(conditional=False, decoder=DecoderConfig(units=384, absolute_position=True)),

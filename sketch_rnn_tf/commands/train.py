@@ -27,7 +27,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
     text("data_dir", None, "folder made by sketch-rnn-prepare")
     text("run_dir", None, "run directory to make or to go on with")
-    text("preset", "magenta", "starting point: magenta, paper, quickstart")
+    text("preset", "magenta", "starting point: magenta, paper, small, mobile, quickstart")
     absl_flags.DEFINE_multi_string(
         "set", [], "key=value of a setting, such as decoder.units=256; repeated, or with commas",
         flag_values=flags,
