@@ -302,14 +302,14 @@ class Services(
 
 def rest_handler(model: Model, services: Services):
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             parts = self.path.strip("/").split("/")
             metadata = parts[-1] == "metadata"
             kind = get_model_metadata_pb2.GetModelMetadataRequest
             request = kind() if metadata else get_model_status_pb2.GetModelStatusRequest()
             self._answer(lambda: self._get(request, parts, metadata))
 
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             content = self.rfile.read(int(self.headers["Content-Length"]))
             self._answer(lambda: self._predict(content))
 
@@ -317,7 +317,9 @@ def rest_handler(model: Model, services: Services):
             _name(request.model_spec, parts)
             answer = services.call(model.metadata if metadata else model.status, request)
             if not metadata:
-                return json.loads(json_format.MessageToJson(answer, preserving_proto_field_name=True))
+                return json.loads(
+                    json_format.MessageToJson(answer, preserving_proto_field_name=True)
+                )
             described = get_model_metadata_pb2.SignatureDefMap()
             answer.metadata["signature_def"].Unpack(described)
             text = json_format.MessageToJson(described, preserving_proto_field_name=True)
