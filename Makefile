@@ -15,11 +15,12 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test lint clean
+.PHONY: help quickstart gallery test lint clean
 
 help:
 	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws"
 	@echo "                 (about 10 minutes on 2 cores; interrupted, it goes on where it was)"
+	@echo "make gallery     draws docs/pictures with the quickstart's model"
 	@echo "make test        installs what the tests need, checks style and runs all tests"
 	@echo "make lint        checks style only"
 	@echo "make clean       removes what make made: $(VENV), $(OUT) and caches"
@@ -77,6 +78,9 @@ $(OUT)/evaluation.json: $(OUT)/trained
 $(OUT)/kanji.png: $(OUT)/evaluation.json
 	$(BIN)/sketch-rnn-sample --model $(OUT)/run --num 25 --temperature 0.4 --seed 0 --overwrite \
 	  --output $(OUT)/kanji.svg --output $(OUT)/kanji.png
+
+gallery: $(OUT)/trained
+	$(BIN)/python examples/gallery.py --model $(OUT)/run --data_dir $(OUT)/data --output_dir docs/pictures
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
