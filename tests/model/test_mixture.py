@@ -1,6 +1,7 @@
 import hypothesis
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -127,6 +128,13 @@ def test_samples_are_differentiable_in_the_parameters():
     assert np.abs(d_fisher_z).min() > 0
 
 
+def test_standard_normals_are_transformed_as_by_tfps_triangular_normal():
+    loc, log_scale, fisher_z, white = _numbers()
+    found = mixture.BivariateNormal(loc, log_scale, fisher_z).transform(white)
+    expected = _triangular(loc, log_scale, fisher_z).bijector.forward(white)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
 def test_batch_and_event_shapes_follow_the_parameters_by_broadcasting():
     ours = mixture.BivariateNormal(tf.zeros([3, 1, 2]), tf.zeros([2]), tf.zeros([5]))
     assert ours.batch_shape == ours.batch_shape_tensor().numpy().tolist() == [3, 5]
@@ -235,6 +243,29 @@ def test_samples_of_the_mixture_have_its_mean_and_covariance():
     np.testing.assert_allclose(distribution.covariance(), covariance, rtol=1e-4)
 
 
+def test_the_mixture_integrates_to_one():
+    parameters = mixture.split_parameters(tf.constant(_raw(()) * np.float32(0.5)))
+    axis = np.linspace(-12, 12, 481, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis), -1)
+    density = tf.exp(mixture.offset_distribution(parameters).log_prob(grid)).numpy()
+    total = scipy.integrate.simpson(scipy.integrate.simpson(density, x=axis), x=axis)
+    assert total == pytest.approx(1, abs=1e-3)
+
+
+def test_sigma_and_rho_far_from_moderate_still_give_the_exact_density():
+    random = np.random.default_rng(1)
+    raw = _raw(())
+    raw[3 + 3 * M : 3 + 5 * M] = random.uniform(-12, 5, 2 * M)  # Google's models go down to -12
+    raw[3 + 5 * M :] = random.uniform(-4, 4, M)
+    _, logits, loc, log_scale, fisher_z = mixture.split_parameters(tf.constant(raw))
+    points = (loc + 0.7 * tf.exp(log_scale)).numpy()  # one near each component
+    found = mixture.offset_distribution(mixture.split_parameters(raw)).log_prob(points)
+    logits, *wide = (tf.cast(a, tf.float64) for a in (logits, loc, log_scale, fisher_z))
+    exact = tfd.MixtureSameFamily(tfd.Categorical(logits=logits), _triangular(*wide))
+    expected = [exact.log_prob(point) for point in points.astype(np.float64)]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
 def test_the_pen_distribution_is_the_softmax_of_its_logits():
     parameters = mixture.split_parameters(tf.constant(_raw()))
     logits = np.asarray(parameters.pen_logits, np.float64)
@@ -247,7 +278,7 @@ def test_the_pen_distribution_is_the_softmax_of_its_logits():
 
 SIZE = 3 + 6 * 2  # of a mixture of two
 _EXTREMES = [
-    *(0.0, -0.0, 1.0, -1.0, 7.99, -8.0, 8.01, 10.0, -10.0, 11.0, -11.0, 16.7, 30.0, -30.0),
+    *(0.0, -0.0, 1.0, -1.0, 7.99, -8.0, 8.01, 19.9, -19.9, 20.1, -20.1, 16.7, 30.0, -30.0),
     *(88.7, -88.7, 89.0, -103.9, 1e3, 1e4, -1e4, 1e9, -1e9, 1.8e19, -1.9e19, 1e30, -1e30),
     *(FLOAT_MAX, -FLOAT_MAX, 1.2e-38, 1e-45, -1e-45),
 ]
