@@ -26,6 +26,7 @@ TASKS = ("generate", "reconstruct", "complete", "interpolate", "analogy", "explo
 _NEEDS_INPUT = ("reconstruct", "complete", "interpolate", "explore")
 _DEFAULT_NUM = {"generate": 16, "complete": 3}
 STDOUT = "-"
+_SCHEMES = ("grpc://", "grpcs://", "http://", "https://")
 
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
@@ -134,8 +135,10 @@ def _check(flags: absl_flags.FlagValues) -> None:
 
     if bool(flags.model) == bool(flags.server):
         raise cli.UsageError("one of --model and --server is required")
-    if flags.server and not flags.server.startswith(("grpc://", "http://", "https://")):
+    if flags.server and not flags.server.startswith(_SCHEMES):
         raise cli.UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
+    if flags.server and flags.temperature_mode:
+        raise cli.UsageError("--temperature_mode is the model's own on a server")
     needed = ["input"] if flags.task in _NEEDS_INPUT else []
     cli.require(flags, *(["from", "minus", "plus"] if flags.task == "analogy" else needed))
     cli.require(flags, "output")
