@@ -167,9 +167,11 @@ class RecurrentCell(keras.layers.Layer):
 
     def _product(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """Returns a @ b in float32; [T, B, n] is multiplied as [T B, n]."""
+        dtype = tf.as_dtype(self.compute_dtype)
+        if a.shape.rank == 2:
+            return recurrence.product(a, b, dtype)
         shape = tf.shape(a)
-        flat = tf.reshape(a, [-1, a.shape[-1]])
-        result = recurrence.product(flat, b, tf.as_dtype(self.compute_dtype))
+        result = recurrence.product(tf.reshape(a, [-1, a.shape[-1]]), b, dtype)
         return tf.reshape(result, tf.concat([shape[:-1], [b.shape[-1]]], 0))
 
     def _project(self, inputs, context, kernel, bias=None) -> tf.Tensor:
