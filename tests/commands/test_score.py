@@ -1,0 +1,83 @@
+import json
+
+import numpy as np
+import pytest
+
+from sketch_rnn_tf import evaluation, runs
+from sketch_rnn_tf.commands import inputs, score
+
+
+def _json(capsys, *arguments):
+    assert score.run([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["sketches"]
+
+
+def test_json_holds_the_scores_in_input_order(tiny_run, drawings, capsys):
+    path = tiny_run()
+    found = _json(capsys, "--model", path, "--input", drawings)
+    run = runs.open_run(path)
+    rows = [drawing.strokes for drawing in inputs.load(drawings, run.config)]
+    expected = evaluation.score(run.load_model(), run.config, rows)
+    assert [s["index"] for s in found] == [0, 1, 2]
+    assert [s["label"] for s in found] == ["cat"] * 3
+    for ours, theirs in zip(found, expected, strict=True):
+        assert set(ours) == set(theirs)
+        for name in ("points", "offset_nats", "pen_nats", "end_nats", "nats", "kl_nats"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-6)
+
+
+def test_sorted_the_worst_come_first(tiny_run, drawings, capsys):
+    found = _json(capsys, "--model", tiny_run(), "--input", drawings, "--sort", "nats")
+    nats = [s["nats"] for s in found]
+    assert nats == sorted(nats, reverse=True)
+    assert sorted(s["index"] for s in found) == [0, 1, 2]
+
+
+def test_the_worst_are_drawn(tiny_run, drawings, capsys, tmp_path):
+    arguments = ["--model", tiny_run(), "--input", drawings, "--worst", "2", "--sort", "nats"]
+    picture = tmp_path / "worst.svg"
+    found = _json(capsys, *arguments, "--output", picture)
+    everything = _json(capsys, "--model", tiny_run(), "--input", drawings, "--sort", "nats")
+    assert [s["index"] for s in found] == [s["index"] for s in everything[:2]]
+    from sketch_rnn_tf import drawing
+
+    drawn = drawing.read_svg(picture)
+    run = runs.open_run(tiny_run())
+    rows = [d.strokes for d in inputs.load(drawings, run.config)]
+    for sketch, one in zip(drawn, found, strict=True):
+        np.testing.assert_array_equal(sketch.strokes, rows[one["index"]])
+
+
+def test_an_existing_picture_is_not_overwritten(tiny_run, drawings, capsys, tmp_path):
+    picture = tmp_path / "worst.svg"
+    picture.write_text("mine")
+    arguments = ["--model", tiny_run(), "--input", drawings, "--output", picture]
+    assert score.run(list(map(str, arguments))) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert picture.read_text() == "mine"
+
+
+def test_a_class_that_the_model_has_not_is_named(tiny_run, drawings, capsys):
+    path = tiny_run(classes=("dog", "fish"), class_conditioned=True)
+    assert score.run(["--model", str(path), "--input", str(drawings)]) == 1
+    error = capsys.readouterr().err
+    assert "no class 'cat'" in error
+    assert "dog, fish" in error
+
+
+def test_a_class_conditioned_model_scores_each_drawing_as_its_class(tiny_run, drawings, capsys):
+    path = tiny_run(classes=("dog", "cat"), class_conditioned=True)
+    found = _json(capsys, "--model", path, "--input", drawings)
+    run = runs.open_run(path)
+    rows = [d.strokes for d in inputs.load(drawings, run.config)]
+    expected = evaluation.score(run.load_model(), run.config, rows, [1, 1, 1])
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours["nats"] == pytest.approx(theirs["nats"], rel=1e-6)
+
+
+@pytest.mark.parametrize("missing", ["--model", "--input"])
+def test_a_missing_flag_is_a_usage_error(missing, capsys):
+    given = {"--model": "a", "--input": "b"}
+    given.pop(missing)
+    assert score.run([word for pair in given.items() for word in pair]) == 2
+    assert f"{missing} is required" in capsys.readouterr().err
