@@ -331,7 +331,8 @@ class Sketcher:
         from sketch_rnn_tf import evaluation
 
         labels = self._labels(label, len(sketches))
-        return evaluation.score(self.model, self.config, sketches, labels)
+        rows = [self._without_start(sketch) for sketch in sketches]
+        return evaluation.score(self.model, self.config, rows, labels)
 
     def with_settings(self, **changes: Any) -> Sketcher:
         """Returns a Sketcher of the same model with other configuration fields."""
@@ -370,15 +371,19 @@ class Sketcher:
         """Returns stroke-3 rows in normalised units, as the model was trained on them."""
         found = []
         for i, sketch in enumerate(sketches):
-            rows = strokes.check_stroke3(np.asarray(sketch), f"sketch {i}")
-            if self.config.drop_first_point and len(rows) and not rows[0, :2].any():
-                rows = rows[1:]
+            rows = self._without_start(strokes.check_stroke3(np.asarray(sketch), f"sketch {i}"))
             if not len(rows):
                 raise ValueError(f"sketch {i} has no points")
             found.append(batches.normalised(rows, self.config.scale_factor))
         if not found:
             raise ValueError("there are no sketches")
         return found
+
+    def _without_start(self, sketch: np.ndarray) -> np.ndarray:
+        """Returns rows without the row 0 that `drop_first_point` models have not seen."""
+        rows = np.asarray(sketch)
+        seen = not self.config.drop_first_point or rows.ndim != 2 or not len(rows)
+        return rows if seen or rows[0, :2].any() else rows[1:]
 
     def _encode(self, rows, label, seeds) -> np.ndarray:
         self._require_encoder()

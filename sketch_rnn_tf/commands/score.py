@@ -59,7 +59,7 @@ def main(flags: absl_flags.FlagValues) -> None:
     for score, drawing in zip(scores, drawings, strict=True):
         score["label"] = drawing.label
     scores = chosen(scores, flags.sort, flags.worst)
-    _draw(flags, scores, drawings)
+    _draw(flags, scores, drawings, run.config.drop_first_point)
     _report(flags, scores)
 
 
@@ -99,18 +99,17 @@ def chosen(scores: list[dict], sort: str, worst: int | None) -> list[dict]:
     return kept if sort != "input" else sorted(kept, key=lambda score: score["index"])
 
 
-def _draw(flags, scores, drawings) -> None:
+def _draw(flags, scores, drawings, first_point_dropped: bool) -> None:
+    """Draws the listed drawings; where row 0 was dropped the first line starts at the origin."""
+    import numpy as np
+
     from sketch_rnn_tf import drawing
 
-    pictures = [
-        drawing.Sketch(
-            drawings[score["index"]].strokes,
-            f"{score['index']}: {value(score, 'nats_per_point'):.2f}",
-        )
-        for score in scores
-    ]
+    start = np.zeros((int(first_point_dropped), 3), np.float32)
+    pictures = [np.concatenate([start, drawings[score["index"]].strokes]) for score in scores]
+    captions = [f"{score['index']}: {value(score, 'nats_per_point'):.2f}" for score in scores]
     for path in flags.output:
-        drawing.save(path, pictures)
+        drawing.save(path, pictures, captions=captions)
         cli.say(f"{path}: {len(pictures)} drawings, titled with index and nats a point")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_prep import simplify
-from sketch_rnn_tf import config, evaluation, runs
+from sketch_rnn_tf import api, config, evaluation, runs
 from sketch_rnn_tf.commands import inputs
 from sketch_rnn_tf.interop import imported, magenta_js
 from sketch_rnn_tf.model import build
@@ -352,3 +352,13 @@ def test_magenta_sketch_computes_the_same_mixture_from_an_export(tmp_path, magen
     pen = np.exp(pen) / np.exp(pen).sum(1, keepdims=True)
     expected = np.concatenate([pi, mean, np.exp(scale), np.tanh(corr), pen], axis=1)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_an_imported_model_draws_is_scored_as_the_rows_that_it_drew(tmp_path):
+    """Its drawings start with a row (0, 0, 0) that says where the first line begins."""
+    configuration, model = magenta_js.read_model(_write(tmp_path / "a.gen.json", _content()))
+    sketcher = api.Sketcher(model, configuration)
+    drawn = np.asarray(sketcher.generate(1, temperature=1.0, seed=2)[0])
+    assert drawn[0].tolist() == [0, 0, 0]
+    rows = evaluation.score(model, configuration, [drawn[1:]])
+    assert sketcher.score([drawn]) == rows
