@@ -160,7 +160,8 @@ def draw(decoding: Decoding, first, noise, chooser: PointChooser, limits, prefix
 
     drawn = tf.TensorArray(tf.float32, length, element_shape=[None, 5])
     count, _, _, _, drawn = tf.while_loop(
-        lambda t, stroke, states, ended, drawn: (t < length) & ~tf.reduce_all(ended),
+        # One turn even where every row is bad: an empty array would not know its batch.
+        lambda t, stroke, states, ended, drawn: (t < 1) | (t < length) & ~tf.reduce_all(ended),
         body,
         (0, first, list(decoding.initial_states), limits <= 0, drawn),
         maximum_iterations=length,

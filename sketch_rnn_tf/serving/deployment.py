@@ -62,8 +62,8 @@ COMPOSE = f"""services:
     restart: unless-stopped
 """
 
-KUBERNETES = f"""# Expects the export (the folder that holds saved_model/ and serving/) in the volume claim
-# sketch-rnn-export.
+KUBERNETES = f"""# Expects the export (the folder that holds saved_model/ and serving/) in the
+# volume claim sketch-rnn-export.
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -179,8 +179,8 @@ in any batch and in any place.
 {chr(10).join(_row(name, signature) for name, signature in signatures.items())}
 
 Drawings come back as `strokes` float32 [B, {_rows(configuration)}, 3] and `lengths` int32 [B]; a
-length below {_rows(configuration)} means that the drawing ended by itself. `step` reads one point: a
-`state` of zeros begins a sketch and does not look at `stroke`; send the state that came back with
+length below {_rows(configuration)} means that the drawing ended by itself. `step` reads one point;
+a `state` of zeros begins a sketch and does not look at `stroke`; send the state that came back with
 the next point.
 
 ## Errors

@@ -200,6 +200,13 @@ def test_a_bad_row_gets_its_code_and_its_neighbours_do_not_notice(conditional):
     np.testing.assert_allclose(drawn["strokes"][0], alone["strokes"][0], atol=7e-3)
 
 
+def test_a_batch_of_bad_rows_only_is_answered(conditional):
+    _, call = conditional
+    drawn = call("generate", temperature=[0.0], seed=SEEDS[:1], label=[0])
+    assert drawn["error"].tolist() == [RowError.TEMPERATURE]
+    assert drawn["lengths"].tolist() == [0]
+
+
 def test_bad_drawings_have_nan_results_and_a_code(conditional):
     _, call = conditional
     strokes = np.zeros([6, 4, 3], np.float32)

@@ -59,6 +59,7 @@ def test_a_server_encodes_and_scores_as_is_done_at_home(client, exported):
     np.testing.assert_allclose(z, expected, atol=1e-5)
     found = client.score(_drawings(), label="dog")
     for ours, theirs in zip(found, exported.sketcher.score(_drawings(), label="dog"), strict=True):
+        assert ours.pop("label") == theirs.pop("label") == "dog"
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
