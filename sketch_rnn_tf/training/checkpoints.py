@@ -107,11 +107,18 @@ def restore(
             continue
         for newer in (other for other in there if other > step):
             shutil.rmtree(there[newer], ignore_errors=True)
-        copy_weights(folder / MODEL, run.path / runs.LAST)
+        _renew_last(run, folder)
         return state
     if there:
         raise ValueError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
     return State()
+
+
+def _renew_last(run: runs.Run, folder) -> None:
+    """Makes `last.keras` the weights of a checkpoint, should a crash have come between the two."""
+    last = run.path / runs.LAST
+    if not last.exists() or files.sha256_of_file(last) != files.sha256_of_file(folder / MODEL):
+        copy_weights(folder / MODEL, last)
 
 
 def _restore_from(folder, model, optimizer) -> State:

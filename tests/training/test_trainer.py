@@ -1,0 +1,260 @@
+import json
+import re
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sketch_rnn_tf import files, runs
+from sketch_rnn_tf.data import records
+from sketch_rnn_tf.training import callbacks, checkpoints, loop, trainer
+
+
+def _metrics(run):
+    lines = callbacks.read_metrics(run.path / runs.METRICS)
+    return [{k: v for k, v in line.items() if k != "sketches_per_second"} for line in lines]
+
+
+def _optimizer(run, step):
+    with np.load(run.checkpoints()[step] / checkpoints.OPTIMIZER) as values:
+        return dict(values)
+
+
+def _assert_same(run, other, step):
+    """Weights, best weights, optimiser and metrics are bit-identical."""
+    for name in ("best", "last"):
+        pair = [one.load_model(name).get_weights() for one in (run, other)]
+        for a, b in zip(*pair, strict=True):
+            np.testing.assert_array_equal(a, b)
+    first, second = _optimizer(run, step), _optimizer(other, step)
+    assert set(first) == set(second)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+    lines = [line for line in _metrics(other) if line in _metrics(run)]
+    assert lines == _metrics(run)
+
+
+class _SignalAt(callbacks.Callback):
+    """Sends a signal when a step is logged or evaluated."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_log(self, step, values):
+        if step == self.step:
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, data_dir, tiny):
+    """A run of six steps, trained in one go with all watchers."""
+    model, training = tiny()
+    watchers = trainer.default_callbacks(training)
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    return trainer.train(data_dir, folder, model, training, callbacks=watchers)
+
+
+def test_a_run_directory_has_all_its_parts(whole):
+    for name in ("config.json", "best.keras", "last.keras", "metrics.jsonl", "report.html"):
+        assert (whole.path / name).is_file(), name
+    assert list(whole.checkpoints()) == [4, 6]  # the last two
+    pictures = {path.name for path in (whole.path / "pictures").iterdir()}
+    assert pictures == {
+        f"step-0000000{step}-{name}.svg"
+        for step in (4, 6)
+        for name in ("samples", "reconstructions", "interpolation")
+    }
+
+
+def test_every_value_is_in_the_metrics(whole):
+    by_split = {line["split"]: line for line in _metrics(whole)}
+    assert set(by_split) == {"train", "valid", "test"}
+    assert {
+        *("step", "loss", "reconstruction_loss", "offset_loss", "pen_loss", "kl_loss", "kl_raw"),
+        *("gradient_norm", "clip_fraction", "active_latents", "learning_rate", "kl_weight"),
+        "skipped_steps",
+    } <= set(by_split["train"])
+    assert {"cost", "nats_per_point", "reconstruction_loss_unmasked"} <= set(by_split["valid"])
+    speeds = [
+        line["sketches_per_second"]
+        for line in callbacks.read_metrics(whole.path / runs.METRICS)
+        if line["split"] == "train"
+    ]
+    assert min(speeds) > 0
+
+
+def test_tensorboard_has_scalars_and_pictures(whole):
+    tags = set()
+    for path in (whole.path / "tensorboard").rglob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            tags |= {value.tag for value in event.summary.value}
+    assert {"loss", "gradient_norm", "kl_raw", "cost", "samples", "reconstructions"} <= tags
+    assert "interpolation" in tags
+
+
+def test_the_report_needs_no_other_file(whole):
+    text = (whole.path / runs.REPORT).read_text()
+    assert not re.search(r"<(script|link|img|iframe)|url\(|@import", text)
+    assert set(re.findall(r'(?:src|href)="([^"#])', text)) == set()
+    test = next(line for line in _metrics(whole) if line["split"] == "test")
+    assert str(round(test["cost"], 5)) in text
+    for part in ("6 of 6", "model.decoder.units", "Sketches a second", "drawn again", "polyline"):
+        assert part in text
+
+
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, train, whole):
+    run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile(), _SignalAt(4)])
+    assert list(run.checkpoints())[-1] == 4
+    assert "stopped at step 4 and saved" in said[-1]
+    assert not (run.path / runs.BEST).exists()  # the signal came before the evaluation
+    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+    _assert_same(run, whole, 6)
+
+
+def test_more_steps_go_on_and_the_same_steps_do_nothing(tmp_path, train, whole):
+    train(tmp_path / "run", train_steps=4, callbacks=[callbacks.MetricsFile()])
+    run, said = train(tmp_path / "run", train_steps=6, callbacks=[callbacks.MetricsFile()])
+    assert said == []
+    _assert_same(run, whole, 6)
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.keras")}
+    _, said = train(tmp_path / "run", train_steps=6)
+    assert "has its 6 steps already" in said[0]
+    assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.keras")}
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, train, whole):
+    run, _ = train(tmp_path / "run", train_steps=4, callbacks=[callbacks.MetricsFile()])
+    damaged = run.checkpoints()[4] / checkpoints.MODEL
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+    assert "checkpoint of step 4 is damaged" in said[0]
+    assert "checksum" in said[0]
+    _assert_same(run, whole, 6)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(tmp_path, train, monkeypatch):
+    savez, count = np.savez, []
+
+    def full(*arguments, **values):
+        count.append(0)
+        if len(count) == 2:
+            raise OSError(28, "No space left on device")
+        savez(*arguments, **values)
+
+    monkeypatch.setattr(checkpoints.np, "savez", full)
+    run, said = train(tmp_path / "run", conditional=False)
+    assert list(run.checkpoints()) == [2, 6]
+    assert len(said) == 1
+    assert "checkpoint of step 4 could not be written" in said[0]
+    assert "No space left on device" in said[0]
+    assert "step 2" in said[0]
+    assert not list((run.path / "checkpoints").glob(".*"))
+
+
+def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path, train, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(tmp_path / "run", train_steps=2, conditional=False)
+
+
+def test_training_that_diverges_stops_with_the_batch_and_the_last_good_checkpoint(tmp_path, train):
+    settings = {"learning_rate": 1e38, "min_learning_rate": 1e38, "gradient_clip": 0}
+    settings |= {"max_bad_steps": 3, "train_steps": 50, "checkpoint_every": 1}
+    settings["conditional"] = False
+    with pytest.raises(loop.DivergedError, match=r"3 steps in a row.*bad_batch\.npz") as error:
+        train(tmp_path / "run", callbacks=[callbacks.MetricsFile()], **settings)
+    run = runs.open_run(tmp_path / "run")
+    last = list(run.checkpoints())[-1]
+    assert f"step {last}" in str(error.value)
+    assert all(np.isfinite(w).all() for w in run.load_model("last").get_weights())
+    with np.load(run.path / runs.BAD_BATCH) as batch:
+        assert batch["strokes"].shape == (8, 12, 5)
+        assert batch["position"] == last + 2
+    assert sum(line.get("skipped_steps", 0) for line in _metrics(run)) == 3
+
+
+def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, train):
+    settings = {"learning_rate": 1e-30, "min_learning_rate": 1e-30, "evaluate_every": 2}
+    settings |= {"early_stopping_patience": 2, "train_steps": 50, "conditional": False}
+    run, _ = train(tmp_path / "run", **settings)
+    assert list(run.checkpoints())[-1] == 6  # best at 2, then twice no better
+    assert "6 of 50 (stopped early)" in (run.path / runs.REPORT).read_text()
+    _, said = train(tmp_path / "run", **settings)
+    assert "already" in said[0]
+
+
+def test_without_valid_and_test_split_there_is_no_best_and_a_report(tmp_path, train, make_dataset):
+    make_dataset(tmp_path / "data", {"train": 16, "valid": 0, "test": 0})
+    run, _ = train(tmp_path / "run", data=tmp_path / "data", train_steps=2, conditional=False)
+    assert not (run.path / runs.BEST).exists()
+    assert run.weights("best") == run.path / runs.LAST
+    assert (run.path / runs.REPORT).exists()
+
+
+def test_fewer_sketches_than_a_batch_are_an_error(tmp_path, train, make_dataset):
+    make_dataset(tmp_path / "data", {"train": 5, "valid": 0, "test": 0})
+    with pytest.raises(ValueError, match="5 sketches, fewer than a batch of 8"):
+        train(tmp_path / "run", data=tmp_path / "data")
+
+
+def _shard(folder, split):
+    return folder / records.shard_name(split, 0, 1)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_damaged_shard_is_named_with_its_record(tmp_path, train, make_dataset, split):
+    make_dataset(tmp_path / "data", {"train": 16, "valid": 2, "test": 3})
+    path = _shard(tmp_path / "data", split)
+    content = bytearray(path.read_bytes())
+    content[-10] ^= 1  # in the last record
+    path.write_bytes(content)
+    last = {"train": 15, "test": 2}[split]
+    with pytest.raises(ValueError, match=rf"{path.name}: record {last} is damaged"):
+        train(tmp_path / "run", data=tmp_path / "data")
+
+
+def test_a_shard_that_lacks_a_record_is_an_error(tmp_path, train, make_dataset):
+    make_dataset(tmp_path / "data", {"train": 16, "valid": 0, "test": 0})
+    path = _shard(tmp_path / "data", "train")
+    frames = list(records.read_frames(path))
+    path.write_bytes(b"".join(records.frame(frame) for frame in frames[:-1]))
+    with pytest.raises(ValueError, match="holds 15 records"):
+        train(tmp_path / "run", data=tmp_path / "data")
+
+
+def test_a_new_run_starts_from_the_weights_and_units_of_another(tmp_path, train, whole, tiny):
+    content = files.read_json(whole.path / runs.CONFIG)
+    (tmp_path / "old").mkdir()
+    files.write_json(tmp_path / "old" / runs.CONFIG, {**content, "scale_factor": 77.0})
+    checkpoints.copy_weights(whole.weights("best"), tmp_path / "old" / runs.BEST)
+    still = {"learning_rate": 1e-30, "min_learning_rate": 1e-30, "train_steps": 1}
+    run, _ = train(tmp_path / "new", init_from=tmp_path / "old", **still)
+    assert run.config.scale_factor == 77.0
+    assert run.config.initial_weights == files.sha256_of_file(whole.path / runs.BEST)
+    pair = [one.load_model("best").get_weights() for one in (run, whole)]
+    for a, b in zip(*pair, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=r"another scale_factor \(77\.0"):
+        train(tmp_path / "new", **still)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path, train, whole):
+    with pytest.raises(ValueError, match="do not fit"):
+        train(tmp_path / "new", init_from=whole.path, decoder__units=7)
+
+
+def test_the_state_of_an_older_version_opens(tmp_path, train):
+    run, _ = train(tmp_path / "run", train_steps=2, conditional=False)
+    path = run.checkpoints()[2] / checkpoints.STATE
+    state = json.loads(path.read_text())
+    for name in ("skipped_steps", "evaluated_step", "evaluations_since_best"):
+        del state[name]
+    path.write_text(json.dumps(state))
+    _, said = train(tmp_path / "run", train_steps=3, conditional=False)
+    assert said == []

@@ -1,0 +1,45 @@
+"""Trains in a process of its own, for tests that kill it or need several: see `main`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import tensorflow as tf
+
+from sketch_rnn_tf import config
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+from sketch_rnn_tf.training import callbacks, trainer
+
+
+def main() -> None:
+    """Reads {"data_dir", "run_dir", "settings", "strategy", "cpus", "mean_z"} from argv.
+
+    `cpus` splits the processor into so many logical devices; `mean_z` takes z at its mean, whose
+    noise is another one on every replica.
+    """
+    given = json.loads(sys.argv[1])
+    if given.get("cpus"):
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * given["cpus"],
+        )
+    tf.config.threading.set_inter_op_parallelism_threads(2)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    if given.get("mean_z"):
+        SketchRNN._sample_z = lambda self, z_mean, z_log_var, seed: z_mean
+    start = config.preset("magenta")
+    model, training = config.override(start.model, start.training, given["settings"])
+    trainer.train(
+        given["data_dir"],
+        given["run_dir"],
+        model,
+        training,
+        strategy=given.get("strategy", "default"),
+        callbacks=[callbacks.MetricsFile()],
+        say=print,
+    )
+
+
+if __name__ == "__main__":
+    main()
