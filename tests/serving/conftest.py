@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
+import socket
 import subprocess
 import sys
 import types
@@ -12,7 +14,7 @@ import types
 import keras
 import pytest
 
-from sketch_rnn_tf import api, config, runs
+from sketch_rnn_tf import api, config, runs, serving
 from sketch_rnn_tf.export import saved_model
 from sketch_rnn_tf.model import build
 
@@ -44,6 +46,41 @@ class Server:
     def stop(self) -> None:
         self._process.stdin.close()
         self._process.wait(20)
+
+
+class RealServer:
+    """`tensorflow_model_server`, where it is on PATH."""
+
+    def __init__(self, binary: str, base: pathlib.Path):
+        grpc_port, rest_port = _free_ports(2)
+        beside = base.parent / "serving"
+        self._process = subprocess.Popen(
+            [binary, f"--port={grpc_port}", f"--rest_api_port={rest_port}",
+             "--model_name=sketch_rnn", f"--model_base_path={base}", "--enable_batching=true",
+             f"--batching_parameters_file={beside / 'batching_parameters.txt'}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.addresses = {
+            "grpc": f"grpc://127.0.0.1:{grpc_port}",
+            "rest": f"http://127.0.0.1:{rest_port}",
+        }
+        for address in self.addresses.values():
+            serving.Client(address, timeout=60, retries=60).status()
+
+    def poll(self) -> dict:
+        return {"largest": None}  # it does not say
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [made.getsockname()[1] for made in sockets]
+    for made in sockets:
+        made.close()
+    return ports
 
 
 @pytest.fixture(scope="session")
@@ -84,8 +121,13 @@ def start():
 
 
 @pytest.fixture(scope="session")
-def server(exported, start):
-    """Returns a server with batching, or the real one where TF_SERVING_ADDRESS names it."""
+def server(exported, start, request):
+    """Returns a server with batching: the real one where `tensorflow_model_server` is on PATH."""
+    binary = shutil.which("tensorflow_model_server")
+    if binary:
+        real = RealServer(binary, exported.base)
+        request.addfinalizer(real.stop)
+        return real
     return start(
         exported.base, "--max_batch_size", "16", "--batch_timeout", "0.02",
         "--allowed_batch_sizes", "1", "4", "16",
