@@ -18,7 +18,7 @@ endif
 .PHONY: help quickstart gallery test lint clean
 
 help:
-	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws"
+	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws, exports"
 	@echo "                 (about 10 minutes on 2 cores; interrupted, it goes on where it was)"
 	@echo "make gallery     draws docs/pictures with the quickstart's model"
 	@echo "make test        installs what the tests need, checks style and runs all tests"
@@ -57,18 +57,19 @@ lint: $(VENV)/installed-test
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# --- quickstart: four commands, each skipped when its result is there ------------------------
+# --- quickstart: six commands, each skipped when its result is there --------------------------
 
-quickstart: $(OUT)/kanji.png
-	@echo "The losses of the test split are in $(OUT)/evaluation.json, the drawings in"
+quickstart: $(OUT)/litert.png
+	@echo "The losses of the test split are in $(OUT)/evaluation.json, the exported model in"
+	@echo "$(OUT)/export, what its .tflite draws without TensorFlow in $(OUT)/litert.png, and the drawings in"
 	@echo "$(OUT)/kanji.png"
 
 # The environment stands after a bar: installing again is no reason to train again.
-$(OUT)/data/dataset.json: | $(VENV)/installed-kanjivg
+$(OUT)/data/dataset.json: | $(VENV)/installed-quickstart
 	$(BIN)/sketch-rnn-prepare --input package:kanjivg --simplify_epsilon 1.5 --output_dir $(OUT)/data --overwrite
 
 # Training goes on by itself from the last checkpoint.
-$(OUT)/trained: $(OUT)/data/dataset.json | $(VENV)/installed-kanjivg
+$(OUT)/trained: $(OUT)/data/dataset.json | $(VENV)/installed-quickstart
 	$(BIN)/sketch-rnn-train --data_dir $(OUT)/data --run_dir $(OUT)/run --preset quickstart
 	@touch $@
 
@@ -78,6 +79,14 @@ $(OUT)/evaluation.json: $(OUT)/trained
 $(OUT)/kanji.png: $(OUT)/evaluation.json
 	$(BIN)/sketch-rnn-sample --model $(OUT)/run --num 25 --temperature 0.4 --seed 0 --overwrite \
 	  --output $(OUT)/kanji.svg --output $(OUT)/kanji.png
+
+$(OUT)/exported: $(OUT)/kanji.png
+	$(BIN)/sketch-rnn-export --model $(OUT)/run --output_dir $(OUT)/export --format saved_model,litert --overwrite
+	@touch $@
+
+$(OUT)/litert.png: $(OUT)/exported
+	$(BIN)/sketch-rnn-sample --model $(OUT)/export/litert/model.tflite --num 25 --temperature 0.4 --seed 0 \
+	  --overwrite --output $@
 
 gallery: $(OUT)/trained
 	$(BIN)/python examples/gallery.py --model $(OUT)/run --data_dir $(OUT)/data --output_dir docs/pictures
