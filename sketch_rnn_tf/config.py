@@ -210,7 +210,7 @@ PRESETS = {
         "decoder alone, minutes on a laptop: characters and other drawings of few points",
         ModelConfig(conditional=False, decoder=DecoderConfig(units=384, absolute_position=True)),
         TrainingConfig(
-            train_steps=4000,
+            train_steps=3000,
             learning_rate=5e-3,
             learning_rate_schedule="cosine",
             warmup_steps=100,
