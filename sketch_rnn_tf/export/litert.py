@@ -130,13 +130,14 @@ def _convert(
 ) -> bytes:
     # Without signature_keys the first signature is written twice.
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
-    if variant != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     specs = {name: _specs(function) for name, function in signatures.items()}
     return litert_files.finish(
-        converter.convert(), {**facts, "variant": variant, "signatures": specs}
+        converter.convert(),
+        {**facts, "variant": variant, "signatures": specs},
+        int8=variant == "int8",
     )
 
 

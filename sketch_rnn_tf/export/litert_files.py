@@ -9,20 +9,22 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from sketch_rnn_tf.export import litert_int8
 from sketch_rnn_tf.ondevice import metadata
 
 IDENTIFIER = b"TFL3"
 
 
-def finish(data: bytes, facts: Mapping[str, Any]) -> bytes:
-    """Returns a converter's file with our metadata, sealed.
+def finish(data: bytes, facts: Mapping[str, Any], int8: bool = False) -> bytes:
+    """Returns a converter's float file with our metadata, sealed, and quantised if asked.
 
-    Quantised weights share their bytes among the signatures, but the converter repeats their
-    scales in every loop that uses them, 12 bytes a row, a quarter of a small file: here equal
-    scales become one table.
+    Weights share their bytes among the signatures, but every loop that uses quantised ones would
+    repeat their scales, 12 bytes a row, a quarter of a small file: equal scales become one table.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
-    _share_quantisation(model)
+    if int8:
+        litert_int8.quantise(model, keep_outputs=[3 + 6 * facts["num_mixtures"]])
+        _share_quantisation(model)
     _add_metadata(model, metadata.text(dict(facts)).encode())
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
