@@ -121,14 +121,15 @@ def start():
 
 
 @pytest.fixture(scope="session")
-def server(exported, start, request):
+def server(exported, start):
     """Returns a server with batching: the real one where `tensorflow_model_server` is on PATH."""
     binary = shutil.which("tensorflow_model_server")
     if binary:
         real = RealServer(binary, exported.base)
-        request.addfinalizer(real.stop)
-        return real
-    return start(
+        yield real
+        real.stop()
+        return
+    yield start(
         exported.base, "--max_batch_size", "16", "--batch_timeout", "0.02",
         "--allowed_batch_sizes", "1", "4", "16",
     )  # fmt: skip
