@@ -220,46 +220,6 @@ PRESETS = {
     ),
 }
 
-# Magenta's hparams: the names here that mean the same thing.
-_MAGENTA_NAMES = {
-    "num_steps": "training.train_steps",
-    "save_every": ("training.evaluate_every", "training.checkpoint_every"),
-    "dec_rnn_size": "model.decoder.units",
-    "dec_model": "model.decoder.cell",
-    "enc_rnn_size": "model.encoder.units",
-    "enc_model": "model.encoder.cell",
-    "z_size": "model.z_size",
-    "num_mixture": "model.num_mixtures",
-    "conditional": "model.conditional",
-    "kl_weight": "training.kl_weight",
-    "kl_weight_start": "training.kl_weight_start",
-    "kl_decay_rate": "training.kl_weight_decay",
-    "kl_tolerance": "training.kl_tolerance",
-    "batch_size": "training.batch_size",
-    "grad_clip": "training.gradient_clip",
-    "learning_rate": "training.learning_rate",
-    "decay_rate": "training.learning_rate_decay",
-    "min_learning_rate": "training.min_learning_rate",
-    "random_scale_factor": "training.random_scale",
-    "augment_stroke_prob": "training.point_dropout",
-}
-# {switch: (keep probability, what it sets)}: Magenta's are keep probabilities, ours drop rates.
-_MAGENTA_DROPOUT = {
-    "use_recurrent_dropout": (
-        "recurrent_dropout_prob",
-        ("model.encoder.recurrent_dropout", "model.decoder.recurrent_dropout"),
-    ),
-    "use_input_dropout": ("input_dropout_prob", ("model.decoder.input_dropout",)),
-    "use_output_dropout": ("output_dropout_prob", ("model.decoder.output_dropout",)),
-}
-_MAGENTA_IGNORED = ("data_set", "max_seq_len", "is_training")  # said by --data_dir and the data
-_MAGENTA_DROPOUT_DEFAULTS = {
-    "use_recurrent_dropout": True,
-    "use_input_dropout": False,
-    "use_output_dropout": False,
-}
-_MAGENTA_KEEP_DEFAULT = 0.9
-
 
 def preset(name: str) -> Preset:
     """Returns a preset by name.
@@ -297,7 +257,7 @@ def override(
         branch = tree
         for parent in parents:
             branch = branch[parent]
-        branch[leaf] = _converted(key, value, kinds[full])
+        branch[leaf] = converted(key, value, kinds[full])
     model = from_json(ModelConfig, tree["model"])
     training = from_json(TrainingConfig, tree["training"])
     check(model, training)
@@ -317,40 +277,6 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
             raise ValueError(f"{text!r} is not of the form key=value")
         settings[key.strip()] = value.strip()
     return settings
-
-
-def from_magenta(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """Translates Magenta's hparams to settings for `override`.
-
-    Args:
-      hparams: Magenta's names; values as text or of their own type.
-
-    Returns:
-      Settings by our keys. Keep probabilities have become drop rates.
-
-    Raises:
-      ValueError: a name that Magenta's hparams do not have.
-    """
-    settings = {}
-    keeps = {switch: keep for switch, (keep, _) in _MAGENTA_DROPOUT.items()}
-    known = [*_MAGENTA_NAMES, *keeps, *keeps.values(), *_MAGENTA_IGNORED]
-    for name, value in hparams.items():
-        if name not in known:
-            raise ValueError(f"Magenta has no hparam {name!r}{_nearest(name, known)}")
-        targets = _MAGENTA_NAMES.get(name, ())
-        for target in (targets,) if isinstance(targets, str) else targets:
-            settings[target] = value
-    for switch, (keep, targets) in _MAGENTA_DROPOUT.items():
-        if switch in hparams or keep in hparams:
-            rate = _magenta_drop_rate(hparams, switch, keep)
-            settings |= dict.fromkeys(targets, rate)
-    return settings
-
-
-def _magenta_drop_rate(hparams: Mapping[str, Any], switch: str, keep: str) -> float:
-    on = _converted(switch, hparams.get(switch, _MAGENTA_DROPOUT_DEFAULTS[switch]), bool)
-    kept = _converted(keep, hparams.get(keep, _MAGENTA_KEEP_DEFAULT), float)
-    return round(1.0 - kept, 12) if on else 0.0
 
 
 def check(model: ModelConfig, training: TrainingConfig) -> None:
@@ -404,7 +330,7 @@ def from_json(kind: type, content: Mapping[str, Any], where: str = "configuratio
     unknown = set(content) - set(hints)
     if unknown:
         name = sorted(unknown)[0]
-        raise ValueError(f"{where} has an unknown field {name!r}{_nearest(name, hints)}")
+        raise ValueError(f"{where} has an unknown field {name!r}{nearest(name, hints)}")
     values = {
         name: _field_from_json(hints[name], value, f"{where}: {name}")
         for name, value in content.items()
@@ -425,8 +351,8 @@ def _field_from_json(kind: Any, value: Any, where: str) -> Any:
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"{where} has the value {value!r}, expected a list")
-        return tuple(_converted(where, item, typing.get_args(kind)[0]) for item in value)
-    return _converted(where, value, kind)
+        return tuple(converted(where, item, typing.get_args(kind)[0]) for item in value)
+    return converted(where, value, kind)
 
 
 def _leaf_types(kind: type, prefix: str) -> dict[str, type]:
@@ -445,16 +371,21 @@ def _full_key(key: str, kinds: Mapping[str, type]) -> str:
         if full in kinds:
             return full
     short = [full.partition(".")[2] for full in kinds]
-    raise ValueError(f"there is no setting {key!r}{_nearest(key, short)}")
+    raise ValueError(f"there is no setting {key!r}{nearest(key, short)}")
 
 
-def _nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+def nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    """Returns the end of a message: the nearest known names, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; the nearest known ones are {', '.join(near)}" if near else ""
 
 
-def _converted(key: str, value: Any, kind: type) -> Any:
-    """Returns a value as `kind`: bool, int, float or str."""
+def converted(key: str, value: Any, kind: type) -> Any:
+    """Returns a value as `kind`: bool, int, float or str.
+
+    Raises:
+      ValueError: it cannot be meant as one; the message names the key.
+    """
     try:
         if kind is bool:
             return _as_bool(value)

@@ -88,11 +88,12 @@ def main(flags: absl_flags.FlagValues) -> None:
 def _configuration(flags: absl_flags.FlagValues):
     """Returns the effective configuration; a mistake in it is a usage error."""
     from sketch_rnn_tf import config
+    from sketch_rnn_tf.interop import magenta_hparams
 
     model = _initial_model(flags.init_from)
     try:
         start = config.preset(flags.preset)
-        settings = config.from_magenta(config.parse_settings([flags.hparams]))
+        settings = magenta_hparams.to_settings(config.parse_settings([flags.hparams]))
         settings |= config.parse_settings(flags.set)
         for name in (
             *("train_steps", "seed", "checkpoint_every", "evaluate_every"),

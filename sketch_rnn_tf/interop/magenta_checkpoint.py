@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config, files, runs
-from sketch_rnn_tf.interop import magenta_names
+from sketch_rnn_tf.interop import magenta_hparams, magenta_names
 from sketch_rnn_tf.model import build
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
@@ -165,7 +165,7 @@ def describe(
                 f"{MODEL_CONFIG} says {name}={hparams[name]}, the weights' shapes say"
                 f" {said_by(shapes)}"
             )
-    settings = config.from_magenta(hparams)
+    settings = magenta_hparams.to_settings(hparams)
     model, training = config.override(config.ModelConfig(), config.TrainingConfig(), settings)
     return _with_shapes(model, shapes), training
 
