@@ -53,8 +53,10 @@ def test_a_run_to_start_from_gives_the_architecture(tmp_path):
 @pytest.mark.large
 def test_a_folder_without_data_fails_with_one_sentence_and_makes_no_run(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "sketch_rnn_tf.commands.train"]
-        + [f"--data_dir={tmp_path}", f"--run_dir={tmp_path / 'run'}"],
+        [
+            *(sys.executable, "-m", "sketch_rnn_tf.commands.train"),
+            *(f"--data_dir={tmp_path}", f"--run_dir={tmp_path / 'run'}"),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -29,6 +29,7 @@ SETTINGS = {
     "learning_rate": 1e-2,
     "evaluate_every": 20,
     "checkpoint_every": 10,
+    "keep_checkpoints": 100_000,  # what a test waits for is not gone when it looks
     "parallel_parts": 2,
     "train_steps": 40,
 }
@@ -69,7 +70,8 @@ def _trained(data_dir, run_dir, **given):
 
 
 def _wait_for(path, process):
-    for _ in range(3000):
+    end = time.monotonic() + 240
+    while time.monotonic() < end:
         if path.exists():
             return
         assert process.poll() is None, process.communicate()[1][-3000:]
