@@ -28,6 +28,7 @@ def evaluate(
     batch_size: int = 100,
     seed: int = 0,
     info: records.DatasetInfo | None = None,
+    drop_first_point: bool = False,
 ) -> dict[str, Any]:
     """Computes a split's losses.
 
@@ -44,6 +45,7 @@ def evaluate(
       batch_size: sketches at once.
       seed: of the sampled latent vectors.
       info: the data set's description where it has been read already.
+      drop_first_point: the model's, see `pipeline.drops_first_point`.
 
     Returns:
       `split`, `num_sketches`, `n_max`, `kl_weight`; `reconstruction_loss`, `offset_loss` and
@@ -62,6 +64,7 @@ def evaluate(
         batch_size=batch_size,
         scale_factor=scale_factor,
         length=info.max_length,
+        drop_first_point=pipeline.drops_first_point(info, drop_first_point),
     )
     sums: dict[str, float] = collections.defaultdict(float)
     latents = []

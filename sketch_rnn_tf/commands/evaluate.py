@@ -45,6 +45,7 @@ def main(flags: absl_flags.FlagValues) -> None:
         kl_weight=run.config.training.kl_weight,
         batch_size=flags.batch_size,
         seed=flags.seed,
+        drop_first_point=run.config.drop_first_point,
     )
     if flags.json:
         cli.print_json(values)

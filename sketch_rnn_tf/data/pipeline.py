@@ -38,6 +38,7 @@ class TrainingBatches:
       seed: of order and augmentation.
       random_scale: see `augment.random_scale`.
       point_dropout: see `augment.drop_points`.
+      drop_first_point: leave out row 0 of every sketch, see `drops_first_point`.
     """
 
     directory: files.PathLike
@@ -49,6 +50,7 @@ class TrainingBatches:
     seed: int = 0
     random_scale: float = 0.0
     point_dropout: float = 0.0
+    drop_first_point: bool = False
 
     @property
     def batches_per_epoch(self) -> int:
@@ -124,7 +126,7 @@ class TrainingBatches:
 
     def _prepare(self, serialized: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Parses and augments a window and decides which sketch goes into which batch."""
-        offsets, pen, sketch, labels = parse_flat(serialized)
+        offsets, pen, sketch, labels = parse_flat(serialized, self.drop_first_point)
         offsets = augment.normalise(offsets, self.scale_factor)
         count = tf.shape(serialized)[0]
         if self.random_scale:
@@ -208,6 +210,7 @@ def evaluation_batches(
     batch_size: int,
     scale_factor: float,
     length: int | None = None,
+    drop_first_point: bool = False,
 ) -> tf.data.Dataset:
     """Returns every sketch of a split once, in stored order, not augmented.
 
@@ -218,6 +221,7 @@ def evaluation_batches(
       batch_size: B; the last batch may be smaller.
       scale_factor: the model's.
       length: T that every batch is padded to; one longer than its longest sketch when not given.
+      drop_first_point: leave out row 0 of every sketch, see `drops_first_point`.
 
     Raises:
       ValueError: the split is empty.
@@ -226,7 +230,7 @@ def evaluation_batches(
     paths = [str(pathlib.Path(directory) / shard["file"]) for shard in shards]
 
     def to_batch(serialized):
-        offsets, pen, sketch, labels = parse_flat(serialized)
+        offsets, pen, sketch, labels = parse_flat(serialized, drop_first_point)
         points = tf.concat([augment.normalise(offsets, scale_factor), pen[:, None]], axis=1)
         count = tf.shape(serialized)[0]
         lengths = tf.math.bincount(sketch, minlength=count, maxlength=count)
@@ -242,20 +246,40 @@ def evaluation_batches(
     return batches.map(to_batch, num_parallel_calls=2).prefetch(2)
 
 
-def parse_flat(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+def drops_first_point(info: records.DatasetInfo, model_drops: bool) -> bool:
+    """Whether a model reads a data set without row 0 of its sketches.
+
+    Models of sketch_rnn.js have never seen that row, the first point at the origin. It is left out
+    of drawings that were prepared from absolute coordinates; published rows are taken as they are.
+
+    Args:
+      info: the data set's description.
+      model_drops: the model's `drop_first_point`.
+    """
+    return bool(model_drops and info.simplification is not None)
+
+
+def parse_flat(
+    serialized: tf.Tensor, drop_first_point: bool = False
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Parses records [S] into points that lie end to end.
+
+    Args:
+      serialized: records.
+      drop_first_point: leave out row 0 of every sketch.
 
     Returns:
       offsets float32 [N, 2], pen float32 [N], sketch int32 [N] (which record), labels int32 [S].
     """
     parsed = tf.io.parse_example(serialized, records.feature_spec())
     pen = parsed["pen_lifted"]
-    return (
-        tf.reshape(parsed["offsets"].values, [-1, 2]),
-        tf.cast(pen.values, tf.float32),
-        tf.cast(pen.value_rowids(), tf.int32),
-        tf.cast(parsed["label"], tf.int32),
-    )
+    offsets = tf.reshape(parsed["offsets"].values, [-1, 2])
+    lifted = tf.cast(pen.values, tf.float32)
+    sketch = tf.cast(pen.value_rowids(), tf.int32)
+    if drop_first_point:
+        kept = tf.equal(sketch, tf.concat([[-1], sketch[:-1]], 0))
+        offsets, lifted, sketch = (tf.boolean_mask(x, kept) for x in (offsets, lifted, sketch))
+    return offsets, lifted, sketch, tf.cast(parsed["label"], tf.int32)
 
 
 def choose_buckets(histogram: Mapping[str, int], buckets: int, max_length: int) -> list[int]:

@@ -181,6 +181,9 @@ class Trainer:
             seed=training.seed,
             random_scale=training.random_scale,
             point_dropout=training.point_dropout,
+            drop_first_point=pipeline.drops_first_point(
+                self.info, self.run.config.drop_first_point
+            ),
         )
 
     def run_loop(
@@ -216,6 +219,7 @@ class Trainer:
             self.data_dir,
             split,
             scale_factor=self.run.config.scale_factor,
+            drop_first_point=self.run.config.drop_first_point,
             kl_weight=self.training.kl_weight,
             batch_size=self.training.batch_size,
             info=self.info,

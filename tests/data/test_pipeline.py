@@ -134,6 +134,19 @@ def test_rows_are_stroke5_with_the_labels_and_lengths_of_their_sketches(data):
             assert (strokes[length:] == [0, 0, 0, 0, 1]).all()
 
 
+def test_a_model_that_never_saw_the_first_point_does_not_get_it(data):
+    folder, info = data
+    absolute = dataclasses.replace(info, simplification={"epsilon": 2.0})
+    assert pipeline.drops_first_point(absolute, True)
+    assert not pipeline.drops_first_point(absolute, False)
+    assert not pipeline.drops_first_point(info, True)
+    arguments = {"batch_size": 7, "scale_factor": 2.0}
+    (whole,) = pipeline.evaluation_batches(folder, info, "valid", **arguments)
+    (cut,) = pipeline.evaluation_batches(folder, info, "valid", drop_first_point=True, **arguments)
+    np.testing.assert_array_equal(cut["lengths"], whole["lengths"] - 1)
+    np.testing.assert_array_equal(cut["strokes"], whole["strokes"][:, 1:])
+
+
 def test_evaluation_sees_every_sketch_once_in_order(data):
     folder, info = data
     batches = list(
