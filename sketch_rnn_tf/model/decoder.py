@@ -195,6 +195,10 @@ class Decoder(keras.layers.Layer):
         shape = [tf.shape(inputs)[0], tf.shape(inputs)[1], width]
         return dropout.mask(shape, rate, dropout.fold(seed, stream))
 
+    def compute_output_shape(self, input_shape):
+        """Returns the shape of the raw mixture parameters, for `model.summary`."""
+        return (*input_shape[:2], mixture.output_size(self.num_mixtures))
+
     def get_config(self) -> dict:
         """Returns the arguments."""
         own = {

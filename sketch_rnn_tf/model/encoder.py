@@ -109,6 +109,10 @@ class Encoder(keras.layers.Layer):
         summary = tf.gather_nd(outputs, last)
         return tf.where(lengths[:, None] > 0, summary, tf.zeros_like(summary))
 
+    def compute_output_shape(self, input_shape):
+        """Returns the shapes of z_mean and z_log_var, for `model.summary`."""
+        return [(input_shape[0], self.z_size)] * 2
+
     def get_config(self) -> dict:
         """Returns the arguments."""
         own = {"z_size": self.z_size, "context_size": self.context_size, **self._arguments}

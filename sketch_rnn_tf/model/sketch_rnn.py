@@ -104,7 +104,7 @@ class SketchRNN(keras.Model):
                 dtype=self.dtype_policy,
                 **given["encoder"],
             )
-            self.encoder.build()
+            self.encoder.build((None, None, 5))
         self.decoder = Decoder(
             num_mixtures=given["num_mixtures"],
             context_size=self.z_size + embedding_size,
@@ -112,7 +112,7 @@ class SketchRNN(keras.Model):
             dtype=self.dtype_policy,
             **given["decoder"],
         )
-        self.decoder.build()
+        self.decoder.build((None, None, 5))
         self.built = True
 
     @property

@@ -126,6 +126,36 @@ def test_the_encoder_reads_the_points_only():
         np.testing.assert_array_equal(clean, dirty)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_garbage_beyond_a_sketchs_length_changes_no_masked_loss(cell):
+    model, batch = _model(cell, cell), _batch()
+    garbage = np.array(batch["strokes"])
+    for row, length in zip(garbage, (4, 6), strict=True):
+        row[length:] = 1e30
+    dirty = {**batch, "strokes": tf.constant(garbage)}
+    clean, found = (
+        model.terms(given, model(given, seed=_seed(), sample_z=False)) for given in (batch, dirty)
+    )
+    for name in ("offset", "pen_masked", "kl"):
+        np.testing.assert_allclose(found[name], clean[name], rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_sketch_without_points_costs_only_its_end_tokens(cell):
+    model, batch = _model(cell, cell), _batch(T, (0, 6))
+    with tf.GradientTape() as tape:
+        terms = model.terms(batch, model(batch, training=True, seed=_seed()))
+        loss = model.reduce(terms, 0.5)["loss"]
+    assert terms["offset"][0] == terms["pen_masked"][0] == 0
+    assert terms["pen"][0] > 0
+    for gradient in tape.gradient(loss, model.trainable_variables):
+        assert np.isfinite(gradient).all()
+    with_points = {name: value[1:] for name, value in batch.items()}
+    own = model.terms(with_points, model(with_points, seed=_seed(), sample_z=False))
+    both = model.terms(batch, model(batch, seed=_seed(), sample_z=False))
+    np.testing.assert_allclose(own["offset"][0], both["offset"][1], rtol=1e-5)
+
+
 def test_the_backward_direction_reads_from_the_last_point_to_the_first():
     model = _model()
     batch = _batch(T, (T, T))
@@ -256,10 +286,15 @@ def test_mixed_precision_leaves_mixture_and_losses_in_float32():
 
 
 def test_a_summary_names_the_parts(capsys):
-    _model(num_classes=C).summary()
+    model = _model(num_classes=C)
+    model.summary()
     text = capsys.readouterr().out
     for name in ("class_embedding", "encoder", "decoder", "Total params"):
         assert name in text
+    for layer in (model.embedding, model.encoder, model.decoder, model):
+        assert f" {layer.count_params():,} " in text
+    assert f"(None, None, {3 + 6 * M})" in text
+    assert "?" not in text
 
 
 def test_without_labels_a_class_conditioned_model_says_so():
