@@ -60,27 +60,55 @@ def make_model() -> SketchRNN:
     )
 
 
+def batches(data: dict[str, np.ndarray]) -> tf.data.Dataset:
+    """Returns shuffled batches, dicts as the model reads them."""
+    return tf.data.Dataset.from_tensor_slices(data).shuffle(1000, seed=1).batch(50)
+
+
 def train(
-    epochs: int, count: int = 400
+    epochs: int, path: str, count: int = 500
 ) -> tuple[SketchRNN, config.RunConfig, keras.callbacks.History]:
-    """Trains and returns the model, what is needed to draw with it, and Keras's history."""
+    """Trains with Keras's own callbacks and loads the best weights again.
+
+    Args:
+      epochs: at the most.
+      path: the `.keras` file to write.
+      count: drawings to make; a fifth of them is kept for validation.
+
+    Returns:
+      The model, what is needed to draw with it, and Keras's history.
+    """
     keras.utils.set_random_seed(1)
     data, scale = make_data(count)
-    batches = tf.data.Dataset.from_tensor_slices(data).shuffle(count, seed=1).batch(50)
+    training = {name: values[count // 5 :] for name, values in data.items()}
+    validation = {name: values[: count // 5] for name, values in data.items()}
     model = make_model()
     model.compile(keras.optimizers.Adam(5e-3, clipvalue=1.0))
-    history = model.fit(batches, epochs=epochs, verbose=0)
-    return model, config.RunConfig(scale, MAX_LENGTH, classes=CLASSES), history
+    history = model.fit(
+        batches(training),
+        validation_data=batches(validation),
+        epochs=epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.ModelCheckpoint(path, save_best_only=True),
+            keras.callbacks.EarlyStopping(patience=10),
+        ],
+    )
+    best = keras.saving.load_model(path)
+    return best, config.RunConfig(scale, MAX_LENGTH, classes=CLASSES), history
 
 
 def main() -> None:
     """Trains and draws."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--output", default="fit_your_own.svg")
+    parser.add_argument("--model", default="fit_your_own.keras", help="where the model is saved")
+    parser.add_argument("--output", default="fit_your_own.svg", help="where it draws")
     options = parser.parse_args()
-    model, configuration, history = train(options.epochs)
-    print(f"loss {history.history['loss'][0]:.3f} -> {history.history['loss'][-1]:.3f}")
+    model, configuration, history = train(options.epochs, options.model)
+    model.summary()
+    loss = history.history["val_loss"]
+    print(f"validation loss {loss[0]:.3f} -> {min(loss):.3f}")
     sketcher = api.Sketcher(model, configuration)
     drawn = [s for name in CLASSES for s in sketcher.generate(8, label=name, temperature=0.3)]
     drawing.save(options.output, drawn, columns=8)

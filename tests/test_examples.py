@@ -1,22 +1,25 @@
 import importlib.util
+import os
 import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
-from sketch_rnn_tf import api
+from sketch_rnn_tf import api, drawing
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
 
 
 @pytest.fixture(scope="module")
-def fitted():
+def fitted(tmp_path_factory):
     """Returns the example's module and what its `train` gives after 30 epochs of `fit`."""
     spec = importlib.util.spec_from_file_location("fit", EXAMPLES / "fit_your_own.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    return example, *example.train(epochs=30)
+    return example, *example.train(30, str(tmp_path_factory.mktemp("fit") / "best.keras"))
 
 
 def test_kerass_own_fit_learns(fitted):
@@ -64,3 +67,16 @@ def test_a_fitted_model_is_saved_and_loaded_with_its_schedule(fitted, tmp_path):
     for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert again.optimizer.iterations == model.optimizer.iterations
+
+
+@pytest.mark.large
+def test_the_example_runs_as_its_first_lines_say(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "fit_your_own.py"), "--epochs", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "fit_your_own.svg"
+    assert len(drawing.read_svg(tmp_path / "fit_your_own.svg")) == 16
+    assert isinstance(keras.saving.load_model(tmp_path / "fit_your_own.keras"), keras.Model)
