@@ -25,14 +25,14 @@ def ring(generator: np.random.Generator) -> np.ndarray:
     """Returns a polygon of twelve points, in one stroke, as stroke-3 rows."""
     angle = np.linspace(0, 2 * np.pi, 13) + generator.uniform(0, 0.3)
     points = generator.uniform(18, 24) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return strokes.polylines_to_stroke3([points])[1:]
+    return strokes.polylines_to_stroke3([points - points[0]])  # begins at the origin
 
 
 def zigzag(generator: np.random.Generator) -> np.ndarray:
     """Returns a zigzag of eight points."""
     x = np.arange(8) * generator.uniform(6, 8)
     points = np.stack([x, 12 * (np.arange(8) % 2) + generator.normal(size=8)], axis=1)
-    return strokes.polylines_to_stroke3([points])[1:]
+    return strokes.polylines_to_stroke3([points - points[0]])  # begins at the origin
 
 
 def make_data(count: int, seed: int = 0) -> tuple[dict[str, np.ndarray], float]:
