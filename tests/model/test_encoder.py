@@ -66,7 +66,7 @@ def test_both_directions_are_read_from_zero_states_to_the_last_and_the_first_poi
         for cell, order in ((encoder.forward_cell, 1), (encoder.backward_cell, -1)):
             states = cell.get_initial_state(1)
             for point in strokes[row, :points][::order]:
-                output, states = cell.step(cell.project(point[None]), states)
+                output, states = cell.step(cell.project(tf.constant(point[None])), states)
             ends.append(output)
         summary = tf.concat(ends, -1)
         np.testing.assert_allclose(mean[row], encoder.mean(summary)[0], atol=2e-6)
