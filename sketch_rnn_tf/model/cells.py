@@ -80,6 +80,16 @@ class RecurrentCell(keras.layers.Layer):
         """Returns zeros, [B, n] for each state."""
         return [tf.zeros([batch_size, size]) for size in self.state_size]
 
+    def add_kernels(self, size: int) -> None:
+        """Makes `kernel` and `recurrent_kernel` of the four gates for inputs of this size."""
+        width = 4 * self.units
+        self.kernel = self.add_weight(
+            name="kernel", shape=(size, width), initializer="glorot_uniform"
+        )
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel", shape=(self.units, width), initializer=GateOrthogonal()
+        )
+
     def project(self, inputs: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
         """Returns what the cell needs of its inputs, for any number of steps at once.
 
@@ -202,14 +212,7 @@ class LSTMCell(RecurrentCell):
 
     def build(self, input_shape):
         """Makes the weights for inputs [..., D]."""
-        self.kernel = self.add_weight(
-            name="kernel", shape=(input_shape[-1], 4 * self.units), initializer="glorot_uniform"
-        )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(self.units, 4 * self.units),
-            initializer=GateOrthogonal(),
-        )
+        self.add_kernels(input_shape[-1])
         self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer="zeros")
         self.built = True
 
@@ -248,14 +251,7 @@ class LayerNormLSTMCell(RecurrentCell):
 
     def build(self, input_shape):
         """Makes the weights for inputs [..., D]."""
-        self.kernel = self.add_weight(
-            name="kernel", shape=(input_shape[-1], 4 * self.units), initializer="glorot_uniform"
-        )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(self.units, 4 * self.units),
-            initializer=GateOrthogonal(),
-        )
+        self.add_kernels(input_shape[-1])
         add_norm_weights(self, self.units)
         self.built = True
 

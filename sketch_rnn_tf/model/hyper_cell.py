@@ -63,10 +63,7 @@ class HyperLSTMCell(cells.RecurrentCell):
             self.hyper_embedding,
         )
         add = self.add_weight
-        self.kernel = add(name="kernel", shape=(size, 4 * units), initializer="glorot_uniform")
-        self.recurrent_kernel = add(
-            name="recurrent_kernel", shape=(units, 4 * units), initializer=cells.GateOrthogonal()
-        )
+        self.add_kernels(size)
         self.bias = add(name="bias", shape=(4 * units,), initializer="zeros")
         self.hyper_kernel = add(
             name="hyper_kernel", shape=(size + units, 4 * hyper), initializer="glorot_uniform"
