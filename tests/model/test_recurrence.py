@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +9,7 @@ B, T, D, H = 2, 7, 3, 5
 
 
 def _cell(kind, dtype="float32"):
+    keras.utils.set_random_seed(1)
     cell = cell_kinds.make(kind, H, dtype=dtype, **cell_kinds.options(kind, 0.0, 4, 6))
     cell.build((None, D))
     random = np.random.default_rng(3)
