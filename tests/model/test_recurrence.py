@@ -8,9 +8,9 @@ from sketch_rnn_tf.model import cell_kinds, cells, recurrence
 B, T, D, H = 2, 7, 3, 5
 
 
-def _cell(kind, dtype="float32"):
+def _cell(kind, dtype="float32", units=H):
     keras.utils.set_random_seed(1)
-    cell = cell_kinds.make(kind, H, dtype=dtype, **cell_kinds.options(kind, 0.0, 4, 6))
+    cell = cell_kinds.make(kind, units, dtype=dtype, **cell_kinds.options(kind, 0.0, units - 1, 6))
     cell.build((None, D))
     random = np.random.default_rng(3)
     for weight in cell.trainable_variables:
@@ -25,7 +25,7 @@ def _run(cell, unroll, masked):
     states = [tf.constant(random.normal(size=(B, n)), tf.float32) for n in cell.state_size]
     kept = random.random((T, B, cell.mask_size)) < 0.8
     mask = tf.constant(kept, tf.float32) / 0.8 if masked else None
-    weights = tf.constant(random.normal(size=(T, B, H)), tf.float32)
+    weights = tf.constant(random.normal(size=(T, B, cell.units)), tf.float32)
 
     @tf.function
     def compute(inputs, states):
@@ -59,7 +59,8 @@ def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind
 
 @pytest.mark.parametrize("kind", list(cell_kinds.CELLS))
 def test_narrow_products_stay_near_the_wide_ones(kind):
-    wide, narrow = _cell(kind), _cell(kind, "mixed_bfloat16")
+    # Norms over a handful of units can divide by next to nothing, which magnifies any rounding.
+    wide, narrow = _cell(kind, units=40), _cell(kind, "mixed_bfloat16", units=40)
     narrow.set_weights(wide.get_weights())
     found, expected = _run(narrow, narrow.unroll, True), _run(wide, wide.unroll, True)
     assert all(tensor.dtype == tf.float32 for tensor in found)
