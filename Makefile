@@ -6,6 +6,8 @@ OUT := quickstart
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3)
 PYTEST_ARGS ?=
+# Two processes, since most tests keep one core busy; more would mostly take memory.
+PYTEST := -m pytest -n 2
 
 ifeq ($(OS),Windows_NT)
 REFUSAL := Windows is not supported: use Linux, macOS on Apple silicon, or WSL
@@ -55,7 +57,7 @@ lint: $(VENV)/installed-test
 
 # pyproject.toml makes warnings from our own code errors.
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 # --- quickstart: six commands, each skipped when its result is there --------------------------
 
