@@ -122,7 +122,7 @@ def _with(**features):
     example = _example(records.Record(np.zeros((2, 3), np.float32), 0, b"k"))
     for name, values in features.items():
         example.features.feature[name].CopyFrom(values)
-    return example.SerializeToString()
+    return example.SerializeToString(deterministic=True)  # it is part of the test's name
 
 
 def _floats(*values):
