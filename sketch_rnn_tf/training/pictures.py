@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import config, drawing, files
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import pipeline, records
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import batches, latent
 
@@ -43,6 +43,7 @@ class Artist:
         self._sampler = batches.Sampler(
             model, configuration.temperature_mode, configuration.start_token, batches.BATCH_SIZE
         )
+        self._unseen = int(pipeline.drops_first_point(info, configuration.drop_first_point))
         split = "valid" if info.num_sketches("valid") else "train"
         self._originals = _first_sketches(data_dir, split) if model.conditional else []
 
@@ -84,7 +85,7 @@ class Artist:
     def _encode(self) -> np.ndarray:
         """Returns the z means of the originals, [S, Z]."""
         rows = [
-            batches.normalised(record.strokes, self.config.scale_factor)
+            batches.normalised(record.strokes[self._unseen :], self.config.scale_factor)
             for record in self._originals
         ]
         return self._sampler.encode(rows, self._labels([r.label for r in self._originals]))
@@ -95,8 +96,9 @@ class Artist:
             z, self._labels(labels), seeds, tau, self.config.max_length
         )
         units = np.array([self.config.scale_factor, self.config.scale_factor, 1.0], np.float32)
+        first = np.zeros((int(self.config.drop_first_point), 3), np.float32)  # row 0, put back
         return drawing.Sketches(
-            drawing.Sketch(_finite(points) * units, ended=end)
+            drawing.Sketch(np.concatenate([first, _finite(points) * units]), ended=end)
             for points, end in zip(rows, ended, strict=True)
         )
 
