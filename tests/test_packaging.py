@@ -160,9 +160,9 @@ def test_quickstart_does_only_what_is_not_done(make, tmp_path):
     venv, out = tmp_path / ".venv", tmp_path / "quickstart"
     (out / "data").mkdir(parents=True)
     (venv / "bin").mkdir(parents=True)
-    for name in ("made", "installed-kanjivg"):
+    for name in ("made", "installed-quickstart"):
         (venv / name).touch()
-    for name in ("prepare", "evaluate", "sample"):
+    for name in ("prepare", "evaluate", "export"):
         _fake(venv / "bin", f"sketch-rnn-{name}", f"echo {name} >> log")
     _fake(venv / "bin", "sketch-rnn-train", "echo train >> log; exit 1")  # interrupted
     _fake(
@@ -172,10 +172,12 @@ def test_quickstart_does_only_what_is_not_done(make, tmp_path):
     )
     assert make("quickstart").returncode != 0
     _fake(venv / "bin", "sketch-rnn-train", "echo train >> log")
-    _fake(venv / "bin", "sketch-rnn-sample", "echo sample >> log; touch quickstart/kanji.png")
+    _fake(
+        venv / "bin", "sketch-rnn-sample", 'echo sample >> log; for last; do :; done; touch "$last"'
+    )
     for _ in range(2):
         done = make("quickstart")
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == "quickstart/kanji.png"
     steps = (tmp_path / "log").read_text().split()
-    assert steps == ["prepare", "train", "train", "evaluate", "sample"]
+    assert steps == ["prepare", "train", "train", "evaluate", "sample", "export", "sample"]

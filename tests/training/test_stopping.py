@@ -14,7 +14,15 @@ def test_a_signal_is_remembered_and_ends_nothing():
         assert signals.received == signal.SIGTERM
 
 
-def test_the_second_ctrl_c_interrupts_at_once():
+@pytest.fixture
+def ctrl_c_interrupts():
+    """As in a terminal; a process that tests were handed to may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_second_ctrl_c_interrupts_at_once(ctrl_c_interrupts):
     with stopping.Signals() as signals:
         os.kill(os.getpid(), signal.SIGINT)
         assert signals.received == signal.SIGINT
