@@ -122,7 +122,7 @@ class RecurrentCell(keras.layers.Layer):
     def step_weights(self) -> dict[str, tf.Tensor]:
         """Returns the weights of `advance` by name."""
         names = (*self.matrices, *self.vectors)
-        return {name: tf.convert_to_tensor(getattr(self, name)) for name in names}
+        return {name: tf.cast(getattr(self, name), tf.float32) for name in names}
 
     def step(
         self, projected: tf.Tensor, states: Sequence[tf.Tensor], mask: tf.Tensor | None = None
@@ -193,9 +193,11 @@ class RecurrentCell(keras.layers.Layer):
         size = inputs.shape[-1]
         result = self._product(inputs, kernel[:size])
         if context is None:
-            return result if bias is None else tf.nn.bias_add(result, bias)
+            return result if bias is None else tf.nn.bias_add(result, tf.cast(bias, tf.float32))
         share = self._product(context, kernel[size:])
-        return result + (share if bias is None else tf.nn.bias_add(share, bias))
+        return result + (
+            share if bias is None else tf.nn.bias_add(share, tf.cast(bias, tf.float32))
+        )
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")

@@ -30,6 +30,7 @@ class Decoder(keras.layers.Layer):
       hyper_units: units of the hyper network, for the hyper cell.
       hyper_embedding: size of the hyper network's embeddings.
       tanh_of_z: make the initial state from tanh(context) (sketch_rnn.js below version 6).
+      dtype: policy of the cells' matrix products; the rest is float32.
       **kwargs: of `keras.layers.Layer`.
     """
 
@@ -46,9 +47,12 @@ class Decoder(keras.layers.Layer):
         hyper_units: int = 256,
         hyper_embedding: int = 32,
         tanh_of_z: bool = False,
+        dtype=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
+        # float32 for the reason that the encoder gives; the cell narrows its products itself.
+        super().__init__(autocast=False, dtype="float32", **kwargs)
+        self._products = keras.dtype_policies.get(dtype)
         self.num_mixtures = int(num_mixtures)
         self.context_size = int(context_size)
         self.absolute_position = bool(absolute_position)
@@ -63,7 +67,7 @@ class Decoder(keras.layers.Layer):
             "hyper_embedding": hyper_embedding,
         }
         options = cell_kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
-        self.cell = cell_kinds.make(cell, units, name="cell", dtype=self.dtype_policy, **options)
+        self.cell = cell_kinds.make(cell, units, name="cell", dtype=self._products, **options)
         self.output_layer = keras.layers.Dense(
             mixture.output_size(self.num_mixtures),
             name="output",
@@ -202,6 +206,7 @@ class Decoder(keras.layers.Layer):
     def get_config(self) -> dict:
         """Returns the arguments."""
         own = {
+            "dtype": keras.dtype_policies.serialize(self._products),
             "num_mixtures": self.num_mixtures,
             "context_size": self.context_size,
             "absolute_position": self.absolute_position,

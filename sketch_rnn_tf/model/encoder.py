@@ -26,6 +26,7 @@ class Encoder(keras.layers.Layer):
       context_size: size of a further input that is the same at every step (a class embedding).
       hyper_units: units of the hyper network, for the hyper cell.
       hyper_embedding: size of the hyper network's embeddings.
+      dtype: policy of the cells' matrix products; the rest is float32.
       **kwargs: of `keras.layers.Layer`.
     """
 
@@ -38,9 +39,13 @@ class Encoder(keras.layers.Layer):
         context_size: int = 0,
         hyper_units: int = 256,
         hyper_embedding: int = 32,
+        dtype=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
+        # Keras casts the variables of a mixed layer that is called outside of a model, whatever
+        # `autocast` says: this layer is float32, and its cells narrow their products themselves.
+        super().__init__(autocast=False, dtype="float32", **kwargs)
+        self._products = keras.dtype_policies.get(dtype)
         self.z_size = int(z_size)
         self.context_size = int(context_size)
         self._arguments = {
@@ -52,10 +57,10 @@ class Encoder(keras.layers.Layer):
         }
         options = cell_kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
         self.forward_cell = cell_kinds.make(
-            cell, units, name="forward", dtype=self.dtype_policy, **options
+            cell, units, name="forward", dtype=self._products, **options
         )
         self.backward_cell = cell_kinds.make(
-            cell, units, name="backward", dtype=self.dtype_policy, **options
+            cell, units, name="backward", dtype=self._products, **options
         )
         normal = keras.initializers.RandomNormal(stddev=0.001, seed=keras.random.SeedGenerator())
         self.mean = _linear("z_mean", self.z_size, normal)
@@ -115,7 +120,12 @@ class Encoder(keras.layers.Layer):
 
     def get_config(self) -> dict:
         """Returns the arguments."""
-        own = {"z_size": self.z_size, "context_size": self.context_size, **self._arguments}
+        own = {
+            "dtype": keras.dtype_policies.serialize(self._products),
+            "z_size": self.z_size,
+            "context_size": self.context_size,
+            **self._arguments,
+        }
         return {**super().get_config(), **own}
 
 

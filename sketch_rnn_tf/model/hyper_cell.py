@@ -93,8 +93,9 @@ class HyperLSTMCell(cells.RecurrentCell):
     def step_weights(self):
         """Returns the weights of `advance` by name."""
         names = [name for name in (*self.matrices, *self.vectors) if name != "hyper_state_kernel"]
-        weights = {name: tf.convert_to_tensor(getattr(self, name)) for name in names}
-        return {"hyper_state_kernel": self.hyper_kernel[self.input_size :], **weights}
+        weights = {name: tf.cast(getattr(self, name), tf.float32) for name in names}
+        state_kernel = tf.cast(self.hyper_kernel, tf.float32)[self.input_size :]
+        return {"hyper_state_kernel": state_kernel, **weights}
 
     def advance(self, weights, product, projected, states, mask):
         """One step; see RecurrentCell."""

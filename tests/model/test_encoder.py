@@ -138,3 +138,12 @@ def test_an_encoder_comes_back_from_its_config():
         again(_strokes(), LENGTHS, context=context)[0],
         encoder(_strokes(), LENGTHS, context=context)[0],
     )
+
+
+def test_narrow_products_work_outside_of_a_models_call():
+    layer = Encoder(units=5, z_size=3, dtype="mixed_bfloat16")
+    layer.build()
+    z_mean, z_log_var = layer(tf.zeros([2, 4, 5]), tf.constant([4, 2]))
+    assert z_mean.dtype == z_log_var.dtype == tf.float32
+    again = Encoder.from_config(layer.get_config())
+    assert again.forward_cell.compute_dtype == "bfloat16"
