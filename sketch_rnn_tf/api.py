@@ -241,13 +241,7 @@ class Sketcher:
         Raises:
           ValueError: the model has no encoder, or an argument is wrong.
         """
-        ends = self._latents(ends, label)
-        if len(ends) not in (2, 4):
-            raise ValueError(f"the way between {len(ends)} drawings cannot be drawn: 2 or 4 can")
-        if len(ends) == 2:
-            z = latent.row(*ends, steps, interpolation)
-        else:
-            z = latent.grid(ends, steps, interpolation)
+        z = latent.between(self._latents(ends, label), steps, interpolation)
         return self._draw_alike(z, steps, seed, temperature, label, greedy, max_points)
 
     def analogy(

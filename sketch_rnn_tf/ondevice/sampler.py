@@ -217,13 +217,7 @@ class Sampler:
     ) -> drawing.Sketches:
         """Draws the way between two drawings, or the square between four; see `Sketcher`."""
         self._require_encoder()
-        if len(ends) not in (2, 4):
-            raise ValueError(f"the way between {len(ends)} drawings cannot be drawn: 2 or 4 can")
-        z = self._latents(ends, label)
-        if len(z) == 2:
-            path = latent.row(*z, steps, interpolation)
-        else:
-            path = latent.grid(z, steps, interpolation)
+        path = latent.between(self._latents(ends, label), steps, interpolation)
         return self._draw_alike(path, steps, seed, temperature, label, greedy, max_points)
 
     def analogy(

@@ -90,6 +90,25 @@ def grid(corners: np.ndarray, steps: int, interpolation: str = "spherical") -> n
     )
 
 
+def between(ends: np.ndarray, steps: int, interpolation: str) -> np.ndarray:
+    """Returns what lies between latent vectors: the way between two, the square between four.
+
+    Args:
+      ends: [2, Z] or [4, Z].
+      steps: vectors a row.
+      interpolation: see `row`.
+
+    Returns:
+      [steps, Z] of `row`, or [steps * steps, Z] of `grid`.
+
+    Raises:
+      ValueError: there are neither two nor four ends.
+    """
+    if len(ends) not in (2, 4):
+        raise ValueError(f"the way between {len(ends)} drawings cannot be drawn: 2 or 4 can")
+    return row(*ends, steps, interpolation) if len(ends) == 2 else grid(ends, steps, interpolation)
+
+
 def analogy(start: np.ndarray, minus: np.ndarray, plus: np.ndarray) -> np.ndarray:
     """Returns mean(start) - mean(minus) + mean(plus) of sets of latent vectors [S, Z], [Z]."""
     means = [np.asarray(vectors, np.float64).mean(axis=0) for vectors in (start, minus, plus)]
