@@ -35,7 +35,7 @@ import numpy as np
 import orjson
 
 from data_prep import convert, engines, readers, simplify
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import records, wire
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def _measure(path: pathlib.Path, folder: pathlib.Path, arguments) -> dict[str, f
     """Returns microseconds a drawing of each way, and the number of drawings."""
     options = convert.Options()
     kept = [
-        records.Record(strokes, 0, key)
+        wire.Record(strokes, 0, key)
         for unit in readers.units(path)
         for batch in convert.batches(0, unit, options)
         for key, strokes in zip(batch.keys, batch.strokes, strict=True)
@@ -135,7 +135,7 @@ def _parsed(path: pathlib.Path) -> Iterator:
             yield orjson.loads(line)
 
 
-def _with_tensorflow(path: pathlib.Path, kept: Iterator[records.Record]) -> None:
+def _with_tensorflow(path: pathlib.Path, kept: Iterator[wire.Record]) -> None:
     import tensorflow as tf
 
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -152,10 +152,10 @@ def _with_tensorflow(path: pathlib.Path, kept: Iterator[records.Record]) -> None
             writer.write(tf.train.Example(features=features).SerializeToString())
 
 
-def _with_own(path: pathlib.Path, kept: Iterator[records.Record]) -> None:
+def _with_own(path: pathlib.Path, kept: Iterator[wire.Record]) -> None:
     with open(path, "wb") as sink:
         for record in kept:
-            sink.write(records.frame(records.serialize(record)))
+            sink.write(wire.frame(wire.serialize(record)))
 
 
 def _prepare(path: pathlib.Path, folder: pathlib.Path) -> None:

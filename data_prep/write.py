@@ -18,7 +18,7 @@ import numpy as np
 
 from data_prep import convert, spool
 from sketch_rnn_tf import files
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import records, wire
 
 WORKSPACE = ".unfinished"  # in the output folder, until the data set is whole
 LOCK = ".lock"
@@ -99,12 +99,12 @@ def _framed(
     labels: Sequence[int], keys: Sequence[bytes], strokes: Sequence[np.ndarray]
 ) -> Iterator[bytes]:
     """Yields the records; all rows are packed at once, which is faster than each by itself."""
-    offsets, pens = records.packed(np.concatenate(strokes))
+    offsets, pens = wire.packed(np.concatenate(strokes))
     start = 0
     for label, key, rows in zip(labels, keys, strokes, strict=True):
         end = start + len(rows)
-        yield records.frame(
-            records.serialize_packed(offsets[8 * start : 8 * end], pens[start:end], label, key)
+        yield wire.frame(
+            wire.serialize_packed(offsets[8 * start : 8 * end], pens[start:end], label, key)
         )
         start = end
 
@@ -196,7 +196,7 @@ def verify(directory: files.PathLike) -> Iterator[tuple[str, int]]:
     info = records.read_info(directory)
     for shard in info.shards:
         path = pathlib.Path(directory) / shard["file"]
-        count = sum(1 for _ in records.read_frames(path))
+        count = sum(1 for _ in wire.read_frames(path))
         if count != shard["num_records"]:
             raise ValueError(
                 f"{path}: holds {count} records, {records.DESCRIPTION} says {shard['num_records']}"

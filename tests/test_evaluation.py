@@ -4,7 +4,7 @@ import pytest
 from numpy_magenta import run
 
 from sketch_rnn_tf import config, evaluation, files, strokes
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import records, wire
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
@@ -28,8 +28,8 @@ def sketches():
 def data_dir(sketches, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
     name = records.shard_name("test", 0, 1)
-    parts = [records.Record(s, k % 2, f"{k}".encode()) for k, s in enumerate(sketches)]
-    (folder / name).write_bytes(b"".join(records.frame(records.serialize(p)) for p in parts))
+    parts = [wire.Record(s, k % 2, f"{k}".encode()) for k, s in enumerate(sketches)]
+    (folder / name).write_bytes(b"".join(wire.frame(wire.serialize(p)) for p in parts))
     shard = {"file": name, "split": "test", "num_records": 7}
     shard["sha256"] = files.sha256_of_file(folder / name)
     info = records.DatasetInfo(

@@ -22,6 +22,7 @@ STRANGERS = [{"model", "data"}, {"training", "export"}]
 DATA_PREP_MAY = (
     "sketch_rnn_tf.__version__",
     "sketch_rnn_tf.data.records",
+    "sketch_rnn_tf.data.wire",
     *(f"sketch_rnn_tf.{name}" for name in ("strokes", "drawing", "files", "cli")),
 )
 PROBABILITY_MAY = {"sketch_rnn_tf/model/mixture.py", "sketch_rnn_tf/model/losses.py"}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketch_rnn_tf import config, files
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import records, wire
 
 
 class Drawing(NamedTuple):
@@ -93,9 +93,9 @@ def _of_data_set(path: pathlib.Path, split: str | None) -> Iterator[Drawing]:
 def _of_shard(path: pathlib.Path) -> Iterator[Drawing]:
     described = (path.parent / records.DESCRIPTION).is_file()
     classes = records.read_info(path.parent).classes if described else []
-    for index, serialized in enumerate(records.read_frames(path)):
+    for index, serialized in enumerate(wire.read_frames(path)):
         where = f"{path}: record {index}"
-        record = records.parse(serialized, where)
+        record = wire.parse(serialized, where)
         yield Drawing(record.strokes, _class_name(classes, record.label), where)
 
 

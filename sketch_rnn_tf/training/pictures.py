@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import config, drawing, files
-from sketch_rnn_tf.data import pipeline, records
+from sketch_rnn_tf.data import pipeline, records, wire
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import batches, latent
 
@@ -106,7 +106,7 @@ class Artist:
         return np.asarray(labels, np.int32) if self.model.num_classes else None
 
 
-def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[records.Record]:
+def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[wire.Record]:
     """Returns the first sketches of a split, which is in random order."""
     sketches = (record for record in records.read_split(data_dir, split) if len(record.strokes))
     return list(itertools.islice(sketches, COLUMNS))

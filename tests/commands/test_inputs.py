@@ -5,7 +5,7 @@ import pytest
 
 from sketch_rnn_tf import config, files
 from sketch_rnn_tf.commands import inputs
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import records, wire
 
 RDP = {"method": "rdp", "epsilon": 1.0}
 
@@ -61,7 +61,7 @@ def data_dir(tmp_path):
     for split, count in (("train", 2), ("test", 1)):
         name = records.shard_name(split, 0, 1)
         rows = np.array([[count, 1, 0], [0, 2, 1]], np.float32)
-        frame = records.frame(records.serialize(records.Record(rows, 1, b"k")))
+        frame = wire.frame(wire.serialize(wire.Record(rows, 1, b"k")))
         (tmp_path / name).write_bytes(frame * count)
         sha256 = files.sha256_of_file(tmp_path / name)
         shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.data import pipeline, records
+from sketch_rnn_tf.data import pipeline, records, wire
 
 
 def _dataset(folder: pathlib.Path, sizes: dict[str, int], shards: int = 3) -> records.DatasetInfo:
@@ -25,8 +25,8 @@ def _dataset(folder: pathlib.Path, sizes: dict[str, int], shards: int = 3) -> re
                     rows[-1, 2] = 1
                     longest = max(longest, length)
                     histogram[str(length)] = histogram.get(str(length), 0) + 1
-                    record = records.Record(rows, int(k % 2), f"{split}{k}".encode())
-                    writer.write(records.serialize(record))
+                    record = wire.Record(rows, int(k % 2), f"{split}{k}".encode())
+                    writer.write(wire.serialize(record))
             described.append({"file": name, "split": split, "num_records": len(group)})
     info = records.DatasetInfo(
         classes=["even", "odd"],

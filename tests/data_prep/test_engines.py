@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from data_prep import convert, engines, readers, spool
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import records, wire
 
 
 def _job(paths, **fields):
@@ -50,9 +50,9 @@ def test_every_drawing_is_in_exactly_one_shard(tmp_path, write_ndjson, small_uni
     result = _run(_job(paths, shard_bytes=3000), tmp_path / "out")
 
     keys = [
-        records.parse(serialized, "x").key.decode()
+        wire.parse(serialized, "x").key.decode()
         for shard in result.shards
-        for serialized in records.read_frames(tmp_path / "out" / shard.file)
+        for serialized in wire.read_frames(tmp_path / "out" / shard.file)
     ]
     expected = [sketch.key for path in paths for sketch in readers.read(path)]
     assert sorted(keys) == sorted(expected)
@@ -68,10 +68,10 @@ def test_records_stand_in_the_order_of_their_hashes_through_all_shards(tmp_path,
 
     for name in records.SPLITS:
         keys = [
-            records.parse(serialized, "x").key
+            wire.parse(serialized, "x").key
             for shard in result.shards
             if shard.split == name
-            for serialized in records.read_frames(tmp_path / "out" / shard.file)
+            for serialized in wire.read_frames(tmp_path / "out" / shard.file)
         ]
         assert keys == [key for key in batch.keys if key in set(keys)]
 
@@ -124,8 +124,8 @@ def test_the_splits_of_an_npz_file_are_kept_and_rows_taken_as_they_are(tmp_path,
     assert [(shard.split, shard.num_records) for shard in result.shards] == list(sizes.items())
     for shard in result.shards:
         stored = {
-            records.parse(item, "x").strokes.astype("int16").tobytes()
-            for item in records.read_frames(tmp_path / "out" / shard.file)
+            wire.parse(item, "x").strokes.astype("int16").tobytes()
+            for item in wire.read_frames(tmp_path / "out" / shard.file)
         }
         assert stored == {array.tobytes() for array in splits[shard.split]}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sketch_rnn_tf import config, files
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import records, wire
 from sketch_rnn_tf.training import trainer
 
 
@@ -23,8 +23,8 @@ def write_dataset(folder, sizes, seed=3) -> records.DatasetInfo:
             rows[:, 2] = 0
             rows[[2, -1], 2] = 1
             histogram[str(len(rows))] = histogram.get(str(len(rows)), 0) + 1
-            record = records.Record(rows, k % 2, f"{split}{k}".encode())
-            content += records.frame(records.serialize(record))
+            record = wire.Record(rows, k % 2, f"{split}{k}".encode())
+            content += wire.frame(wire.serialize(record))
         (folder / name).write_bytes(content)
         sha256 = files.sha256_of_file(folder / name)
         shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})
