@@ -311,7 +311,7 @@ def test_a_mistake_is_one_clear_sentence(conditional, verb, arguments, options, 
 def test_an_unknown_class_names_the_known_ones(by_class):
     with pytest.raises(ValueError, match="no class 'cow'; it has cat, dog"):
         by_class.generate(1, label="cow")
-    with pytest.raises(ValueError, match="no class None; it has cat, dog"):
+    with pytest.raises(ValueError, match="draws by class: choose one of cat, dog"):
         by_class.generate(1)
     with pytest.raises(ValueError, match="2 labels do not fit 3 sketches"):
         by_class.generate(3, label=["cat", "dog"])

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BOTTOM = {"strokes", "drawing", "config", "files", "cli"}
+BOTTOM = {"strokes", "drawing", "config", "files", "cli", "pretrained"}
 LAYERS = [
     BOTTOM,
     {"model", "data"},
@@ -26,6 +26,10 @@ DATA_PREP_MAY = (
     *(f"sketch_rnn_tf.{name}" for name in ("strokes", "drawing", "files", "cli")),
 )
 PROBABILITY_MAY = {"sketch_rnn_tf/model/mixture.py", "sketch_rnn_tf/model/losses.py"}
+# What runs on servers and devices too: NumPy only.
+VERBS = tuple(
+    f"sketch_rnn_tf.sampling.{name}" for name in ("arguments", "backend", "latent", "verbs")
+)
 ON_USE = {"drawing": {"PIL", "defusedxml"}, "ondevice": {"ai_edge_litert"}}
 
 
@@ -105,8 +109,16 @@ def test_parts_of_one_layer_do_not_import_in_circles():
 def test_ondevice_knows_the_bottom_and_what_needs_numpy_only():
     names = set().union(*(_imports(p.read_text("utf-8")) for p in _parts()["ondevice"]))
     others = {name for name in names if _home(name) not in BOTTOM | {None, "ondevice"}}
-    may = ("sketch_rnn_tf.sampling.arguments", "sketch_rnn_tf.sampling.latent")
-    assert all(name.startswith(may) for name in others), others
+    assert all(name.startswith(VERBS) for name in others), others
+
+
+def test_the_verbs_know_the_bottom_and_each_other():
+    for name in VERBS:
+        path = ROOT / f"{name.replace('.', '/')}.py"
+        for other in _imports(path.read_text("utf-8")):
+            known = _home(other) in BOTTOM or other.startswith(VERBS)
+            known |= other.split(".")[0] in {"numpy", *sys.stdlib_module_names}
+            assert known, f"{path} imports {other}"
 
 
 def test_imports_are_absolute():

@@ -32,6 +32,30 @@ class Drawer:
         found = self._model.run("encode", **self._padded(points, "encoded"), **inputs)
         return {name: value[0] for name, value in found.items()}
 
+    def nats(self, points: np.ndarray, inputs: dict[str, Any]) -> dict[str, float]:
+        """Returns `offset_nats`, `pen_nats` and `end_nats` of a drawing [N, 3]."""
+        rows = np.concatenate([self._normalised(points), np.float32([strokes.PADDING])])
+        offset, pen = mixture.nats(self.parameters(rows[:-1], inputs), rows)
+        sums = {"offset_nats": offset[:-1].sum(), "pen_nats": pen[:-1].sum(), "end_nats": pen[-1]}
+        return {name: float(value) for name, value in sums.items()}
+
+    def parameters(self, rows: np.ndarray, inputs: dict[str, Any]) -> np.ndarray:
+        """Returns the raw parameters before each of the rows [N, 5] and after the last.
+
+        Args:
+          rows: stroke-5, normalised units.
+          inputs: as in `draw`.
+
+        Returns:
+          [N + 1, 3 + 6M].
+        """
+        state, found = self._initial_state(inputs), []
+        for row in [np.float32(self._facts["start_token"]), *rows]:
+            step = self._step(row, state)
+            state = step["state"]
+            found.append(step["parameters"][0])
+        return np.stack(found)
+
     def draw(
         self,
         inputs: dict[str, Any],

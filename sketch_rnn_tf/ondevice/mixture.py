@@ -1,6 +1,6 @@
 """The distribution of the next point in NumPy: what apps write in their own language.
 
-The same as `sampling.sampler` does in TensorFlow, for one sketch.
+The same as `sampling.sampler` and `evaluation` do in TensorFlow, for one sketch.
 """
 
 from __future__ import annotations
@@ -41,6 +41,32 @@ def next_point(
         rho = np.tanh(np.clip(z[k], -MAX_FISHER_Z, MAX_FISHER_Z))
         point[:2] += scale * [noise[2], rho * noise[2] + np.sqrt(1 - rho * rho) * noise[3]]
     return point
+
+
+def nats(raw: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what points cost: the offset nats and the pen nats of each, float64 [N].
+
+    Args:
+      raw: [N, 3 + 6M], `parameters` of the `step` signature before each point.
+      points: stroke-5 rows [N, 5], normalised units.
+    """
+    raw, points = raw.astype(np.float64), points.astype(np.float64)
+    pen, blocks = raw[:, :PEN_STATES], raw[:, PEN_STATES:].reshape(len(raw), 6, -1)
+    pi, mu_x, mu_y, log_x, log_y, z = blocks.transpose(1, 0, 2)  # [N, M] each
+    log_x, log_y = (np.clip(value, -MAX_LOG_SCALE, MAX_LOG_SCALE) for value in (log_x, log_y))
+    rho = np.tanh(np.clip(z, -MAX_FISHER_Z, MAX_FISHER_Z))
+    x = (points[:, :1] - mu_x) / np.exp(log_x)
+    y = (points[:, 1:2] - mu_y) / np.exp(log_y)
+    rest = 1 - rho**2
+    square = (x**2 - 2 * rho * x * y + y**2) / rest
+    log_density = -(square + np.log(rest)) / 2 - log_x - log_y - np.log(2 * np.pi)
+    offset = np.logaddexp.reduce(_log_softmax(pi) + log_density, axis=1)
+    return -offset, -(_log_softmax(pen) * points[:, 2:]).sum(axis=1)
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    logits = np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
+    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
 
 def _tempered(temperature: np.ndarray, mode: str) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""What users may give as temperature, seed and length, in NumPy: checked and one row a sketch."""
+"""What users may give, such as drawings, classes, temperatures and seeds: checked, in NumPy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from sketch_rnn_tf import strokes
+
 TEMPERATURE_PARTS = ("pen", "mixture", "offset")
 DEFAULT_TEMPERATURE = 0.4
 MOST_COPIES = 1 << 12  # of one sketch, so that every copy has a row of seeds of its own
+NOISE = 4  # random numbers a point: component, pen, x, y
 _COPY = 1 << 16
 
+Drawings = Sequence[np.ndarray]  # stroke-3 arrays [N, 3] in source units, or `drawing.Sketch`
+Labels = str | Sequence[str] | None  # a class for all sketches, or one for each
 Temperature = float | Sequence[float] | Mapping[str, Any]
 Seed = int | Sequence[Sequence[int]]
 
@@ -88,3 +93,92 @@ def count(name: str, value: int, most: int | None = None) -> int:
     if most is not None and value > most:
         raise ValueError(f"{name} is {value}, expected at most {most}")
     return int(value)
+
+
+def labels(label: Labels, num: int, classes: Sequence[str]) -> np.ndarray | None:
+    """Returns labels int32 [num], or None for a model without classes.
+
+    Args:
+      label: a class for all sketches, or one for each.
+      num: number of sketches.
+      classes: class names by label; empty for a model that is not class-conditioned.
+
+    Raises:
+      ValueError: an unknown class, none where one is needed or one where none is, a wrong count.
+    """
+    if not classes:
+        if label is not None:
+            raise ValueError(f"the model is not class-conditioned: it cannot draw {label!r}")
+        return None
+    known = ", ".join(classes)
+    if label is None:
+        raise ValueError(f"the model draws by class: choose one of {known}")
+    names = [label] * num if isinstance(label, str) else list(label)
+    if len(names) != num:
+        raise ValueError(f"{len(names)} labels do not fit {num} sketches")
+    for name in names:
+        if name not in classes:
+            raise ValueError(f"the model has no class {name!r}; it has {known}")
+    return np.array([classes.index(name) for name in names], np.int32)
+
+
+def latents(z: np.ndarray, num: int, z_size: int) -> np.ndarray:
+    """Returns latent vectors, float32 [num, Z].
+
+    Raises:
+      ValueError: another shape, or a value that is not finite.
+    """
+    with np.errstate(over="ignore"):
+        z = np.asarray(z, np.float32)
+    if z.shape != (num, z_size) or not np.isfinite(z).all():
+        raise ValueError(f"z has shape {list(z.shape)}, expected finite numbers {[num, z_size]}")
+    return z
+
+
+def noise(values: np.ndarray, num: int, length: int) -> np.ndarray:
+    """Returns random numbers for each point of each sketch, float32 [num, length, 4].
+
+    Args:
+      values: [num, T, 4], T at least `length`.
+      num: number of sketches.
+      length: the most points of a sketch.
+
+    Raises:
+      ValueError: another shape, or a value that is not finite.
+    """
+    with np.errstate(over="ignore"):
+        values = np.asarray(values, np.float32)
+    shape = values.shape
+    if len(shape) != 3 or shape[0] != num or shape[1] < length or shape[2] != NOISE:
+        raise ValueError(f"noise has shape {list(shape)}, expected {[num, length, NOISE]}")
+    if not np.isfinite(values).all():
+        raise ValueError("noise has a value that is not finite")
+    return values[:, :length]
+
+
+def drawings(
+    sketches: Drawings, *, drop_first_point: bool = False, least: int = 1
+) -> list[np.ndarray]:
+    """Returns drawings as stroke-3 rows, float32 [N, 3] each.
+
+    Args:
+      sketches: the drawings.
+      drop_first_point: leave out a row 0 that only says that a drawing begins at the origin.
+      least: fewest points of a drawing and fewest drawings.
+
+    Raises:
+      ValueError: a drawing is not stroke-3 or has too few points, or there are no drawings.
+    """
+    if not isinstance(sketches, (list, tuple)) and np.ndim(sketches) == 2:
+        raise ValueError("expected a list of drawings, not a drawing by itself")
+    found = []
+    for i, sketch in enumerate(sketches):
+        rows = strokes.check_stroke3(sketch, f"sketch {i}")
+        if drop_first_point and len(rows) and not rows[0, :2].any():
+            rows = rows[1:]
+        if len(rows) < least:
+            raise ValueError(f"sketch {i} has no points")
+        found.append(rows)
+    if len(found) < least:
+        raise ValueError("there are no sketches")
+    return found

@@ -15,7 +15,7 @@ from sketch_rnn_tf.sampling import sampler
 
 BATCH_SIZE = 100
 _LENGTHS = 32  # encoders read sketches padded to multiples of this
-_WIDTHS = {"seeds": [2], "temperature": [3], "strokes": [5], "prefix": [5]}
+_WIDTHS = {"seeds": [2], "temperature": [3], "noise": [4], "strokes": [5], "prefix": [5]}
 
 
 def normalised(rows: np.ndarray, scale_factor: float) -> np.ndarray:
@@ -54,6 +54,7 @@ class Sampler:
         length: int,
         greedy: bool = False,
         prefixes: Sequence[np.ndarray] | None = None,
+        noise: np.ndarray | None = None,
     ) -> tuple[list[np.ndarray], list[bool]]:
         """Draws sketches.
 
@@ -65,6 +66,7 @@ class Sampler:
           length: the most points of a sketch, its prefix included.
           greedy: see `sampler.point_from_noise`.
           prefixes: stroke-3 rows to begin with, of at most `length` points each, or None.
+          noise: float32 [S, length, 4] instead of the seeds' random numbers, or None.
 
         Returns:
           stroke-3 rows [N, 3] in normalised units, and whether the sketch ended before `length`.
@@ -72,7 +74,8 @@ class Sampler:
 
         def draw_part(part: slice):
             given = {"seeds": seeds, "temperature": temperature, "z": z, "labels": labels}
-            inputs = {**_constants(given, part), "length": tf.constant(length)}
+            inputs = _constants({**given, "noise": noise}, part)
+            inputs["length"] = tf.constant(length)
             if prefixes is not None:
                 inputs["prefix"], inputs["prefix_lengths"] = _padded(prefixes[part])
             drawn, lengths = self._graph(self._draw_rows, inputs, greedy=greedy)(inputs)
@@ -124,12 +127,15 @@ class Sampler:
     def _draw_rows(self, inputs, greedy):
         batch = tf.shape(inputs["seeds"])[0]
         context = self.model.context(inputs.get("z"), inputs.get("labels"))
+        noise = inputs.get("noise")
+        if noise is None:
+            noise = sampler.noise_from_seeds(inputs["seeds"], inputs["length"])
         return sampler.sample_from_noise(
             self.model.decoder,
             context,
             self.model.decoder.initial_state(batch, context),
             tf.tile(tf.constant([self.start_token]), [batch, 1]),
-            sampler.noise_from_seeds(inputs["seeds"], inputs["length"]),
+            noise,
             inputs["temperature"],
             self.mode,
             greedy,
