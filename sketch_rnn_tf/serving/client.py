@@ -55,6 +55,8 @@ class Client(verbs.Verbs):
     ):
         if version is not None and label is not None:
             raise ValueError("a version and a version label exclude each other")
+        if not 0 < timeout < float("inf"):
+            raise ValueError(f"timeout is {timeout}, expected seconds above 0")
         self.name = ModelName(model_name, version, label)
         self.timeout, self.retries = timeout, retries
         self._transport = _transport(address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sketch_rnn_tf.serving import transport
 from sketch_rnn_tf.serving.errors import DeadlineError, ServerError, UnavailableError
 from sketch_rnn_tf.serving.transport import Arrays, ModelName
 
@@ -39,6 +40,9 @@ class GrpcTransport:
             ("grpc.max_receive_message_length", MAX_MESSAGE),
             ("grpc.max_send_message_length", MAX_MESSAGE),
             ("grpc.enable_retries", 0),
+            # As often as `with_retries` asks again; gRPC's own pauses grow to two minutes.
+            ("grpc.initial_reconnect_backoff_ms", int(1000 * transport.FIRST_PAUSE / 2)),
+            ("grpc.max_reconnect_backoff_ms", int(1000 * transport.LONGEST_PAUSE / 2)),
         ]
         self._grpc, self._address = grpc, address
         if scheme == "grpcs":

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
+import threading
+import time
 import urllib.parse
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -37,56 +42,74 @@ class RestTransport:
         values = {name: value.tolist() for name, value in inputs.items()}
         body = {"signature_name": signature, "inputs": values}
         answer = self._ask("POST", f"{_path(model)}:predict", timeout, body)
-        outputs = answer.get("outputs")
-        if not isinstance(outputs, dict):
-            raise ServerError(f"{self._address}: the answer has no outputs")
-        return {name: _array(value) for name, value in outputs.items()}
+        with self._reading():
+            return {name: _array(value) for name, value in answer["outputs"].items()}
 
     def metadata(self, model: ModelName, timeout: float) -> dict[str, dict]:
         """Returns the signatures."""
         answer = self._ask("GET", f"{_path(model)}/metadata", timeout)
-        signatures = answer["metadata"]["signature_def"]["signature_def"]
-        return {
-            name: {side: _described(described.get(side, {})) for side in ("inputs", "outputs")}
-            for name, described in signatures.items()
-            if not name.startswith("__")
-        }
+        with self._reading():
+            signatures = answer["metadata"]["signature_def"]["signature_def"]
+            return {
+                name: {side: _described(described.get(side, {})) for side in ("inputs", "outputs")}
+                for name, described in signatures.items()
+                if not name.startswith("__")
+            }
 
     def status(self, model: ModelName, timeout: float) -> dict[int, str]:
         """Returns the states of the versions."""
         answer = self._ask("GET", _path(model), timeout)
-        return {int(v["version"]): v["state"] for v in answer["model_version_status"]}
+        with self._reading():
+            return {int(v["version"]): v["state"] for v in answer["model_version_status"]}
 
     def close(self) -> None:
         """Does nothing: every request has a connection of its own."""
 
     def _ask(self, method: str, path: str, timeout: float, body: Any = None) -> dict[str, Any]:
+        end = time.monotonic() + timeout
+        content = None if body is None else json.dumps(body).encode()
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=timeout)
-        content = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
         try:
-            connection.request(
-                method, self._prefix + path, content, {"Content-Type": "application/json"}
-            )
-            response = connection.getresponse()
-            return self._read(response.status, response.read())
-        except TimeoutError as error:
-            raise DeadlineError(f"{self._address}: no answer within {timeout:.3g} s") from error
+            connection.connect()
+            with _ended_at(end, connection.sock):
+                connection.request(method, self._prefix + path, content, headers)
+                response = connection.getresponse()
+                answer = response.read()
+            if time.monotonic() >= end:  # what came may be cut off
+                raise TimeoutError
         except (OSError, http.client.HTTPException) as error:
-            if isinstance(error, ServerError):
-                raise
-            reason = str(error) or type(error).__name__
-            raise UnavailableError(f"{self._address}: cannot be reached ({reason})") from error
+            raise self._translated(error, end, timeout) from error
         finally:
             connection.close()
+        return self._read(response.status, answer)
+
+    def _translated(self, error: Exception, end: float, timeout: float) -> Exception:
+        if isinstance(error, TimeoutError) or time.monotonic() >= end:
+            return DeadlineError(f"{self._address}: no answer within {timeout:.3g} s")
+        if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
+            return ServerError(f"{self._address}: does not answer as an HTTP server does")
+        reason = str(error) or type(error).__name__
+        return UnavailableError(f"{self._address}: cannot be reached ({reason})")
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turns what goes wrong with an answer of another form into an error of the server."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            text = f"{self._address}: does not answer as TensorFlow Serving does"
+            raise ServerError(text) from error
 
     def _read(self, status: int, content: bytes) -> dict[str, Any]:
         try:
             answer = json.loads(content)
         except ValueError:
             answer = None
-        if status == 200 and isinstance(answer, dict):
-            return answer
+        if status == 200:
+            with self._reading():
+                return dict(answer)
         message = answer.get("error") if isinstance(answer, dict) else None
         text = f"{self._address}: {' '.join(str(message or f'answers {status}').split())}"
         if status in _UNAVAILABLE:
@@ -96,6 +119,23 @@ class RestTransport:
         if 400 <= status < 500:
             raise ValueError(text)
         raise ServerError(text)
+
+
+@contextlib.contextmanager
+def _ended_at(end: float, connected: socket.socket) -> Iterator[None]:
+    """Ends a connection at a time. Its own timeout is for each piece that comes, not for all."""
+
+    def stop() -> None:
+        with contextlib.suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(end - time.monotonic(), 0.0), stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _path(model: ModelName) -> str:

@@ -58,8 +58,8 @@ def with_retries(
       UnavailableError: the server was not available in any attempt.
       DeadlineError: the time is up.
     """
-    end = time.monotonic() + timeout
-    for number in range(retries + 1):
+    end, number = time.monotonic() + timeout, 0
+    while True:
         left = end - time.monotonic()
         if left <= 0:
             raise DeadlineError(f"no answer within {timeout:g} s")
@@ -67,7 +67,7 @@ def with_retries(
             return attempt(left)
         except UnavailableError:
             pause = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
-            if number == retries or time.monotonic() + pause >= end:
+            if number >= retries or time.monotonic() + pause >= end:
                 raise
-            sleep(pause)
-    raise AssertionError("not reached")
+        sleep(pause)
+        number += 1
