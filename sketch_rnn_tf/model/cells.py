@@ -15,6 +15,16 @@ import tensorflow as tf
 from sketch_rnn_tf.model import cell_maths, dropout, recurrence
 
 
+SEGMENTS = 4  # of a sequence, see `RecurrentCell.read`
+
+
+def _segments(values: tf.Tensor) -> list[tf.Tensor]:
+    """Returns [T, ...] cut into segments of nearly the same length."""
+    length = tf.shape(values)[0]
+    ends = [length * k // SEGMENTS for k in range(SEGMENTS + 1)]
+    return [values[begin:end] for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+
+
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
 class GateOrthogonal(keras.initializers.Initializer):
     """An orthogonal matrix for each of the four gate blocks, as Magenta starts recurrent weights.
@@ -155,6 +165,36 @@ class RecurrentCell(keras.layers.Layer):
             tf.as_dtype(self.compute_dtype),
             self.joined,
         )
+
+    def read(
+        self,
+        inputs: tf.Tensor,
+        context: tf.Tensor | None,
+        states: Sequence[tf.Tensor],
+        mask: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Projects and runs over a whole sequence, a segment after the other.
+
+        What is as large as the projections, [T, B, P] several times over, then exists for one
+        segment at a time; the gradient of the recurrent matrix is one product a segment.
+
+        Args:
+          inputs: [T, B, D].
+          context: see `project`.
+          states: the initial state, [B, n] each.
+          mask: [T, B, mask_size] for the candidates, or None.
+
+        Returns:
+          The outputs [T, B, H] and the last states.
+        """
+        outputs, states = [], list(states)
+        masks = [None] * SEGMENTS if mask is None else _segments(mask)
+        for piece, piece_mask in zip(_segments(inputs), masks, strict=True):
+            with tf.control_dependencies(states):  # or all segments would be projected at once
+                projected = self.project(piece, context)
+            output, states = self.unroll(projected, states, piece_mask)
+            outputs.append(output)
+        return tf.concat(outputs, axis=0), states
 
     def call(self, inputs, states, training=False):
         """One step of a Keras RNN: inputs [B, D], states -> output [B, H], states."""

@@ -170,28 +170,27 @@ class Decoder(keras.layers.Layer):
         inputs = tf.transpose(inputs, [1, 0, 2])  # [T, B, 5]
         if self.absolute_position:
             inputs = tf.concat([inputs, states.pop() + tf.cumsum(inputs[..., :2], axis=0)], axis=-1)
-        projected = self._project(inputs, context, training, seed)
+        inputs, context = self._drop(inputs, context, training, seed)
         mask = self._mask(
             inputs, self.cell.mask_size, self.cell.recurrent_dropout, training, seed, _RECURRENT
         )
-        outputs, _ = self.cell.unroll(projected, states, mask)  # [T, B, H]
+        outputs, _ = self.cell.read(inputs, context, states, mask)  # [T, B, H]
         drop = self._mask(inputs, self.cell.units, self.output_dropout, training, seed, _OUTPUT)
         raw = self.output_layer(outputs if drop is None else outputs * drop)
         return tf.transpose(raw, [1, 0, 2])
 
-    def _project(self, inputs, context, training, seed):
-        """Returns the input projections [T, B, P].
+    def _drop(self, inputs, context, training, seed):
+        """Returns inputs and context as the cell reads them, after input dropout.
 
-        The context's share is computed once a sketch, unless input dropout gives every step a
-        context of its own.
+        With input dropout every step has a context of its own, which then is part of the inputs.
         """
         drop = self._mask(inputs, self.input_size, self.input_dropout, training, seed, _INPUT)
         if drop is None:
-            return self.cell.project(inputs, context)
+            return inputs, context
         if context is not None:
             repeated = tf.repeat(context[None], tf.shape(inputs)[0], axis=0)
             inputs = tf.concat([inputs, repeated], axis=-1)
-        return self.cell.project(inputs * drop)
+        return inputs * drop, None
 
     def _mask(self, inputs, width, rate, training, seed, stream):
         if not (training and rate):

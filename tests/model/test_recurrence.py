@@ -18,20 +18,20 @@ def _cell(kind, dtype="float32", units=H):
     return cell
 
 
-def _run(cell, unroll, masked):
+def _run(cell, read, masked, length=T):
     """Returns values and every gradient of a loss over all outputs and last states."""
     random = np.random.default_rng(4)
-    inputs = tf.constant(random.normal(size=(T, B, D)), tf.float32)
+    inputs = tf.constant(random.normal(size=(length, B, D)), tf.float32)
     states = [tf.constant(random.normal(size=(B, n)), tf.float32) for n in cell.state_size]
-    kept = random.random((T, B, cell.mask_size)) < 0.8
+    kept = random.random((length, B, cell.mask_size)) < 0.8
     mask = tf.constant(kept, tf.float32) / 0.8 if masked else None
-    weights = tf.constant(random.normal(size=(T, B, cell.units)), tf.float32)
+    weights = tf.constant(random.normal(size=(length, B, cell.units)), tf.float32)
 
     @tf.function
     def compute(inputs, states):
         with tf.GradientTape() as tape:
             tape.watch([inputs, states])
-            outputs, last = unroll(cell.project(inputs), states, mask)
+            outputs, last = read(inputs, states, mask)
             loss = tf.reduce_sum(outputs * weights)
             loss += tf.add_n([tf.reduce_sum(tf.sin(state)) for state in last])
         gradients = tape.gradient(loss, [inputs, states, cell.trainable_variables])
@@ -41,7 +41,11 @@ def _run(cell, unroll, masked):
 
 
 def _plain(cell):
-    return lambda *arguments: recurrence.unroll(cell.step, *arguments)
+    return lambda inputs, *rest: recurrence.unroll(cell.step, cell.project(inputs), *rest)
+
+
+def _fast(cell):
+    return lambda inputs, *rest: cell.read(inputs, None, *rest)
 
 
 def _assert_close(found, expected, tolerance):
@@ -52,9 +56,11 @@ def _assert_close(found, expected, tolerance):
 
 @pytest.mark.parametrize("kind", list(cell_kinds.CELLS))
 @pytest.mark.parametrize("masked", [False, True])
-def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked):
+@pytest.mark.parametrize("length", [1, 2, T, 4 * T])
+def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked, length):
     cell = _cell(kind)
-    _assert_close(_run(cell, cell.unroll, masked), _run(cell, _plain(cell), masked), 3e-6)
+    found, expected = (_run(cell, read(cell), masked, length) for read in (_fast, _plain))
+    _assert_close(found, expected, 3e-6)
 
 
 @pytest.mark.parametrize("kind", list(cell_kinds.CELLS))
@@ -62,7 +68,7 @@ def test_narrow_products_stay_near_the_wide_ones(kind):
     # Norms over a handful of units can divide by next to nothing, which magnifies any rounding.
     wide, narrow = _cell(kind, units=40), _cell(kind, "mixed_bfloat16", units=40)
     narrow.set_weights(wide.get_weights())
-    found, expected = _run(narrow, narrow.unroll, True), _run(wide, wide.unroll, True)
+    found, expected = _run(narrow, _fast(narrow), True), _run(wide, _fast(wide), True)
     assert all(tensor.dtype == tf.float32 for tensor in found)
     _assert_close(found, expected, 0.1)
     assert any(np.abs(a - b).max() > 1e-5 for a, b in zip(found, expected, strict=True))
@@ -73,7 +79,7 @@ def test_each_step_of_a_sequence_is_the_single_step(kind):
     cell = _cell(kind)
     inputs = tf.random.stateless_normal([T, B, D], [1, 2])
     states = cell.get_initial_state(B)
-    outputs, last = cell.unroll(cell.project(inputs), states)
+    outputs, last = cell.read(inputs, None, states)
     for t in range(T):
         output, states = cell.step(cell.project(inputs[t]), states)
         np.testing.assert_allclose(output, outputs[t], atol=2e-6)
