@@ -53,7 +53,7 @@ class TrainingStep:
         self._kl_weight = schedules.kl_weight(training)
         self._bad_in_a_row = tf.Variable(0, dtype=tf.int32, trainable=False)
         self._tally = _Tally(model.z_size)
-        self._function = tf.function(self._step, reduce_retracing=True)
+        self._function = None
 
     def __call__(self, batch: dict[str, tf.Tensor], position: int) -> int:
         """Takes a step, or skips it where loss or gradient are not finite.
@@ -65,7 +65,27 @@ class TrainingStep:
         Returns:
           How many steps in a row have been skipped; 0 when this one was taken.
         """
+        if self._function is None:
+            self._function = self._traced_once(batch)
         return int(self._function(batch, tf.constant(position, tf.int32)))
+
+    @property
+    def traces(self) -> int:
+        """How many times the step has been traced so far."""
+        return 0 if self._function is None else self._function.experimental_get_tracing_count()
+
+    def _traced_once(self, batch):
+        """Returns the step as a graph that takes batches of any length T.
+
+        Values of several replicas have no such signature: their second length is traced again.
+        """
+        if self._replicas > 1:
+            return tf.function(self._step, reduce_retracing=True)
+        size, _, width = batch["strokes"].shape
+        strokes = tf.TensorSpec([size, None, width], batch["strokes"].dtype)
+        rest = {name: tf.TensorSpec(value.shape, value.dtype) for name, value in batch.items()}
+        signature = [{**rest, "strokes": strokes}, tf.TensorSpec([], tf.int32)]
+        return tf.function(self._step, input_signature=signature)
 
     def take_means(self) -> dict[str, float]:
         """Returns means since the last call, and where the schedules stand; starts new means."""

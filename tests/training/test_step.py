@@ -4,6 +4,7 @@ import tensorflow as tf
 from magenta import NAMES, batch_of, model_of, relative_error
 
 from sketch_rnn_tf import config
+from sketch_rnn_tf.data import pipeline, records
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import step as step_lib
@@ -129,6 +130,23 @@ def test_a_loss_that_is_no_number_skips_the_step_and_touches_nothing(small_step,
     values = small_step.take_means()
     assert values["skipped_steps"] == 2
     assert np.isfinite(values["loss"])
+
+
+def test_the_step_is_traced_once_for_batches_of_every_length(data_dir, tiny):
+    model, training = tiny(buckets=4, batch_size=4)
+    info = records.read_info(data_dir)
+    arguments = {"max_length": info.max_length, "z_size": 3, "num_mixtures": 4}
+    cells = {"encoder": {"units": 5}, "decoder": {"units": 6}}
+    step = _step(SketchRNN(**arguments, **cells), training)
+    batches = pipeline.training_batches(
+        data_dir, info, buckets=training.buckets, batch_size=training.batch_size, scale_factor=1.0
+    )
+    lengths = set()
+    for position, batch in enumerate(batches.dataset().take(2 * batches.batches_per_epoch)):
+        lengths.add(batch["strokes"].shape[1])
+        step(batch, position)
+    assert len(lengths) == 4
+    assert step.traces == 1
 
 
 def test_the_position_decides_the_noise(small_step):
