@@ -7,13 +7,13 @@ and makes the cell an ordinary Keras RNN cell.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from sketch_rnn_tf.model import cell_maths, dropout, recurrence
-
 
 SEGMENTS = 4  # of a sequence, see `RecurrentCell.read`
 
@@ -22,7 +22,7 @@ def _segments(values: tf.Tensor) -> list[tf.Tensor]:
     """Returns [T, ...] cut into segments of nearly the same length."""
     length = tf.shape(values)[0]
     ends = [length * k // SEGMENTS for k in range(SEGMENTS + 1)]
-    return [values[begin:end] for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [values[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")

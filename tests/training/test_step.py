@@ -133,7 +133,7 @@ def test_a_loss_that_is_no_number_skips_the_step_and_touches_nothing(small_step,
 
 
 def test_the_step_is_traced_once_for_batches_of_every_length(data_dir, tiny):
-    model, training = tiny(buckets=4, batch_size=4)
+    _, training = tiny(buckets=4, batch_size=4)
     info = records.read_info(data_dir)
     arguments = {"max_length": info.max_length, "z_size": 3, "num_mixtures": 4}
     cells = {"encoder": {"units": 5}, "decoder": {"units": 6}}
