@@ -18,7 +18,7 @@ import pathlib
 import re
 from typing import Any
 
-from sketch_rnn_tf import config, files
+from sketch_rnn_tf import config, files, pretrained
 
 CONFIG, BEST, LAST = "config.json", "best.keras", "last.keras"
 CHECKPOINTS, METRICS, TENSORBOARD, PICTURES = (
@@ -100,10 +100,13 @@ def create(path: files.PathLike, configuration: config.RunConfig) -> Run:
 def open_run(path: files.PathLike) -> Run:
     """Opens a run directory.
 
+    Args:
+      path: the directory, or `pretrained:NAME`.
+
     Raises:
-      ValueError: it is not one, or its configuration is damaged.
+      ValueError: it is not one, its configuration is damaged, or no pretrained model has the name.
     """
-    path = pathlib.Path(path)
+    path = pretrained.resolve(path)
     if not (path / CONFIG).is_file():
         raise ValueError(f"{path}: is not a run directory (it holds no {CONFIG})")
     content = files.read_json(path / CONFIG)

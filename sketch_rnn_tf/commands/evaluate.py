@@ -18,7 +18,7 @@ NAME = "sketch-rnn-evaluate"
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
-    text("model", None, "run directory")
+    text("model", None, "run directory, or pretrained:kanji")
     text("checkpoint", "best", "weights: best, last or a step")
     text("data_dir", None, "folder made by sketch-rnn-prepare")
     absl_flags.DEFINE_enum(

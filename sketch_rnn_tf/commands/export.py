@@ -5,6 +5,7 @@ sketch-rnn-export --model runs/sheep --output_dir exported --format saved_model,
 saved_model: for TensorFlow Serving, with its configuration files; every export is a new version.
 litert: for phones and other devices (.tflite).
 magenta_js: for sketch-rnn-js and @magenta/sketch.
+run: a run directory with nothing but the weights, in half precision, to pass on.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ FORMATS = {
     "saved_model": "sketch_rnn_tf.export.saved_model",
     "litert": "sketch_rnn_tf.export.litert",
     "magenta_js": "sketch_rnn_tf.interop.magenta_js",
+    "run": "sketch_rnn_tf.export.half_run",
 }
 ALIASES = {"tflite": "litert"}
 
@@ -29,7 +31,7 @@ ALIASES = {"tflite": "litert"}
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
-    text("model", None, "run directory")
+    text("model", None, "run directory, or pretrained:kanji")
     text("checkpoint", "best", "weights: best, last or a step")
     text("output_dir", None, "folder to write into")
     absl_flags.DEFINE_list(

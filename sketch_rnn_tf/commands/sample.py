@@ -1,5 +1,6 @@
 """Draws with a trained model.
 
+  sketch-rnn-sample --model pretrained:kanji --num 25 --output kanji.svg
   sketch-rnn-sample --model runs/kanji --num 25 --temperature 0.4 --seed 0 --output kanji.svg
   sketch-rnn-sample --model runs/kanji --num 6 --temperature 0.1,0.4,0.8 --output ladder.png
   sketch-rnn-sample --model runs/sheep --task reconstruct --input sheep.npz --index 0,5 --output -
@@ -33,7 +34,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
     switch = functools.partial(absl_flags.DEFINE_bool, flag_values=flags)
-    text("model", None, "run directory, or a .tflite file")
+    text("model", None, "run directory or .tflite file; pretrained:kanji comes with the package")
     text("server", None, "draw on a server instead: grpc://HOST:PORT or http://HOST:PORT")
     text("model_name", "sketch_rnn", "name of the model on the server")
     text("checkpoint", "best", "weights: best, last or a step")

@@ -25,7 +25,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
     choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
-    text("model", None, "run directory")
+    text("model", None, "run directory, or pretrained:kanji")
     text("checkpoint", "best", "weights: best, last or a step")
     text("input", None, "drawings of any format, or a folder made by sketch-rnn-prepare")
     choice("split", None, ["train", "valid", "test"], "only this split of the input")

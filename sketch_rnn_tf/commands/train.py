@@ -43,8 +43,8 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     text(
         "init_from", None,
-        "run, trained or imported, whose weights to start from; its architecture, scale factor and"
-        " start token stay",
+        "run, trained, imported or pretrained:kanji, whose weights to start from; its architecture,"
+        " scale factor and start token stay",
     )  # fmt: skip
     absl_flags.DEFINE_enum(
         "strategy", "default", ["default", "mirrored", "multi_worker"],

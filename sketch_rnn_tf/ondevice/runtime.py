@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pathlib
 from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import files
+from sketch_rnn_tf import files, pretrained
 from sketch_rnn_tf.ondevice import metadata
 
 MISSING = (
@@ -19,7 +18,7 @@ class Model:
     """A model file of ours, opened.
 
     Args:
-      path: the file.
+      path: the file, or `pretrained:NAME.tflite`.
       threads: threads of the interpreter; one is fastest for models of this size.
       xnnpack: whether the XNNPACK kernels are used.
 
@@ -31,7 +30,7 @@ class Model:
     """
 
     def __init__(self, path: files.PathLike, threads: int = 1, xnnpack: bool = True):
-        path = pathlib.Path(path)
+        path = pretrained.resolve(path)
         if not path.is_file():
             raise ValueError(f"{path}: there is no such file")
         self._data = path.read_bytes()  # the interpreter reads from it as long as it lives

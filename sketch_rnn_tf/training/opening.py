@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import filelock
 
-from sketch_rnn_tf import config, files, runs
+from sketch_rnn_tf import config, files, pretrained, runs
 from sketch_rnn_tf.data import records
 
 LOCK = ".lock"
@@ -85,8 +85,10 @@ def locked(run_dir: files.PathLike) -> Iterator[None]:
     The lock belongs to the process: it is gone when that ends, however it ends.
 
     Raises:
-      ValueError: another process trains this run.
+      ValueError: another process trains this run, or it is a pretrained model.
     """
+    if pretrained.is_name(run_dir):
+        raise ValueError(f"{run_dir}: is for reading only; --init_from {run_dir} starts from it")
     path = pathlib.Path(run_dir)
     path.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path / LOCK, blocking=False)

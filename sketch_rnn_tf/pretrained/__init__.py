@@ -1,0 +1,43 @@
+"""Trained models that come with the package: `pretrained:NAME` wherever a model is asked for.
+
+pretrained:kanji         kanji/, a run directory like any other; kanji/MODEL.md says how it was made
+pretrained:kanji.tflite  kanji.tflite, the same model for ai-edge-litert: draws without TensorFlow
+
+They are for reading only.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+PREFIX = "pretrained:"
+_FOLDER = pathlib.Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Returns what may follow `pretrained:`."""
+    entries = (entry for entry in _FOLDER.iterdir() if not entry.name.startswith(("_", ".")))
+    return sorted(entry.name for entry in entries if entry.suffix != ".py")
+
+
+def is_name(path: str | os.PathLike) -> bool:
+    """Whether a path is none, but the name of a pretrained model."""
+    return str(path).startswith(PREFIX)
+
+
+def resolve(path: str | os.PathLike) -> pathlib.Path:
+    """Returns where a model lies.
+
+    Args:
+      path: `pretrained:NAME`, or any path, which is returned as it is.
+
+    Raises:
+      ValueError: there is no such pretrained model; names the ones there are.
+    """
+    if not is_name(path):
+        return pathlib.Path(path)
+    name = str(path).removeprefix(PREFIX)
+    if name not in names():
+        raise ValueError(f"there is no pretrained model {name!r}; there are {', '.join(names())}")
+    return _FOLDER / name
