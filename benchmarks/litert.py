@@ -28,7 +28,7 @@ from absl import app, flags, logging
 # In place of this folder, where this file would pass for a module `litert` of TensorFlow's.
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from sketch_rnn_tf import drawing, strokes  # noqa: E402
+from sketch_rnn_tf import drawing  # noqa: E402
 from sketch_rnn_tf.ondevice import Sampler  # noqa: E402
 from sketch_rnn_tf.ondevice import noise as random_numbers  # noqa: E402
 
@@ -106,24 +106,11 @@ def timed(sampler: Sampler) -> tuple[float, float]:
     return step, seconds
 
 
-def latent_inputs(sampler: Sampler, z=None) -> dict[str, np.ndarray]:
+def latent_inputs(sampler: Sampler) -> dict[str, np.ndarray]:
     facts = sampler.metadata
-    if z is None:
-        z = random_numbers.latent((3, 3), facts["z_size"])[None] if facts["conditional"] else None
+    z = random_numbers.latent((3, 3), facts["z_size"])[None] if facts["conditional"] else None
     inputs = {} if z is None else {"z": z}
     return {**inputs, "label": np.int32([0])} if facts["classes"] else inputs
-
-
-def parameters(sampler: Sampler, points: np.ndarray, inputs) -> np.ndarray:
-    """Returns the raw parameters [N, 3 + 6M] at every point of a drawing, stroke-5 normalised."""
-    state = sampler._drawer._initial_state(inputs)
-    rows = np.concatenate([[sampler.metadata["start_token"]], points[:-1]])
-    found = []
-    for row in np.float32(rows):
-        output = sampler._model.run("step", stroke=row[None], state=state)
-        state = output["state"]
-        found.append(output["parameters"][0])
-    return np.array(found)
 
 
 def drift(samplers) -> dict[str, list[float]]:
@@ -133,7 +120,7 @@ def drift(samplers) -> dict[str, list[float]]:
     inputs = latent_inputs(first)
     points = list(first._drawer.points(inputs, noise, np.ones(3, np.float32)))
     points = np.resize([row for row in points if row[4] < 0.5], (max(DRIFT_AFTER), 5))
-    all_of_them = {name: parameters(s, points, inputs) for name, s in samplers.items()}
+    all_of_them = {name: s._drawer.parameters(points, inputs) for name, s in samplers.items()}
     reference = next(iter(all_of_them.values()))
     return {
         name: [float(np.abs(found[n - 1] - reference[n - 1]).max()) for n in DRIFT_AFTER]
@@ -144,15 +131,10 @@ def drift(samplers) -> dict[str, list[float]]:
 def nats_per_point(sampler: Sampler) -> float:
     if INPUT.value is None:
         return float("nan")
-    total = count = 0.0
-    for sketch in test_drawings(sampler):
-        z = sampler.encode([sketch]) if sampler.metadata["conditional"] else None
-        points = strokes.stroke3_to_stroke5(sketch, len(sketch))
-        points[:, :2] = np.clip(points[:, :2], -1000, 1000) / sampler.metadata["scale_factor"]
-        raw = parameters(sampler, points, latent_inputs(sampler, z))
-        total += nats(raw.astype(np.float64), points.astype(np.float64))
-        count += len(points)
-    return total / count
+    label = sampler.classes[0] if sampler.classes else None
+    scores = sampler.score(test_drawings(sampler), label=label)
+    total = sum(score["offset_nats"] + score["pen_nats"] for score in scores)
+    return total / sum(score["points"] for score in scores)
 
 
 _drawings: list[np.ndarray] = []
@@ -167,30 +149,6 @@ def test_drawings(sampler: Sampler) -> list[np.ndarray]:
         kept = [drawing_.strokes for drawing_ in found if 0 < len(drawing_.strokes) <= longest]
         _drawings.extend(kept[: SKETCHES.value])
     return _drawings
-
-
-def nats(raw: np.ndarray, points: np.ndarray) -> float:
-    """Returns the offset and pen nats of a drawing's points, by the densities' formulas."""
-    blocks = raw[:, 3:].reshape(len(raw), 6, -1)
-    pi, mu_x, mu_y, log_x, log_y, z = blocks.transpose(1, 0, 2)
-    x = (points[:, :1] - mu_x) / np.exp(log_x)
-    y = (points[:, 1:2] - mu_y) / np.exp(log_y)
-    rho = np.tanh(z)
-    rest = 1 - rho**2
-    square = (x**2 - 2 * rho * x * y + y**2) / rest
-    log_density = -0.5 * (square + np.log(rest)) - log_x - log_y - np.log(2 * np.pi)
-    offset = logsumexp(log_softmax(pi) + log_density)
-    pen = (log_softmax(raw[:, :3]) * points[:, 2:]).sum(axis=1)
-    return float(-(offset + pen).sum())
-
-
-def logsumexp(values: np.ndarray) -> np.ndarray:
-    most = values.max(axis=1)
-    return most + np.log(np.exp(values - most[:, None]).sum(axis=1))
-
-
-def log_softmax(values: np.ndarray) -> np.ndarray:
-    return values - logsumexp(values)[:, None]
 
 
 def read_floor(sampler: Sampler) -> float:
