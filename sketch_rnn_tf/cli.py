@@ -111,13 +111,19 @@ def quiet_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if not os.environ.get("SKETCH_RNN_DEBUG"):
-        with _without_stderr():
+        with quiet():
             importlib.import_module("tensorflow").config.list_physical_devices()
 
 
 @contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-    """Sends what the process, C++ included, writes to stderr to nowhere; exceptions pass."""
+def quiet() -> Iterator[None]:
+    """Sends what the process, C++ included, writes to stderr to nowhere; exceptions pass.
+
+    SKETCH_RNN_DEBUG lets it.
+    """
+    if os.environ.get("SKETCH_RNN_DEBUG"):
+        yield
+        return
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -143,12 +143,13 @@ def test_progress_goes_to_stderr(capsys):
     assert capsys.readouterr() == ("", "step 3\n")
 
 
-def test_start_up_chatter_of_libraries_is_not_shown(capfd):
-    with cli._without_stderr():
-        os.write(2, b"from C++")
-        print("from Python", file=sys.__stderr__, flush=True)
-    os.write(2, b"ours")
-    assert capfd.readouterr().err == "ours"
+def test_chatter_of_libraries_is_shown_when_debugging_only(capfd, monkeypatch):
+    for debugging, expected in (("", "ours"), ("1", "from C++ours")):
+        monkeypatch.setenv("SKETCH_RNN_DEBUG", debugging)
+        with cli.quiet():
+            os.write(2, b"from C++")
+        os.write(2, b"ours")
+        assert capfd.readouterr().err == expected
 
 
 def test_existing_outputs_are_refused(tmp_path):

@@ -42,6 +42,11 @@ class DeadlineError(TimeoutError):
     """The server did not answer in time."""
 
 
+def not_found(address: str, words: str) -> ValueError:
+    """Returns the error for what a server lacks; its own words name what was asked for."""
+    return ValueError(f"{address}: the server has no such model, version or label ({words})")
+
+
 def meaning(code: int) -> str:
     """Returns a row error in words."""
     try:

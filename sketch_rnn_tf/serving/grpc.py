@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from sketch_rnn_tf.serving import transport
-from sketch_rnn_tf.serving.errors import DeadlineError, ServerError, UnavailableError
+from sketch_rnn_tf.serving.errors import (
+    DeadlineError,
+    ServerError,
+    UnavailableError,
+    not_found,
+)
 from sketch_rnn_tf.serving.transport import Arrays, ModelName
 
 MAX_MESSAGE = 64 << 20  # bytes; gRPC's own limit is 4 MiB
-_USERS_FAULT = ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE")
+_USERS_FAULT = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE")
 
 
 class GrpcTransport:
@@ -111,9 +116,14 @@ class GrpcTransport:
 
     def _translated(self, error, timeout: float) -> Exception:
         code = error.code().name
-        text = f"{self._address}: {' '.join((error.details() or code).split())}"
+        words = " ".join((error.details() or code).split())
+        text = f"{self._address}: {words}"
+        if code == "UNAVAILABLE" and "HTTP/2" in text:
+            return ServerError(f"{self._address}: does not speak gRPC; is this REST's port?")
         if code == "UNAVAILABLE":
             return UnavailableError(text)
+        if code == "NOT_FOUND":
+            return not_found(self._address, words)
         if code == "DEADLINE_EXCEEDED":
             return DeadlineError(f"{self._address}: no answer within {timeout:.3g} s")
         return ValueError(text) if code in _USERS_FAULT else ServerError(f"{text} ({code})")

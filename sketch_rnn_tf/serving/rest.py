@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
+import ssl
 import threading
 import time
 import urllib.parse
@@ -14,11 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf.serving.errors import DeadlineError, ServerError, UnavailableError
+from sketch_rnn_tf.serving.errors import (
+    DeadlineError,
+    ServerError,
+    UnavailableError,
+    not_found,
+)
 from sketch_rnn_tf.serving.transport import Arrays, ModelName
 
 _UNAVAILABLE = (502, 503)
-_DEADLINE = 504
+_DEADLINE, _NOT_FOUND = 504, 404
 
 
 class RestTransport:
@@ -89,9 +95,10 @@ class RestTransport:
         if isinstance(error, TimeoutError) or time.monotonic() >= end:
             return DeadlineError(f"{self._address}: no answer within {timeout:.3g} s")
         if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
-            return ServerError(f"{self._address}: does not answer as an HTTP server does")
-        reason = str(error) or type(error).__name__
-        return UnavailableError(f"{self._address}: cannot be reached ({reason})")
+            return ServerError(f"{self._address}: does not speak HTTP; is this gRPC's port?")
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        kind = ServerError if isinstance(error, ssl.SSLError) else UnavailableError
+        return kind(f"{self._address}: cannot be reached ({reason})")
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -111,11 +118,14 @@ class RestTransport:
             with self._reading():
                 return dict(answer)
         message = answer.get("error") if isinstance(answer, dict) else None
-        text = f"{self._address}: {' '.join(str(message or f'answers {status}').split())}"
+        words = " ".join(str(message or f"answers {status}").split())
+        text = f"{self._address}: {words}"
         if status in _UNAVAILABLE:
             raise UnavailableError(text)
         if status == _DEADLINE:
             raise DeadlineError(text)
+        if status == _NOT_FOUND:
+            raise not_found(self._address, words)
         if 400 <= status < 500:
             raise ValueError(text)
         raise ServerError(text)

@@ -207,6 +207,19 @@ def test_an_answer_of_another_server_is_an_error_of_the_server(content):
         server.shutdown()
 
 
+@pytest.mark.parametrize(
+    ("kind", "other", "words"),
+    [("grpc", _rest, "does not speak gRPC"), ("http", _grpc, "does not speak HTTP")],
+)
+def test_the_port_of_the_other_protocol_is_named_at_once(kind, other, words):
+    pytest.importorskip("tensorflow_serving")
+    port, stop = other(Answers())
+    client = serving.Client(f"{kind}://127.0.0.1:{port}", retries=1000, timeout=20)
+    with pytest.raises(serving.ServerError, match=rf"{words}; is this .*'s port\?"):
+        client.status()
+    stop()
+
+
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
 def test_a_timeout_is_a_number_of_seconds(timeout):
     with pytest.raises(ValueError, match=r"timeout is .*, expected seconds above 0"):
