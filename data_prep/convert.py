@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import readers, simplify, split
-from data_prep.raw_sketch import RawSketch
+from data_prep import readers, signature, simplify, split
+from data_prep.raw_sketch import Polylines, RawSketch
 
 EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"
 TOO_COMPLEX, DUPLICATE = "too_complex", "duplicate"
@@ -186,7 +186,7 @@ def batches(index: int, unit: readers.Unit, options: Options) -> Iterator[Batch]
 
 
 # A converted drawing: stroke-3 rows as published, or polylines.
-Content = np.ndarray | list[np.ndarray]
+Content = np.ndarray | Polylines
 
 
 def convert(drawing: RawSketch, options: Options) -> tuple[Content | None, int, str | None]:
@@ -199,7 +199,7 @@ def convert(drawing: RawSketch, options: Options) -> tuple[Content | None, int, 
         content = simplify.simplified(drawing, options.simplification)
     except simplify.TooComplexError:
         return None, 0, TOO_COMPLEX
-    points = len(content) if drawing.offsets is not None else sum(map(len, content))
+    points = len(content if drawing.offsets is not None else content.points)
     if not points:
         return None, 0, EMPTY
     if points < options.min_points:
@@ -217,13 +217,8 @@ def _cut(content: Content, points: int) -> Content:
         rows = content[:points].copy()
         rows[-1, 2] = 1
         return rows
-    strokes = []
-    for stroke in content:
-        strokes.append(stroke[:points])
-        points -= len(strokes[-1])
-        if not points:
-            break
-    return strokes
+    inner = [end for end in content.ends if end < points]
+    return Polylines(content.points[:points], [*inner, points])
 
 
 class _Builder:
@@ -296,7 +291,7 @@ class _Builder:
         """Fills in the columns, and what the tally says of all points."""
         points = np.concatenate(strokes)
         hashes = np.frombuffer(b"".join(self._hashes), "<u8").reshape(-1, 2)
-        rows["order"] = _mixed(hashes[:, 1] ^ np.uint64(self._options.seed % 2**64))
+        rows["order"] = signature.mixed(hashes[:, 1] ^ np.uint64(self._options.seed % 2**64))
         rows["place"] = np.frombuffer(b"".join(self._places), "<u8")[::2]
         rows["unit"] = self._index
         rows["position"] = np.arange(self._position, self._position + len(rows))
@@ -304,7 +299,7 @@ class _Builder:
         rows["key_bytes"] = [len(key) for key in self._keys]
         rows["label"], rows["split"] = self._label_of, self._splits
         salts = np.array([split.place(label) for label in labels], np.uint64)
-        rows["signature"] = signatures(points, rows["points"]) ^ salts[rows["label"]]
+        rows["signature"] = signature.signatures(points, rows["points"]) ^ salts[rows["label"]]
         self._tally.largest = float(np.abs(points[:, :2]).max())
         published = [isinstance(content, np.ndarray) for content in self._contents]
         self._tally.moments = _moments(points, rows["points"], np.array(published))
@@ -320,7 +315,7 @@ def stroke3(contents: list[Content], points: list[int]) -> list[np.ndarray]:
     """
     published = [isinstance(content, np.ndarray) for content in contents]
     sizes = [n for n, rows in zip(points, published, strict=True) if not rows]
-    rows = _of_polylines([content for content in contents if type(content) is list], sizes)
+    rows = _of_polylines([content for content in contents if type(content) is Polylines], sizes)
     bounds = itertools.pairwise([0, *itertools.accumulate(sizes)])
     parts = (rows[start:end] for start, end in bounds)
     return [
@@ -329,16 +324,17 @@ def stroke3(contents: list[Content], points: list[int]) -> list[np.ndarray]:
     ]
 
 
-def _of_polylines(drawings: list[list[np.ndarray]], sizes: list[int]) -> np.ndarray:
+def _of_polylines(drawings: list[Polylines], sizes: list[int]) -> np.ndarray:
     """Returns the stroke-3 rows of all drawings one after the other."""
-    strokes = list(itertools.chain.from_iterable(drawings))
-    if not strokes:
+    if not drawings:
         return np.zeros((0, 3), np.float32)
-    points = np.concatenate(strokes)
+    points = np.concatenate([drawing.points for drawing in drawings], dtype=np.float64)
     rows = np.zeros((len(points), 3), np.float32)
     rows[1:, :2] = points[1:] - points[:-1]
-    rows[np.cumsum([0, *sizes[:-1]]), :2] = 0
-    rows[np.cumsum(list(map(len, strokes))) - 1, 2] = 1
+    starts = np.cumsum([0, *sizes[:-1]])
+    rows[starts, :2] = 0
+    ends = np.array(list(itertools.chain.from_iterable(drawing.ends for drawing in drawings)))
+    rows[ends + np.repeat(starts, [len(drawing.ends) for drawing in drawings]) - 1, 2] = 1
     return rows
 
 
@@ -363,41 +359,3 @@ def _moments(points: np.ndarray, lengths: np.ndarray, relative: np.ndarray) -> n
         ],
         axis=1,
     )
-
-
-SIGNATURE_BOX = 64
-
-
-def signatures(points: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns a number a drawing that nearly equal drawings share, whatever their size and place.
-
-    A drawing is moved and scaled into a box of `SIGNATURE_BOX` units and rounded; the numbers are
-    equal where the points and pens that this leaves are the same.
-
-    Args:
-      points: float32 [S, 3], the stroke-3 rows of all drawings one after the other.
-      lengths: [R], each at least 1; their sum is S.
-
-    Returns:
-      uint64 [R].
-    """
-    starts = np.cumsum(lengths, dtype=np.int64) - lengths
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    places = np.cumsum(points[:, :2], axis=0, dtype=np.float64)
-    low = np.minimum.reduceat(places, starts)  # [R, 2]
-    extent = (np.maximum.reduceat(places, starts) - low).max(axis=1)
-    factor = (SIGNATURE_BOX - 1) / np.where(extent > 0, extent, 1.0)
-    grid = np.rint((places - low[owner]) * factor[owner, None]).astype(np.uint64)
-    step = (np.arange(len(points)) - starts[owner]).astype(np.uint64)
-    token = (step * np.uint64(SIGNATURE_BOX) + grid[:, 0]) * np.uint64(SIGNATURE_BOX) + grid[:, 1]
-    token = token * np.uint64(2) + points[:, 2].astype(np.uint64)
-    return np.add.reduceat(_mixed(token), starts)
-
-
-def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """Scrambles 64-bit numbers (the finaliser of SplitMix64)."""
-    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        numbers ^= numbers >> np.uint64(shift)
-        numbers *= np.uint64(factor)
-    return numbers ^ (numbers >> np.uint64(31))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
-import itertools
 import math
 import types
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import raw_sketch
+from data_prep.raw_sketch import Polylines, RawSketch
 
 QUICKDRAW_SIZE = 255.0  # the longer side of a simplified drawing
 QUICKDRAW_SPACING = 1.0  # between resampled points
@@ -74,7 +73,7 @@ class Simplification:
         return cls(**content) if content else cls()
 
 
-def convert(drawing: raw_sketch.RawSketch, simplification: Simplification) -> np.ndarray:
+def convert(drawing: RawSketch, simplification: Simplification) -> np.ndarray:
     """Returns a drawing's stroke-3 rows: the one way from any reader to a data set or a model.
 
     Args:
@@ -94,9 +93,7 @@ def convert(drawing: raw_sketch.RawSketch, simplification: Simplification) -> np
     return dataclasses.replace(drawing, polylines=content).to_stroke3()
 
 
-def simplified(
-    drawing: raw_sketch.RawSketch, simplification: Simplification
-) -> np.ndarray | list[np.ndarray]:
+def simplified(drawing: RawSketch, simplification: Simplification) -> np.ndarray | Polylines:
     """Returns a drawing's rows as published, or its polylines as a data set has them.
 
     Raises:
@@ -105,55 +102,49 @@ def simplified(
     if drawing.offsets is not None:
         return drawing.offsets
     if drawing.simplified:
-        return [stroke for stroke in drawing.polylines if len(stroke)]
+        return drawing.polylines
     return simplify(drawing.polylines, simplification)
 
 
-def simplify(
-    polylines: Sequence[np.ndarray], simplification: Simplification | None = None
-) -> list[np.ndarray]:
+def simplify(polylines: Polylines, simplification: Simplification | None = None) -> Polylines:
     """Simplifies one drawing.
 
     Args:
-      polylines: arrays [n, 2]; strokes without points are left out.
+      polylines: its strokes.
       simplification: Quick, Draw!'s by default.
 
     Returns:
-      float64 arrays [m, 2], one a stroke, each with its first and last point.
+      The same strokes with fewer points, float64; the first and last of each stay.
 
     Raises:
       TooComplexError: see `MAX_POINTS` and `MAX_WORK`.
     """
     simplification = simplification or Simplification()
-    strokes = [np.asarray(stroke, np.float64) for stroke in polylines if len(stroke)]
-    if simplification.method == "none" or not strokes:
-        return strokes
+    if simplification.method == "none" or not polylines.ends:
+        return polylines
     if simplification.method == "quickdraw" and hasattr(_kernels(), "quickdraw"):
-        return _quickdraw(strokes, simplification)
-    return finished(prepared(strokes, simplification), simplification)
+        return _quickdraw(polylines, simplification)
+    return Polylines.of(finished(prepared(polylines.strokes(), simplification), simplification))
 
 
-def _quickdraw(strokes: list[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
+def _quickdraw(polylines: Polylines, simplification: Simplification) -> Polylines:
     """Does what `prepared` and `finished` do in one compiled call."""
-    points = np.concatenate(strokes)
-    ends = np.array(list(itertools.accumulate(map(len, strokes))))
+    points = np.ascontiguousarray(polylines.points, np.float64)
     fields = (simplification.size, simplification.spacing, simplification.epsilon)
     kept, kept_ends, length, work = _kernels().quickdraw(
-        points, ends, *map(float, fields), MAX_POINTS, MAX_WORK
+        points, np.array(polylines.ends), *map(float, fields), MAX_POINTS, MAX_WORK
     )
     if length > MAX_POINTS:
         raise _too_long(length)
     if work > MAX_WORK:
         raise _too_complex(len(points))
-    bounds = [0, *kept_ends.tolist()]
-    return [kept[start:end] for start, end in itertools.pairwise(bounds)]
+    return Polylines(kept, kept_ends.tolist())
 
 
-def prepared(polylines: Sequence[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
+def prepared(strokes: Sequence[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
     """Returns the strokes as the simplification reads them: all steps that know no epsilon."""
-    strokes = [np.asarray(stroke, np.float64) for stroke in polylines if len(stroke)]
     if simplification.method != "quickdraw" or not strokes:
-        return strokes
+        return list(strokes)
     strokes = align_and_scale(strokes, simplification.size)
     _refuse_too_long(strokes, simplification.spacing)
     return [resample(stroke, simplification.spacing) for stroke in strokes]
@@ -179,8 +170,8 @@ def quickdraw_simplify(drawing: Sequence[Sequence[Sequence[float]]]) -> list[lis
     Returns:
       The `drawing` of the simplified record: strokes [[x...], [y...]] in whole numbers 0 to 255.
     """
-    polylines = [np.asarray(stroke[:2], np.float64).T for stroke in drawing]
-    return [stroke.T.astype(int).tolist() for stroke in simplify(polylines)]
+    polylines = Polylines.of(np.asarray(stroke[:2], np.float64).T for stroke in drawing)
+    return [stroke.T.astype(int).tolist() for stroke in simplify(polylines).strokes()]
 
 
 def align_and_scale(strokes: Sequence[np.ndarray], size: float) -> list[np.ndarray]:
@@ -230,7 +221,7 @@ def simplified_mask(points: np.ndarray, epsilon: float, whole_line: bool = False
 
 
 def search_epsilon(
-    drawings: Sequence[Sequence[np.ndarray]],
+    drawings: Sequence[Polylines],
     target_length: int,
     simplification: Simplification,
     percentile: float = 95.0,
@@ -249,7 +240,7 @@ def search_epsilon(
     Raises:
       ValueError: no drawings, or no epsilon does it because the strokes alone are too many.
     """
-    ready = [prepared(drawing, simplification) for drawing in drawings]
+    ready = [prepared(drawing.strokes(), simplification) for drawing in drawings]
     if not ready:
         raise ValueError(
             "target length: there is no drawing with absolute coordinates to search on"

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from data_prep import engines, readers
+from data_prep import engines, raw_sketch, readers
 from sketch_rnn_tf import files
 
 SAMPLE = 20_000  # drawings that a search for an epsilon looks at
@@ -44,7 +44,7 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
     return found
 
 
-def sample(all_units: Sequence, workers: int) -> list:
+def sample(all_units: Sequence, workers: int) -> list[raw_sketch.Polylines]:
     """Returns the polylines of about `SAMPLE` absolute drawings, all of them where they are fewer.
 
     Args:
@@ -57,11 +57,13 @@ def sample(all_units: Sequence, workers: int) -> list:
     return list(itertools.chain.from_iterable(engines.ordered_map(_polylines, tasks, workers)))
 
 
-def _polylines(task: tuple[Any, int]) -> list:
+def _polylines(task: tuple[Any, int]) -> list[raw_sketch.Polylines]:
     """Returns the polylines of the first absolute drawings of a unit."""
     unit, count = task
     absolute = (
-        drawing.polylines for drawing in unit.read() if drawing.polylines and not drawing.simplified
+        drawing.polylines
+        for drawing in unit.read()
+        if drawing.polylines is not None and drawing.polylines.ends and not drawing.simplified
     )
     return list(itertools.islice(absolute, count))
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from data_prep.raw_sketch import RawSketch, ReadError
+from data_prep.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers import inflate
 from data_prep.readers.ndjson import checked_points, quickdraw_polylines, text_field
 from data_prep.readers.npz import checked_offsets
@@ -108,10 +108,10 @@ def _content(form: str, value: Any, where: str) -> dict[str, Any]:
     return {"polylines": _polylines(value)}
 
 
-def _polylines(value: Any) -> list[np.ndarray]:
+def _polylines(value: Any) -> Polylines:
     if not isinstance(value, list):
         raise ReadError("is not a list of strokes")
-    return [_points(stroke, i) for i, stroke in enumerate(value) if stroke != []]
+    return Polylines.of(_points(stroke, i) for i, stroke in enumerate(value) if stroke != [])
 
 
 def _points(stroke: Any, index: int) -> np.ndarray:

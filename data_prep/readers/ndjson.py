@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import orjson
 
-from data_prep.raw_sketch import RawSketch, ReadError
+from data_prep.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers import inflate
 from data_prep.readers.source import (
     MAX_COORDINATE,
@@ -55,7 +55,7 @@ def read(
         try:
             record = orjson.loads(line.removeprefix(_BYTE_ORDER_MARK))
         except orjson.JSONDecodeError as error:
-            yield _skip(options, lines, f"is not valid JSON ({error})")
+            yield _skip({}, lines, options, f"is not valid JSON ({error})")
             continue
         yield _item(record, lines, options)
 
@@ -132,14 +132,13 @@ def _count_lines(path: str, stop: int) -> int:
 
 def _item(record: Any, lines: _Lines, options: Options) -> RawSketch | Skip:
     if not isinstance(record, dict) or "drawing" not in record:
-        return _skip(options, lines, "is not an object with a drawing")
+        return _skip({}, lines, options, "is not an object with a drawing")
     if options.recognized_only and not record.get("recognized", True):
-        label = options.label or str(record.get("word", lines.source.stem))[:_MAX_NAME]
-        return Skip(NOT_RECOGNIZED, label, f"{lines.where} was not recognised")
+        return _skip(record, lines, options, "was not recognised", NOT_RECOGNIZED)
     try:
         return _sketch(record, lines, options)
     except ReadError as error:
-        return _skip(options, lines, str(error))
+        return _skip(record, lines, options, str(error))
 
 
 def _sketch(record: dict[str, Any], lines: _Lines, options: Options) -> RawSketch:
@@ -156,8 +155,15 @@ def _sketch(record: dict[str, Any], lines: _Lines, options: Options) -> RawSketc
     )
 
 
-def _skip(options: Options, lines: _Lines, what: str) -> Skip:
-    return Skip(UNREADABLE, options.label or lines.source.stem, f"{lines.where} {what}")
+def _skip(
+    record: dict[str, Any], lines: _Lines, options: Options, what: str, reason: str = UNREADABLE
+) -> Skip:
+    """Returns a skip that is counted under the record's class, where it has a readable one."""
+    try:
+        label = options.label or text_field(record, "word")
+    except ReadError:
+        label = None
+    return Skip(reason, label or lines.source.stem, f"{lines.where} {what}")
 
 
 def text_field(record: dict[str, Any], *names: str) -> str | None:
@@ -178,23 +184,34 @@ def text_field(record: dict[str, Any], *names: str) -> str | None:
     return None
 
 
-def quickdraw_polylines(drawing: Any) -> tuple[list[np.ndarray], bool]:
+def quickdraw_polylines(drawing: Any) -> tuple[Polylines, bool]:
     """Turns a drawing in Quick, Draw!'s form into polylines.
 
     Args:
       drawing: [[[x...], [y...], [t...]], ...], one item a stroke; t may be missing.
 
     Returns:
-      float64 arrays [n, 2], one a stroke that has points, and whether they are simplified.
+      The strokes that have points, and whether they are simplified.
 
     Raises:
       ReadError: the drawing is not of that form, or a coordinate is not finite or too large. The
         message does not name the file.
     """
+    xs, ys, ends, timed = _columns(drawing)
+    points = None if timed else _bytes(xs, ys)
+    if points is not None:
+        return Polylines(points, ends), True
+    points = checked_points([xs, ys])
+    simplified = not timed and _are_whole_bytes(points)
+    return Polylines(np.ascontiguousarray(points.T, np.float64), ends), simplified
+
+
+def _columns(drawing: Any) -> tuple[list, list, list[int], bool]:
+    """Returns x and y of all strokes, where strokes end among them, and whether one has times."""
     if type(drawing) is not list:
         raise ReadError("has a drawing that is not a list of strokes")
-    xs: list[float] = []
-    ys: list[float] = []
+    xs: list[Any] = []
+    ys: list[Any] = []
     ends: list[int] = []
     timed = False
     for i, stroke in enumerate(drawing):
@@ -208,10 +225,22 @@ def quickdraw_polylines(drawing: Any) -> tuple[list[np.ndarray], bool]:
             xs += x
             ys += y
             ends.append(len(xs))
-    points, low, high = _points_and_range([xs, ys])
-    simplified = not timed and low >= 0 and high <= 255 and _is_whole(points)
-    points = np.ascontiguousarray(points.T, np.float64)
-    return [points[start:end] for start, end in zip([0, *ends], ends, strict=False)], simplified
+    return xs, ys, ends, timed
+
+
+def _bytes(xs: list, ys: list) -> np.ndarray | None:
+    """Returns points uint8 [n, 2] the quick way; None where that does not settle what they are.
+
+    Zeros and ones alone do not: `bytes` takes true and false for them.
+    """
+    interleaved = bytearray(2 * len(xs))
+    try:
+        interleaved[::2], interleaved[1::2] = bytes(xs), bytes(ys)
+    except (TypeError, ValueError):
+        return None
+    if not interleaved.strip(b"\0\1"):
+        return None
+    return np.frombuffer(interleaved, np.uint8).reshape(-1, 2)
 
 
 def checked_points(numbers: list) -> np.ndarray:
@@ -220,24 +249,18 @@ def checked_points(numbers: list) -> np.ndarray:
     Raises:
       ReadError: something is no number, not finite, or too large.
     """
-    return _points_and_range(numbers)[0]
-
-
-def _points_and_range(numbers: list) -> tuple[np.ndarray, float, float]:
-    """Returns `checked_points`, the smallest and the largest number."""
     try:
         points = np.array(numbers)
     except (ValueError, OverflowError):
         raise ReadError("has a coordinate that is not a number") from None
     if not points.size:
-        return points, 0, 0
+        return points
     if points.ndim != 2 or points.dtype.kind not in "iuf":
         raise ReadError("has a coordinate that is not a number")
-    low, high = float(points.min()), float(points.max())
-    if not -MAX_COORDINATE <= low <= high <= MAX_COORDINATE:
+    if not -MAX_COORDINATE <= points.min() <= points.max() <= MAX_COORDINATE:
         raise ReadError(f"has a coordinate that is not finite or beyond {MAX_COORDINATE:g}")
-    return points, low, high
+    return points
 
 
-def _is_whole(points: np.ndarray) -> bool:
-    return points.dtype.kind in "iu" or bool((points == np.rint(points)).all())
+def _are_whole_bytes(points: np.ndarray) -> bool:
+    return bool(((points >= 0) & (points <= 255) & (points == np.rint(points))).all())

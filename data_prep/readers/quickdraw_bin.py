@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from data_prep.raw_sketch import RawSketch, ReadError
+from data_prep.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers import inflate
 from data_prep.readers.source import NOT_RECOGNIZED, Options, Skip, Source
 
@@ -41,7 +41,7 @@ def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSk
         while header := stream.read(_DRAWING.size):
             where = f"{source.path}: drawing {index}"
             key, recognized, strokes = _fields(header, where)
-            polylines = [_stroke(stream, where) for _ in range(strokes)]
+            polylines = Polylines.of(_stroke(stream, where) for _ in range(strokes))
             if options.recognized_only and not recognized:
                 yield Skip(NOT_RECOGNIZED, label, f"{where} was not recognised")
             else:
@@ -49,7 +49,7 @@ def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSk
                     key=key,
                     label=label,
                     where=where,
-                    polylines=[stroke for stroke in polylines if len(stroke)],
+                    polylines=polylines,
                     simplified=True,
                     group=key,
                 )
@@ -72,7 +72,7 @@ def _fields(header: bytes, where: str) -> tuple[str, int, int]:
 
 
 def _stroke(stream: IO[bytes], where: str) -> np.ndarray:
-    """Returns the points [n, 2] of the next stroke."""
+    """Returns the points, uint8 [n, 2], of the next stroke."""
     size = stream.read(_STROKE.size)
     if len(size) < _STROKE.size:
         raise ReadError(f"{where} is truncated")
@@ -80,4 +80,4 @@ def _stroke(stream: IO[bytes], where: str) -> np.ndarray:
     data = stream.read(2 * count)
     if len(data) < 2 * count:
         raise ReadError(f"{where} is truncated")
-    return np.frombuffer(data, np.uint8).reshape(2, count).T.astype(np.float64)
+    return np.frombuffer(data, np.uint8).reshape(2, count).T

@@ -22,7 +22,7 @@ import defusedxml
 import defusedxml.ElementTree
 import svgelements
 
-from data_prep.raw_sketch import RawSketch
+from data_prep.raw_sketch import Polylines, RawSketch
 from data_prep.readers import inflate
 from data_prep.readers.source import Options, Skip, Source
 from data_prep.readers.svg_paths import Curves, GeometryError, numbers, points_as_path
@@ -75,7 +75,7 @@ def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSk
         key=key,
         label=options.label or source.folder or source.stem,
         where=source.path,
-        polylines=strokes,
+        polylines=Polylines.of(strokes),
         group=source.group or key,
     )
 

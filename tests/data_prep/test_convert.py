@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data_prep import convert, simplify, split
-from data_prep.raw_sketch import RawSketch
+from data_prep.raw_sketch import Polylines, RawSketch
 
 
 class _Unit:
@@ -68,7 +68,7 @@ def test_a_drawing_that_is_cut_ends_with_the_pen_lifted_and_is_counted():
 
 def test_polylines_are_cut_to_the_same_points_as_their_rows():
     drawing = [np.random.default_rng(0).normal(size=(n, 2)) for n in (3, 1, 4)]
-    sketch = RawSketch("k", "cat", "w", polylines=drawing, simplified=True)
+    sketch = RawSketch("k", "cat", "w", polylines=Polylines.of(drawing), simplified=True)
     rows = sketch.to_stroke3().astype(np.float32)
 
     for points in range(2, 9):
@@ -81,7 +81,7 @@ def test_polylines_are_cut_to_the_same_points_as_their_rows():
 def test_drawings_converted_together_are_those_converted_alone():
     generator = np.random.default_rng(0)
     sketches = [
-        RawSketch(str(i), "cat", "w", polylines=[generator.normal(size=(9, 2)) * 99] * (i + 1))
+        RawSketch(str(i), "cat", "w", Polylines.of([generator.normal(size=(9, 2)) * 99] * (i + 1)))
         if i % 2
         else _sketch(_rows(6, i), key=str(i))
         for i in range(9)
@@ -96,7 +96,8 @@ def test_drawings_converted_together_are_those_converted_alone():
 
 def test_a_hopelessly_complex_drawing_is_dropped_and_counted(monkeypatch):
     monkeypatch.setattr(simplify, "MAX_POINTS", 10)
-    sketch = RawSketch("k", "cat", "w", polylines=[np.random.default_rng(0).normal(size=(99, 2))])
+    scribble = Polylines.of([np.random.default_rng(0).normal(size=(99, 2))])
+    sketch = RawSketch("k", "cat", "w", polylines=scribble)
 
     assert _batch([sketch]).tally.dropped == {(convert.TOO_COMPLEX, "cat"): 1}
 
@@ -143,22 +144,6 @@ def test_a_large_unit_comes_in_several_batches(monkeypatch):
     assert len(batches) > 5
     assert sum(batch.tally.read for batch in batches) == 50
     assert {key for batch in batches for key in batch.keys} == {b"k%d" % i for i in range(50)}
-
-
-def test_nearly_equal_drawings_share_a_signature_whatever_their_size_and_place():
-    rows = np.round(_rows(12) * 8)
-    moved, larger, nudged, other, lifted = (rows.copy() for _ in range(5))
-    moved[0, :2] += 100
-    larger[:, :2] *= 7
-    nudged[3, 0] += 0.01
-    other[3, 0] += 60
-    lifted[5, 2] = 1
-    together = [rows, moved, larger, nudged, other, lifted]
-
-    found = convert.signatures(np.concatenate(together), np.full(6, 12, np.uint32))
-
-    assert len(set(found[:4].tolist())) == 1
-    assert len(set(found.tolist())) == 3
 
 
 def test_the_same_drawing_in_two_classes_is_no_duplicate():

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data_prep import raw_sketch, simplify
+from data_prep import simplify
+from data_prep.raw_sketch import Polylines, RawSketch
 
 QUICKDRAW = simplify.Simplification()
 NAMES = [
@@ -138,9 +139,9 @@ def test_a_stroke_of_100000_points_is_simplified_in_a_loop_not_by_recursion():
     angles = np.linspace(0, 200 * np.pi, 100_000)
     spiral = np.stack([angles * np.cos(angles), angles * np.sin(angles)], axis=1)
 
-    kept = simplify.simplify([spiral], simplify.Simplification("rdp", 1.0))[0]
+    kept = simplify.simplify(Polylines.of([spiral]), simplify.Simplification("rdp", 1.0))
 
-    assert 1000 < len(kept) < 20_000
+    assert 1000 < len(kept.points) < 20_000
 
 
 def test_a_stroke_that_makes_the_algorithm_quadratic_is_given_up(monkeypatch):
@@ -148,34 +149,34 @@ def test_a_stroke_that_makes_the_algorithm_quadratic_is_given_up(monkeypatch):
     zigzag = np.stack([np.arange(500.0), np.arange(500) % 2 * 9.0], axis=1)
 
     with pytest.raises(simplify.TooComplexError, match="500 points is too complex"):
-        simplify.simplify([zigzag], simplify.Simplification("rdp", 0.1))
+        simplify.simplify(Polylines.of([zigzag]), simplify.Simplification("rdp", 0.1))
 
 
 def test_a_drawing_whose_resampled_length_is_absurd_is_given_up():
     scribble = np.random.default_rng(0).uniform(size=(100_000, 2))
 
     with pytest.raises(simplify.TooComplexError, match="too complex to resample"):
-        simplify.simplify([scribble])
+        simplify.simplify(Polylines.of([scribble]))
 
 
 @pytest.mark.parametrize("value", [1e-300, 1e12, -1e12])
 def test_extreme_coordinates_stay_finite(value):
-    points = simplify.simplify([np.array([[value, 0.0], [0, value], [value, value]])])[0]
+    stroke = np.array([[value, 0.0], [0, value], [value, value]])
 
-    assert np.isfinite(points).all()
+    assert np.isfinite(simplify.simplify(Polylines.of([stroke])).points).all()
 
 
 @pytest.mark.parametrize("target", [10, 25, 60])
 def test_searched_epsilon_is_the_smallest_that_fits(target):
     generator = np.random.default_rng(2)
-    drawings = [[generator.normal(size=(200, 2)).cumsum(axis=0)] for _ in range(40)]
+    drawings = [Polylines.of([generator.normal(size=(200, 2)).cumsum(axis=0)]) for _ in range(40)]
     base = simplify.Simplification("rdp")
 
     found = simplify.search_epsilon(drawings, target, base)
 
     def upper(epsilon):
         chosen = simplify.Simplification("rdp", epsilon)
-        lengths = sorted(sum(map(len, simplify.simplify(d, chosen))) for d in drawings)
+        lengths = sorted(len(simplify.simplify(d, chosen).points) for d in drawings)
         return lengths[37]  # 95 % of 40 have at most this many points
 
     assert upper(found.epsilon) <= target < upper(found.epsilon * 0.97)
@@ -185,7 +186,7 @@ def test_a_target_that_the_number_of_strokes_forbids_is_refused():
     dashes = [np.array([[i, 0.0], [i, 1]]) for i in range(30)]
 
     with pytest.raises(ValueError, match="two points a stroke"):
-        simplify.search_epsilon([dashes], 20, simplify.Simplification("rdp"))
+        simplify.search_epsilon([Polylines.of(dashes)], 20, simplify.Simplification("rdp"))
 
 
 @pytest.mark.parametrize(
@@ -207,14 +208,14 @@ def test_a_simplification_survives_json(method):
 
 def test_published_rows_are_taken_as_they_are():
     rows = np.array([[7, 8, 0], [1, 1, 1]], np.float32)
-    sketch = raw_sketch.RawSketch("k", "cat", "w", offsets=rows)
+    sketch = RawSketch("k", "cat", "w", offsets=rows)
 
     np.testing.assert_array_equal(simplify.convert(sketch, QUICKDRAW), rows)
 
 
 def test_absolute_drawings_start_at_the_origin_and_simplified_ones_keep_their_points():
     points = [np.array([[5.0, 5], [6, 6], [7, 7.1]])]
-    sketch = raw_sketch.RawSketch("k", "cat", "w", polylines=points, simplified=True)
+    sketch = RawSketch("k", "cat", "w", polylines=Polylines.of(points), simplified=True)
 
     rows = simplify.convert(sketch, QUICKDRAW)
 

@@ -38,4 +38,4 @@ def test_a_sample_is_taken_from_all_units(tmp_path, write_ndjson, monkeypatch):
     found = sources.sample(list(readers.units(tmp_path)), 1)
 
     assert len(found) == 10
-    assert all(len(polylines) == 3 for polylines in found)
+    assert all(len(polylines.ends) == 3 for polylines in found)

@@ -17,7 +17,7 @@ def save(folder, content, name="x.json"):
 
 
 def points(sketch):
-    return [stroke.tolist() for stroke in sketch.polylines]
+    return [stroke.tolist() for stroke in sketch.to_polylines()]
 
 
 def test_list_of_drawings_is_read_in_order(tmp_path):

@@ -26,20 +26,20 @@ def test_variants_of_a_character_share_a_group():
 def test_characters_are_drawn_stroke_by_stroke_inside_their_box():
     found = list(itertools.islice(readers.read("package:kanjivg"), 250))
     first = found[0]
-    assert (first.label, first.key, first.group, len(first.polylines)) == (
+    assert (first.label, first.key, first.group, len(first.to_polylines())) == (
         "kanji", "04e00", "04e00", 1,
     )  # fmt: skip
     two = next(sketch for sketch in found if sketch.key == "04e8c")
-    assert len(two.polylines) == 2
+    assert len(two.to_polylines()) == 2
     for sketch in found:
-        assert all(stroke.min() > 0 and stroke.max() < 109 for stroke in sketch.polylines)
+        assert all(stroke.min() > 0 and stroke.max() < 109 for stroke in sketch.to_polylines())
 
 
 @pytest.mark.large
 def test_every_character_is_read():
     found = 0
     for sketch in readers.read("package:kanjivg"):
-        assert 1 <= len(sketch.polylines) <= 40, sketch.where
+        assert 1 <= len(sketch.to_polylines()) <= 40, sketch.where
         found += 1
     assert found == 11371
 

@@ -39,21 +39,21 @@ def test_published_drawings_are_read_as_they_are_written(shared_data, kind, simp
     for sketch, record in zip(found, records, strict=True):
         assert (sketch.key, sketch.label) == (record["key_id"], "hot air balloon")
         assert sketch.simplified is simplified
-        assert len(sketch.polylines) == len(record["drawing"])
-        for stroke, expected in zip(sketch.polylines, record["drawing"], strict=True):
+        assert len(sketch.to_polylines()) == len(record["drawing"])
+        for stroke, expected in zip(sketch.to_polylines(), record["drawing"], strict=True):
             np.testing.assert_array_equal(stroke, np.transpose(expected[:2]))
 
 
 def test_strokes_are_float64_points_and_empty_ones_are_left_out(tmp_path):
     path = save(tmp_path, line("1", [*DRAWING, [[], []]]), line("2", []), line("3", RAW))
     full, empty, raw = readers.read(path)
-    assert [stroke.tolist() for stroke in full.polylines] == [
+    assert [stroke.tolist() for stroke in full.to_polylines()] == [
         [[0, 5], [10, 5], [20, 7]],
         [[1, 2]],
     ]
-    assert full.polylines[0].dtype == np.float64
-    assert empty.polylines == []
-    assert raw.polylines[0].tolist() == [[300.5, 5], [10, -5]]
+    assert full.to_polylines()[0].dtype == np.float64
+    assert empty.to_polylines() == []
+    assert raw.to_polylines()[0].tolist() == [[300.5, 5], [10, -5]]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,7 @@ def test_strokes_are_float64_points_and_empty_ones_are_left_out(tmp_path):
     [
         ([[[0, 255], [0, 255]]], True),
         ([[[0, 255.0], [0, 3]]], True),
+        ([[[0, 1, 1], [1, 0, 1]]], True),
         ([[[0, 256], [0, 3]]], False),
         ([[[0, -1], [0, 3]]], False),
         ([[[0, 0.5], [0, 3]]], False),
@@ -94,6 +95,19 @@ def test_recognized_only_reports_what_it_leaves_out(tmp_path):
     assert [(skip.reason, skip.label) for skip in skipped] == [("not_recognized", "cat")]
     assert "line 2 was not recognised" in skipped[0].message
     assert len(keys(path)) == 3
+
+
+def test_what_is_left_out_counts_under_its_word_or_else_under_the_name_of_the_file(tmp_path):
+    path = save(
+        tmp_path,
+        line("1", [[[1], ["x"]]], word="dog"),
+        line("2", DRAWING, word=None, recognized=False),
+        line("3", DRAWING, word="a\nb"),
+        "[]\n",
+    )
+    skipped = []
+    assert keys(path, recognized_only=True, on_error="skip", on_skip=skipped.append) == []
+    assert [skip.label for skip in skipped] == ["dog", "cat", "cat", "cat"]
 
 
 def test_label_is_the_word_or_else_the_name_of_the_file(tmp_path):
@@ -224,7 +238,7 @@ def test_broken_line_in_the_middle_of_a_million_is_named(tmp_path):
 def test_long_strokes_are_read_whole(tmp_path):
     drawing = [[list(range(100_000)), [3] * 100_000]]
     (sketch,) = readers.read(save(tmp_path, line("1", drawing)))
-    np.testing.assert_array_equal(sketch.polylines[0][:, 0], np.arange(100_000))
+    np.testing.assert_array_equal(sketch.to_polylines()[0][:, 0], np.arange(100_000))
 
 
 def test_line_without_end_is_refused(tmp_path, monkeypatch):

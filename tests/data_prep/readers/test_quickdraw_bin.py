@@ -29,18 +29,18 @@ def test_drawings_are_read_in_order(tmp_path):
     path = save(tmp_path, packed(2**63 + 1, CAT) + packed(5, [([], []), ([3], [4])], 0))
     first, second = readers.read(path)
     assert (first.key, first.label, first.simplified) == (str(2**63 + 1), "cat", True)
-    assert [stroke.tolist() for stroke in first.polylines] == [
+    assert [stroke.tolist() for stroke in first.to_polylines()] == [
         [[0, 1], [255, 2], [7, 3]],
         [[9, 8]],
     ]
-    assert first.polylines[0].dtype == np.float64
-    assert [stroke.tolist() for stroke in second.polylines] == [[[3, 4]]]
+    assert first.to_polylines()[0].dtype == np.float64
+    assert [stroke.tolist() for stroke in second.to_polylines()] == [[[3, 4]]]
 
 
 def test_gzip_is_unpacked(tmp_path):
     path = save(tmp_path, gzip.compress(packed(1, CAT)), "cat.bin.gz")
     (sketch,) = readers.read(path)
-    assert (sketch.label, len(sketch.polylines)) == ("cat", 2)
+    assert (sketch.label, len(sketch.to_polylines())) == ("cat", 2)
 
 
 def test_recognized_only_reports_what_it_leaves_out(tmp_path):

@@ -21,7 +21,7 @@ def save(folder, body, attributes='viewBox="0 0 100 100"', name="a.svg"):
 
 def strokes(folder, body, attributes='viewBox="0 0 100 100"', **options):
     (sketch,) = readers.read(save(folder, body, attributes), **options)
-    return sketch.polylines
+    return sketch.to_polylines()
 
 
 def distance_to_polyline(points, polyline):
@@ -159,7 +159,7 @@ def test_documents_lie_where_svgelements_puts_them(tmp_path, attributes, transfo
         lambda element: isinstance(element, svgelements.Shape)
     )
     expected = [list(svgelements.Path(shape).as_points()) for shape in shapes]
-    found = next(readers.read(path)).polylines
+    found = next(readers.read(path)).to_polylines()
     assert len(found) == len(expected) == 2
     for stroke, points in zip(found, expected, strict=True):
         corners = np.array([(point.x, point.y) for point in points])
@@ -213,7 +213,7 @@ def test_gzip_utf16_and_files_without_a_namespace_are_read(tmp_path):
     found = list(readers.read(tmp_path))
     assert [sketch.key for sketch in found] == ["a.svg", "b.svgz", "c.svg", "d.svg"]
     for sketch in found:
-        np.testing.assert_allclose(sketch.polylines, [[(0, 0), (9, 9)]])
+        np.testing.assert_allclose(sketch.to_polylines(), [[(0, 0), (9, 9)]])
 
 
 def test_label_is_the_folder_or_the_name_of_the_one_file(tmp_path):
@@ -311,7 +311,7 @@ def test_document_type_is_accepted_and_not_fetched(tmp_path):
         '<!ATTLIST path d CDATA "M0 0L1 1">]><svg><path/><path d="M0 0L2 2"/></svg>'
     )
     (sketch,) = readers.read(path)
-    np.testing.assert_allclose(sketch.polylines, [[(0, 0), (2, 2)]])
+    np.testing.assert_allclose(sketch.to_polylines(), [[(0, 0), (2, 2)]])
 
 
 def test_many_closed_subpaths_and_long_strokes_take_linear_time(tmp_path):
