@@ -77,6 +77,8 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         _verify(flags)
         return
     cli.require(flags, "input", "output_dir")
+    if flags["runner"].present and flags.engine != "beam":
+        raise cli.UsageError("--runner is for --engine beam")
     info = prepare(
         flags.input,
         flags.output_dir,

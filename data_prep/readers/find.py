@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from data_prep.raw_sketch import ReadError
 from data_prep.readers import kanjivg
 from data_prep.readers.source import Source, printable
+from sketch_rnn_tf.data import records
 
 SUFFIXES = (".bin", ".json", ".jsonl", ".ndjson", ".npz", ".svg", ".svgz")
 PACKAGES = {"package:kanjivg": kanjivg.sources}
@@ -19,8 +20,8 @@ def sources(path: str | os.PathLike) -> Iterator[Source]:
 
     Args:
       path: a file; a folder, searched recursively for files with one of `SUFFIXES` (with or
-        without `.gz` behind), hidden ones and symbolic links to folders left out; or the name
-        of a package.
+        without `.gz` behind), hidden ones, symbolic links to folders and prepared data sets left
+        out; or the name of a package.
 
     Raises:
       ReadError: there is no such input, or the folder holds no such file.
@@ -29,10 +30,12 @@ def sources(path: str | os.PathLike) -> Iterator[Source]:
         yield from PACKAGES[str(path)]()
     elif os.path.isdir(path):
         yield from _in_folder(pathlib.Path(path))
-    elif os.path.exists(path):
+    elif os.path.isfile(path):
         yield Source(str(path), printable(pathlib.Path(path).name))
     elif str(path).startswith("package:"):
         raise ReadError(f"{path}: is no known package; there are {', '.join(PACKAGES)}")
+    elif os.path.exists(path):
+        raise ReadError(f"{path}: is neither a file nor a folder")
     else:
         raise ReadError(f"{path}: there is no such file or folder")
 
@@ -55,10 +58,17 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Source]:
 def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     for root, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if _is_data_set(names):
+            continue
         for name in sorted(names):
             bare = name.lower().removesuffix(".gz")
             if not name.startswith(".") and bare.endswith(SUFFIXES):
                 yield pathlib.Path(root, name)
+
+
+def _is_data_set(names: list[str]) -> bool:
+    """Whether a folder's files are what this package makes: no drawings, for all their suffixes."""
+    return records.DESCRIPTION in names and any(name.endswith(".tfrecord") for name in names)
 
 
 def _raise(error: OSError) -> None:

@@ -214,6 +214,7 @@ def test_an_existing_data_set_stays_without_overwrite(tmp_path, write_ndjson, ca
         ((), "--input is required", 2),
         (("--input=x",), "--output_dir is required", 2),
         (("--input=no/such", "--output_dir=OUT"), "no such file", 1),
+        (("--input=CAT", "--output_dir=OUT", "--runner=X"), "--runner is for --engine beam", 2),
         (("--input=CAT", "--output_dir=OUT", "--splits=1,2"), "such as 90,5,5", 1),
         (("--input=CAT", "--output_dir=OUT", "--simplfy_epsilon=1"), "--simplify_epsilon", 2),
         (("--input=CAT", "--output_dir=OUT", "--max_seq_len=1"), "no drawing fits", 1),
@@ -322,6 +323,15 @@ def test_help_is_there_in_under_a_second():
     assert shown.returncode == 0
     assert "--simplify_epsilon" in shown.stdout
     assert time.monotonic() - start < 1
+
+
+def test_a_data_set_inside_its_input_is_not_read_as_drawings(tmp_path, write_ndjson):
+    write_ndjson("a.ndjson", 30)
+    first = prepare.prepare([str(tmp_path)], tmp_path / "out", workers=1)
+
+    again = prepare.prepare([str(tmp_path)], tmp_path / "out", workers=1, overwrite=True)
+
+    assert again == first
 
 
 def test_percentiles_of_a_histogram_are_numpys():

@@ -94,6 +94,9 @@ def test_missing_and_empty_inputs_are_named(tmp_path):
         list(readers.read(tmp_path / "nowhere"))
     with pytest.raises(ReadError, match="holds no files of drawings"):
         list(readers.read(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ReadError, match="pipe: is neither a file nor a folder"):
+        list(readers.read(tmp_path / "pipe"))
 
 
 def test_file_names_of_any_bytes_give_keys_that_can_be_written(tmp_path):
