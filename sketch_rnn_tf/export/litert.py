@@ -10,17 +10,20 @@ DIR/litert/model.json            what the files say of themselves
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 import sketch_rnn_tf
 from sketch_rnn_tf import files, runs
-from sketch_rnn_tf.export import litert_checks, litert_files
+from sketch_rnn_tf.export import litert_calibration, litert_checks, litert_files, litert_int8
 from sketch_rnn_tf.export.litert_graphs import Graphs
+from sketch_rnn_tf.model import mixture
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.ondevice import metadata
 
@@ -33,6 +36,7 @@ FILES = {
     "step.tflite": ("float32", True),
     "step_int8.tflite": ("int8", True),
 }  # name: variant, whether it holds the step only
+STEP = "step.tflite"
 
 
 def write(
@@ -63,8 +67,8 @@ def write(
     facts = describe(run, graphs)
     with files.atomic_directory(folder, overwrite) as temporary:
         for name, data in _converted(graphs, facts).items():
-            litert_checks.check(data, graphs, name)
             (temporary / name).write_bytes(data)
+            litert_checks.check(temporary / name, model)
         files.write_json(temporary / "model.json", _overview(facts, temporary))
     return folder
 
@@ -78,9 +82,12 @@ def convert(graphs: Graphs, variant: str, facts: Mapping[str, Any], step_only: b
       facts: of `describe`.
       step_only: only the signatures for drawing point by point.
     """
+    moments = {}
+    if variant == "int8":
+        moments = litert_calibration.moments(convert(graphs, "float32", facts, True), facts)
     signatures = graphs.step_signatures() if step_only else graphs.signatures()
     with _saved(graphs, signatures) as folder:
-        return _convert(folder, signatures, variant, facts)
+        return _convert(folder, signatures, variant, facts, moments)
 
 
 def describe(run: runs.Run, graphs: Graphs) -> dict[str, Any]:
@@ -108,13 +115,15 @@ def describe(run: runs.Run, graphs: Graphs) -> dict[str, Any]:
 
 def _converted(graphs: Graphs, facts: Mapping[str, Any]) -> dict[str, bytes]:
     """Returns {file name: bytes} of all files."""
-    made = {}
-    for step_only in (False, True):
+    made, moments = {}, {}
+    for step_only in (True, False):
         signatures = graphs.step_signatures() if step_only else graphs.signatures()
         with _saved(graphs, signatures) as folder:
             for name, (variant, only) in FILES.items():
                 if only == step_only:
-                    made[name] = _convert(folder, signatures, variant, facts)
+                    made[name] = _convert(folder, signatures, variant, facts, moments)
+                if step_only and name == STEP:
+                    moments = litert_calibration.moments(made[name], facts)
     return {name: made[name] for name in FILES}
 
 
@@ -126,7 +135,11 @@ def _saved(graphs: Graphs, signatures: Mapping[str, Callable]):
 
 
 def _convert(
-    folder: str, signatures: Mapping[str, Callable], variant: str, facts: Mapping[str, Any]
+    folder: str,
+    signatures: Mapping[str, Callable],
+    variant: str,
+    facts: Mapping[str, Any],
+    moments: Mapping[str, np.ndarray],
 ) -> bytes:
     # Without signature_keys the first signature is written twice.
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
@@ -134,11 +147,12 @@ def _convert(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     specs = {name: _specs(function) for name, function in signatures.items()}
-    return litert_files.finish(
-        converter.convert(),
-        {**facts, "variant": variant, "signatures": specs},
-        int8=variant == "int8",
-    )
+    facts = {**facts, "variant": variant, "signatures": specs}
+    if variant != "int8":
+        return litert_files.finish(converter.convert(), facts)
+    outputs = [mixture.output_size(facts["num_mixtures"])]
+    change = functools.partial(litert_int8.quantise, moments=moments, output_rows=outputs)
+    return litert_files.finish(converter.convert(), facts, change)
 
 
 def _specs(function) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import files, pretrained
+from sketch_rnn_tf import cli, files, pretrained
 from sketch_rnn_tf.ondevice import metadata
 
 MISSING = (
@@ -63,8 +63,14 @@ class Model:
         return self._runners[signature](**arrays)
 
 
-def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True) -> Any:
+def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True, keep: bool = False) -> Any:
     """Returns a LiteRT interpreter for a model's bytes.
+
+    Args:
+      data: the file.
+      threads: threads of the interpreter.
+      xnnpack: whether the XNNPACK kernels are used.
+      keep: whether all tensors can be read after a run, for looking inside.
 
     Raises:
       ValueError: ai-edge-litert is missing, or it refuses the file.
@@ -76,9 +82,15 @@ def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True) -> Any:
     kinds = litert.OpResolverType
     kind = kinds.AUTO if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        return litert.Interpreter(
-            model_content=data, num_threads=threads, experimental_op_resolver_type=kind
-        )
+        with cli.quiet():  # LiteRT reports its XNNPACK delegate
+            found = litert.Interpreter(
+                model_content=data,
+                num_threads=threads,
+                experimental_op_resolver_type=kind,
+                experimental_preserve_all_tensors=keep,
+            )
+            found.allocate_tensors()
+            return found
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"LiteRT refuses the model ({reason})") from None
