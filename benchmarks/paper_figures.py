@@ -98,13 +98,12 @@ def _arguments() -> argparse.Namespace:
 
 def open_models(folder: pathlib.Path) -> tuple[list[Model], list[Model]]:
     """Returns the models of highest and lowest KL weight, and those without encoder."""
-    found = [runs.open_run(path.parent) for path in sorted(folder.glob(f"*/{runs.CONFIG}"))]
-    conditional = [run for run in found if run.config.model.conditional]
+    conditional = [runs.open_run(path) for path in folder.glob("kl_*") if path.is_dir()]
     if not conditional:
         raise SystemExit(f"{folder}: holds no run with an encoder")
     conditional.sort(key=lambda run: run.config.training.kl_weight, reverse=True)
     ends = [conditional[0], conditional[-1]] if len(conditional) > 1 else conditional
-    alone = [run for run in found if not run.config.model.conditional]
+    alone = [runs.open_run(path) for path in folder.glob("decoder")]
     return (
         [_open(run, f"w_KL {run.config.training.kl_weight:g}") for run in ends],
         [_open(run, "decoder alone") for run in alone],

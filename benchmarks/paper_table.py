@@ -3,13 +3,16 @@ r"""The paper's Table 1 in shape: one data set, w_KL 1, 0.5, 0.25 and the decode
   python benchmarks/paper_table.py --data_dir data/sheep --output_dir runs/paper --steps 1000 \
       [--preset small] [--set decoder.units=256] [--settings 1,0.5,0.25,decoder] [--seed 0]
 
-Every model is what sketch-rnn-train makes with the same steps, seed and sizes, in a run directory
-of its own below --output_dir: kl_1, kl_0.5, kl_0.25, decoder. Stop it whenever you like; the same
-command goes on where it was. What `last.keras`, the weights of the last step, give on the test
-split is kept beside the run as NAME.json, and table.md is the table that is printed.
+Every model is what sketch-rnn-train makes, with the same steps, seed and sizes, in run directories
+below --output_dir. Stop it whenever you like; the same command goes on where it was. What
+`last.keras`, the weights of the last step, give on the test split is kept beside the run as
+NAME.json, and table.md is the table that is printed.
 
-The KL weight w (1 - 0.99 R^t) would not have risen after the paper's R = 0.99999 in so few steps:
-here R = 0.05^(2 / steps), so that it has 95 % of w or more from half of the steps on.
+With the paper's R = 0.99999 the KL weight would hardly rise in so few steps, and where it rises at
+once, a decoder that has learnt little has no use yet for what the latent vector costs. So the first
+third of the steps (run `begun`) has the KL weight that the schedule starts with, 0.01, and every
+w_KL goes on from there (kl_1, kl_0.5, kl_0.25), with R such that half of all steps reach 95 % of
+it. The decoder alone is trained in the same two parts (`begun_decoder`, `decoder`).
 """
 
 from __future__ import annotations
@@ -32,8 +35,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from sketch_rnn_tf import cli, files, runs
 from sketch_rnn_tf.commands import train
 
-DECODER = "decoder"
-REACHED, BY = 0.95, 0.5  # share of the final KL weight, and of the steps by which it is reached
+DECODER, BEGUN, BEGUN_DECODER = "decoder", "begun", "begun_decoder"
+BEFORE = 1 / 3  # share of the steps before the KL weight rises
+REACHED, BY = 0.95, 1 / 2  # share of the final KL weight, and of the steps by which it is reached
+LOW = 0.01  # the KL weight before
 # (name in the table, key of sketch-rnn-evaluate) of what the checks compare.
 LOSSES = (
     ("masked", "reconstruction_loss"),
@@ -47,12 +52,9 @@ def main() -> int:
     results = []
     for number, setting in enumerate(arguments.settings):
         _say_how_far(number, setting, arguments, results)
-        if code := train_one(setting, arguments):
+        if code := train_setting(setting, arguments):
             return code
         run = runs.open_run(arguments.output_dir / run_name(setting))
-        if arguments.steps not in run.checkpoints():
-            cli.say(f"{run.path}: stopped; the same command goes on")
-            return cli.FAILURE
         results.append(evaluated(run, arguments))
     text = report(results)
     files.write_text(arguments.output_dir / "table.md", text)
@@ -90,46 +92,70 @@ def run_name(setting: str) -> str:
 
 
 def _say_how_far(number: int, setting: str, arguments, results: Sequence[dict]) -> None:
-    """Says which model is next and, from those that are there, how long all will have taken."""
+    """Says which model is next and, from those that are there, how long it will all take."""
     count = len(arguments.settings)
     left = ""
     if results:
         mean = sum(result["seconds"] for result in results) / len(results)
-        left = f"; {(count - number) * mean / 60:.0f} minutes left, if none is begun"
+        left = f"; {(count - number) * mean / 60:.0f} minutes left at most"
     cli.say(f"--- model {number + 1} of {count}: {run_name(setting)}{left}")
 
 
-def train_one(setting: str, arguments: argparse.Namespace) -> int:
-    """Trains one model, or goes on with it; one that is finished is left as it is."""
-    import keras
+def train_setting(setting: str, arguments: argparse.Namespace) -> int:
+    """Trains the two parts of a setting, or goes on with them; returns an exit code."""
+    first, second = steps_of_parts(arguments.steps)
+    alone = ["conditional=false"] if setting == DECODER else []
+    begun = BEGUN_DECODER if alone else BEGUN
+    # The rate does not fall to its end in the first part, and best.keras is of its last step.
+    flat = ["learning_rate_schedule=exponential", f"evaluate_every={first}"]
+    risen = alone or [f"kl_weight={setting}", f"kl_weight_decay={kl_decay(arguments.steps)!r}"]
+    begin = train_command(arguments, begun, first, flat, [*alone, f"kl_weight={LOW}"])
+    go_on = train_command(arguments, run_name(setting), second, [], risen)
+    go_on += ["--init_from", str(arguments.output_dir / begun)]
+    return train_part(begin) or train_part(go_on)
 
-    keras.backend.clear_session()
-    gc.collect()
-    command = train_command(setting, arguments)
-    cli.say(shlex.join([train.NAME, *command]))
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the table
-        return train.run(command)
+
+def steps_of_parts(steps: int) -> tuple[int, int]:
+    """Returns the steps before the KL weight rises, and the others."""
+    first = max(1, round(BEFORE * steps))
+    return first, steps - first
 
 
-def train_command(setting: str, arguments: argparse.Namespace) -> list[str]:
-    """Returns the arguments of sketch-rnn-train for a setting."""
-    own = ["conditional=false"] if setting == DECODER else [f"kl_weight={setting}"]
-    defaults = [f"kl_weight_decay={kl_decay(arguments.steps)!r}", "checkpoint_every=100"]
+def kl_decay(steps: int) -> float:
+    """Returns R of the second part such that half of all steps bring the KL weight to REACHED w.
+
+    w - (w - start) R^t >= REACHED w for every start of 0 or more, if R^t <= 1 - REACHED.
+    """
+    return (1 - REACHED) ** (1 / max(1, int(BY * steps) - steps_of_parts(steps)[0]))
+
+
+def train_command(
+    arguments: argparse.Namespace, name: str, steps: int, defaults: list[str], own: list[str]
+) -> list[str]:
+    """Returns arguments of sketch-rnn-train; --set changes the defaults, but not what is `own`."""
     return [
-        *("--data_dir", str(arguments.data_dir)),
-        *("--run_dir", str(arguments.output_dir / run_name(setting))),
-        *("--preset", arguments.preset),
-        *("--train_steps", str(arguments.steps), "--seed", str(arguments.seed)),
+        *("--data_dir", str(arguments.data_dir), "--run_dir", str(arguments.output_dir / name)),
+        *("--preset", arguments.preset, "--train_steps", str(steps)),
+        *("--seed", str(arguments.seed), "--set", "checkpoint_every=100"),
         *(word for value in (*defaults, *arguments.set, *own) for word in ("--set", value)),
     ]
 
 
-def kl_decay(steps: int) -> float:
-    """Returns R such that the KL weight has reached REACHED of its final value BY these steps.
+def train_part(command: list[str]) -> int:
+    """Runs sketch-rnn-train in this process; a run that was stopped by a signal is a failure."""
+    import keras
 
-    w - (w - start) R^t >= REACHED w for every start of 0 or more, if R^t <= 1 - REACHED.
-    """
-    return (1 - REACHED) ** (1 / max(1, int(BY * steps)))
+    keras.backend.clear_session()
+    gc.collect()
+    cli.say(shlex.join([train.NAME, *command]))
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the table
+        code = train.run(command)
+    flags = dict(itertools.pairwise(command))
+    run_dir, steps = flags["--run_dir"], int(flags["--train_steps"])
+    if code == 0 and steps not in runs.open_run(run_dir).checkpoints():
+        cli.say(f"{run_dir}: stopped; the same command goes on")
+        return cli.FAILURE
+    return code
 
 
 def evaluated(run: runs.Run, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -148,10 +174,15 @@ def evaluated(run: runs.Run, arguments: argparse.Namespace) -> dict[str, Any]:
     kept = files.read_json(path) if path.exists() else {}
     if all(kept.get(key) == value for key, value in identity.items()):
         return kept
-    state = files.read_json(run.checkpoint_path(arguments.steps) / "state.json")
-    result = {**identity, "seconds": state["seconds"], "test": _test_losses(run, arguments)}
+    result = {**identity, "seconds": _seconds(run), "test": _test_losses(run, arguments)}
     files.write_json(path, result)
     return result
+
+
+def _seconds(run: runs.Run) -> float:
+    """Returns how long a finished run was trained, the first part not counted."""
+    newest = list(run.checkpoints().values())[-1]
+    return files.read_json(newest / "state.json")["seconds"]
 
 
 def _test_losses(run: runs.Run, arguments: argparse.Namespace) -> dict[str, Any]:
