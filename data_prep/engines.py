@@ -17,6 +17,7 @@ import operator
 import os
 import pathlib
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import process
@@ -280,8 +281,7 @@ def ordered_map(function: Callable, tasks: Iterable[Any], workers: int) -> Itera
     pool = concurrent.futures.ProcessPoolExecutor(
         min(workers, len(tasks)),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is the parent's to handle
+        initializer=_begin_worker,
     )
     try:
         yield from _windowed(pool, function, tasks, ahead=4 * workers)
@@ -292,6 +292,17 @@ def ordered_map(function: Callable, tasks: Iterable[Any], workers: int) -> Itera
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends a worker whose parent was killed; it would wait for tasks for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _windowed(

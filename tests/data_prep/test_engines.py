@@ -1,6 +1,8 @@
 import functools
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -156,6 +158,21 @@ def test_an_error_in_a_worker_is_the_callers_error(workers):
 def test_a_worker_that_is_killed_is_told_in_a_sentence():
     with pytest.raises(ValueError, match="a worker process was killed, perhaps because memory"):
         list(engines.ordered_map(functools.partial(_die, victim=3), range(8), 2))
+
+
+def test_workers_end_with_a_parent_that_is_killed():
+    code = """
+from data_prep import engines
+for _ in engines.ordered_map(eval, ["1"] * 9, 2):
+    print("a worker is there", flush=True)
+    input()
+"""
+    command = [sys.executable, "-c", code]
+    parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout.readline()
+    parent.kill()
+
+    parent.communicate(timeout=60)  # the workers hold its output open as long as they live
 
 
 def test_workers_are_the_cores_this_process_may_use():
