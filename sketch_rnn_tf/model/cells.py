@@ -18,10 +18,10 @@ from sketch_rnn_tf.model import cell_maths, dropout, recurrence
 SEGMENTS = 4  # of a sequence, see `RecurrentCell.read`
 
 
-def _segments(values: tf.Tensor) -> list[tf.Tensor]:
+def _segments(values: tf.Tensor, count: int) -> list[tf.Tensor]:
     """Returns [T, ...] cut into segments of nearly the same length."""
     length = tf.shape(values)[0]
-    ends = [length * k // SEGMENTS for k in range(SEGMENTS + 1)]
+    ends = [length * k // count for k in range(count + 1)]
     return [values[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
@@ -188,8 +188,9 @@ class RecurrentCell(keras.layers.Layer):
           The outputs [T, B, H] and the last states.
         """
         outputs, states = [], list(states)
-        masks = [None] * SEGMENTS if mask is None else _segments(mask)
-        for piece, piece_mask in zip(_segments(inputs), masks, strict=True):
+        count = min(SEGMENTS, inputs.shape[0] or SEGMENTS)  # none is empty where T is known
+        masks = [None] * count if mask is None else _segments(mask, count)
+        for piece, piece_mask in zip(_segments(inputs, count), masks, strict=True):
             with tf.control_dependencies(states):  # or all segments would be projected at once
                 projected = self.project(piece, context)
             output, states = self.unroll(projected, states, piece_mask)

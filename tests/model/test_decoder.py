@@ -164,7 +164,7 @@ def _reaching(layer, method, decoder, monkeypatch):
 @pytest.mark.parametrize("rate", [0.1, 0.4])
 def test_input_dropout_hides_points_and_context_at_its_rate_and_scales_the_rest(rate, monkeypatch):
     decoder = _decoder(input_dropout=rate)
-    seen = _reaching(decoder.cell, "project", decoder, monkeypatch)
+    seen = _reaching(decoder.cell, "read", decoder, monkeypatch)
     assert seen.shape == (40, STEPS // 40, 5 + C)
     assert set(np.unique(seen)) == {0, seen.max()}
     assert seen.max() == pytest.approx(1 / (1 - rate), rel=1e-4)
