@@ -12,6 +12,7 @@ import contextlib
 import io
 import pathlib
 import re
+import tempfile
 
 import keras
 import tensorflow as tf
@@ -48,11 +49,14 @@ def write(
     if base.exists() and not base.is_dir():
         raise ValueError(f"{base}: is not a folder")
     signatures = Signatures(model, run.config).all()
-    path = base / str(next_version(base))
-    with files.atomic_directory(path) as temporary:
-        _write_graph(temporary, model, signatures)
-        _write_assets(temporary, run.config)
-        warmup.write(temporary, signatures, deployment.MODEL_NAME)
+    base.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export.", dir=base) as scratch:
+        new = pathlib.Path(scratch, "new")  # with the usual permissions, unlike the scratch folder
+        new.mkdir()
+        _write_graph(new, signatures)
+        _write_assets(new, run.config)
+        warmup.write(new, signatures, deployment.MODEL_NAME)
+        path = _publish(new, base)
     _write_deployment(pathlib.Path(output_dir) / BESIDE, run.config, signatures, overwrite)
     return path
 
@@ -63,9 +67,20 @@ def next_version(base: pathlib.Path) -> int:
     return max((int(name) for name in names if re.fullmatch(r"[0-9]{1,18}", name)), default=0) + 1
 
 
-def _write_graph(path: pathlib.Path, model: SketchRNN, signatures: dict[str, Signature]) -> None:
+def _publish(new: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
+    """Renames a folder to the next version, also when another export takes a number meanwhile."""
+    while True:
+        path = base / str(next_version(base))
+        try:
+            return new.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+
+
+def _write_graph(path: pathlib.Path, signatures: dict[str, Signature]) -> None:
+    # The archive finds the variables that its endpoints use; `track` would store them twice.
     archive = keras.export.ExportArchive()
-    archive.track(model)
     for name, signature in signatures.items():
         archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
     with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every endpoint

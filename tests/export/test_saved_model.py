@@ -164,6 +164,13 @@ def test_the_warm_up_file_holds_requests_for_every_signature(exported):
     assert set(seen) == set(_requests(run, model, 1))
 
 
+def test_weights_are_stored_once(exported):
+    _, model, path = exported
+    stored = tf.train.list_variables(str(path / "variables" / "variables"))
+    shapes = [shape for name, shape in stored if "VARIABLE_VALUE" in name]
+    assert sorted(shapes) == sorted(list(weight.shape) for weight in model.trainable_weights)
+
+
 def test_the_assets_say_what_the_model_is(exported):
     run, _, path = exported
     assert json.loads((path / "assets" / "classes.json").read_text()) == ["cat", "dog"]
@@ -203,6 +210,17 @@ def test_the_next_version_follows_the_highest(tmp_path):
     for name in ("2", "10", "x", ".3.tmp"):
         (tmp_path / name).mkdir()
     assert saved_model.next_version(tmp_path) == 11
+
+
+def test_a_version_that_another_export_took_meanwhile_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "theirs").touch()
+    new = tmp_path / ".export" / "new"
+    new.mkdir(parents=True)
+    numbers = iter([1, 2])
+    monkeypatch.setattr(saved_model, "next_version", lambda base: next(numbers))
+    assert saved_model._publish(new, tmp_path) == tmp_path / "2"
+    assert (tmp_path / "1" / "theirs").exists()
 
 
 def test_the_command_names_formats_that_it_does_not_know(capsys):
