@@ -11,7 +11,7 @@ from sketch_rnn_tf.serving.errors import MEANINGS
 MODEL_NAME = "sketch_rnn"
 IMAGE = "tensorflow/serving:latest"  # the graphs hold no recent operations
 GRPC_PORT, REST_PORT = 8500, 8501
-MAX_BATCH = 16
+MAX_BATCH = 64  # rows, of one request too: a server refuses a larger one
 
 MODELS_CONFIG = f"""model_config_list {{
   config {{
@@ -24,15 +24,11 @@ MODELS_CONFIG = f"""model_config_list {{
 }}
 """
 
-# A row's drawing does not depend on what else is in its batch, so requests may be merged. Inputs of
-# various lengths need padding; nothing beyond a drawing's length is read.
+# No allowed_batch_sizes: on a processor the rows that they fill up with cost as much as others.
 BATCHING = f"""max_batch_size {{ value: {MAX_BATCH} }}
-batch_timeout_micros {{ value: 1000 }}
+batch_timeout_micros {{ value: 0 }}
 max_enqueued_batches {{ value: 100 }}
 num_batch_threads {{ value: 2 }}
-allowed_batch_sizes: 1
-allowed_batch_sizes: 4
-allowed_batch_sizes: {MAX_BATCH}
 pad_variable_length_inputs: true
 """
 
@@ -157,9 +153,9 @@ docker run --rm -p {GRPC_PORT}:{GRPC_PORT} -p {REST_PORT}:{REST_PORT} \\
 ```
 
 `docker compose -f serving/docker-compose.yaml up` and `kubectl apply -f serving/kubernetes.yaml` do
-the same. A further export writes the next version beside this one; the server takes it up by
-itself. `saved_model/N/assets.extra` holds requests that it replays before it takes a version into
-service.
+the same; those two files are checked as YAML and were never run. A further export writes the next
+version beside this one; the server takes it up by itself. `saved_model/N/assets.extra` holds
+requests that it replays before it takes a version into service.
 
     curl localhost:{REST_PORT}/v1/models/{MODEL_NAME}
     curl localhost:{REST_PORT}/v1/models/{MODEL_NAME}:predict -d \\
@@ -185,18 +181,34 @@ the next point.
 
 ## Errors
 
-A wrong name, type or shape fails the request with INVALID_ARGUMENT. A bad value is a matter of its
-row, since a server merges requests of several clients into one batch: every signature gives `error`
-int32 [B], and a bad row has length 0 or NaN results.
+A wrong name, type or shape fails the request with INVALID_ARGUMENT (see Batching for those that it
+was merged with). A bad value is a matter of its row, since a server merges requests of several
+clients into one batch: every signature gives `error` int32 [B], and a bad row has length 0 or NaN
+results.
 
 | error | meaning |
 | --- | --- |
 {chr(10).join(f"| {int(code)} | {meaning} |" for code, meaning in MEANINGS.items())}
 
-With batching on, TensorFlow Serving itself merges tensors before the model sees them, so a wrong
-inner shape (`strokes` [B, T, 4]) can fail the requests that it was merged with. Let untrusted
-clients through a proxy that checks shapes, or leave batching off for them. The Python client checks
-before it sends.
+## Batching
+
+`batching_parameters.txt` merges what is waiting and waits for nothing (`batch_timeout_micros` 0):
+on a processor a request that waits gains nobody anything, and whatever comes while both threads
+draw is merged anyway, to at most {MAX_BATCH} rows, the most that the Python client sends at once.
+Inputs are padded, since drawings differ in length, and never filled up to fixed batch sizes, since
+the rows that are added cost as much as real ones; change these numbers for an accelerator.
+
+A request of more than {MAX_BATCH} rows fails with INVALID_ARGUMENT, and one that finds the queue
+full with UNAVAILABLE. Of a request TensorFlow Serving checks the inputs' names and that their
+numbers of rows agree, and then merges it. So a wrong shape or type over gRPC (over REST a wrong
+shape; types are checked there) fails the requests of the same signature that it was merged with
+too, and where the ranks of merged inputs differ, servers without pull request 4149 of
+tensorflow/serving write past the end of a buffer. The Python client's verbs send no such thing.
+Where clients are not yours, leave out `--enable_batching=true`, or let them through a proxy that
+checks types and shapes: without batching no request can harm another.
+
+A version can be asked for by a label once `models.config` gives it one, such as
+`version_labels {{ key: "stable" value: 1 }}`.
 """
 
 

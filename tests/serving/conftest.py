@@ -1,40 +1,40 @@
-"""A server over gRPC and REST that holds two small models' exports."""
+"""A server over gRPC and REST that holds a small model's export.
+
+It is the tests' own, or `tensorflow_model_server` where that is on PATH, or the one that
+TF_SERVING_ADDRESS names (see small_model.py).
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import types
 
-import keras
 import pytest
 
-from sketch_rnn_tf import api, config, runs, serving
-from sketch_rnn_tf.export import saved_model
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf import serving
 
-SERVER = pathlib.Path(__file__).with_name("model_server.py")
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
 
 class Server:
     """The test server as a process; it ends when its stdin does."""
 
-    def __init__(self, base, *options: str):
+    def __init__(self, base, *options: object):
         self._process = subprocess.Popen(
-            [sys.executable, SERVER, base, *options],
+            [sys.executable, HERE / "model_server.py", base, *map(str, options)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )  # fmt: skip
         self.ready = json.loads(self._process.stdout.readline())
-        self.addresses = {
-            "grpc": f"grpc://127.0.0.1:{self.ready['grpc']}",
-            "rest": f"http://127.0.0.1:{self.ready['rest']}",
-        }
+        self.addresses = _addresses(self.ready["grpc"], self.ready["rest"])
         self.pid = self._process.pid
 
     def poll(self) -> dict:
@@ -48,31 +48,64 @@ class Server:
         self._process.wait(20)
 
 
-class RealServer:
+class OtherServer:
+    """A server that is not the tests' own: it does not say what it merges."""
+
+    def __init__(self, addresses: dict[str, str]):
+        self.addresses = addresses
+
+    def poll(self) -> dict:
+        return {"largest": None}
+
+    def stop(self) -> None:
+        pass
+
+
+class RealServer(OtherServer):
     """`tensorflow_model_server`, where it is on PATH."""
 
     def __init__(self, binary: str, base: pathlib.Path):
-        grpc_port, rest_port = _free_ports(2)
+        ports = _free_ports(2)
         beside = base.parent / "serving"
+        models = (beside / "models.config").read_text().replace("/models/sketch_rnn", str(base))
+        (beside / "local.config").write_text(models)
         self._process = subprocess.Popen(
-            [binary, f"--port={grpc_port}", f"--rest_api_port={rest_port}",
-             "--model_name=sketch_rnn", f"--model_base_path={base}", "--enable_batching=true",
-             f"--batching_parameters_file={beside / 'batching_parameters.txt'}"],
+            [binary, f"--port={ports[0]}", f"--rest_api_port={ports[1]}",
+             f"--model_config_file={beside / 'local.config'}", "--enable_batching=true",
+             f"--batching_parameters_file={beside / 'batching_parameters.txt'}",
+             "--allow_version_labels_for_unavailable_models=true"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.addresses = {
-            "grpc": f"grpc://127.0.0.1:{grpc_port}",
-            "rest": f"http://127.0.0.1:{rest_port}",
-        }
+        super().__init__(_addresses(*ports))
         for address in self.addresses.values():
             serving.Client(address, timeout=60, retries=60).status()
-
-    def poll(self) -> dict:
-        return {"largest": None}  # it does not say
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(20)
+
+
+class _Named(dict):
+    """Addresses of TF_SERVING_ADDRESS; a test that needs another is skipped."""
+
+    def __missing__(self, kind: str) -> str:
+        pytest.skip(f"TF_SERVING_ADDRESS names no {kind} address")
+
+
+def _named_server(value: str, expected) -> OtherServer:
+    """Returns the server of TF_SERVING_ADDRESS; it is an error when it serves something else."""
+    addresses = _Named()
+    for address in value.split(","):
+        addresses["rest" if address.startswith("http") else "grpc"] = address.strip()
+    for address in addresses.values():
+        with serving.Client(address, timeout=30, retries=10) as client:
+            if client.config != expected:
+                pytest.fail(f"{address} serves another model than tests/serving/small_model.py")
+    return OtherServer(addresses)
+
+
+def _addresses(grpc_port: int, rest_port: int) -> dict[str, str]:
+    return {"grpc": f"grpc://127.0.0.1:{grpc_port}", "rest": f"http://127.0.0.1:{rest_port}"}
 
 
 def _free_ports(count: int) -> list[int]:
@@ -87,22 +120,16 @@ def _free_ports(count: int) -> list[int]:
 def exported(tmp_path_factory):
     """Returns a class-conditioned run's Sketcher, its export and how to export it again."""
     pytest.importorskip("tensorflow_serving", reason="needs tensorflow-serving-api")
+    import small_model
+
     folder = tmp_path_factory.mktemp("exported")
-    keras.utils.set_random_seed(3)
-    run_config = config.RunConfig(
-        scale_factor=7.0, max_length=20, classes=("cat", "dog"),
-        model=config.ModelConfig(
-            z_size=3, num_mixtures=4, class_conditioned=True, class_embedding=2,
-            encoder=config.EncoderConfig(units=6), decoder=config.DecoderConfig(units=5),
-        ),
-    )  # fmt: skip
-    model = build.build_model(run_config)
-    run = runs.Run(folder / "run", run_config)
-    path = saved_model.write(run, model, folder)
+    sketcher = small_model.sketcher()
+    base = small_model.write(sketcher, folder).parent
     return types.SimpleNamespace(
-        base=path.parent,
-        sketcher=api.Sketcher(model, run_config),
-        again=lambda: saved_model.write(run, model, folder),
+        base=base,
+        batching=folder / "serving" / "batching_parameters.txt",
+        sketcher=sketcher,
+        again=lambda: small_model.write(sketcher, folder),
     )
 
 
@@ -111,7 +138,7 @@ def start():
     """Returns a function that starts a server and stops it after the tests."""
     servers = []
 
-    def make(base, *options: str) -> Server:
+    def make(base, *options: object) -> Server:
         servers.append(Server(base, *options))
         return servers[-1]
 
@@ -121,15 +148,24 @@ def start():
 
 
 @pytest.fixture(scope="session")
-def server(exported, start):
-    """Returns a server with batching: the real one where `tensorflow_model_server` is on PATH."""
-    binary = shutil.which("tensorflow_model_server")
+def named_server():
+    """Returns the function that checks a server's model and takes it for the tests."""
+    return _named_server
+
+
+@pytest.fixture(scope="session")
+def server(exported, start, named_server, tmp_path_factory):
+    """Returns a server with batching, a real one where there is one."""
+    named, binary = os.environ.get("TF_SERVING_ADDRESS"), shutil.which("tensorflow_model_server")
+    if named:
+        yield named_server(named, exported.sketcher.config)
+        return
     if binary:
         real = RealServer(binary, exported.base)
         yield real
         real.stop()
         return
-    yield start(
-        exported.base, "--max_batch_size", "16", "--batch_timeout", "0.02",
-        "--allowed_batch_sizes", "1", "4", "16",
-    )  # fmt: skip
+    slow = tmp_path_factory.mktemp("batching") / "parameters.txt"  # so that requests do meet
+    given = exported.batching.read_text()
+    slow.write_text(re.sub("(batch_timeout_micros.*:) [0-9]+", r"\1 20000", given))
+    yield start(exported.base, "--batching_parameters_file", slow, "--label", "stable=1")

@@ -13,10 +13,9 @@ import types
 
 import numpy as np
 
-_FLOAT, _INT32, _STRING = 1, 3, 7
-_DTYPES = {_FLOAT: np.float32, _INT32: np.int32}
-_CODES = {np.dtype(np.float32): _FLOAT, np.dtype(np.int32): _INT32}
-INVALID_ARGUMENT = 3
+_STRING = 7
+_DTYPES = {1: np.float32, 2: np.float64, 3: np.int32, 9: np.int64, 10: np.bool_}
+_CODES = {np.dtype(kind): code for code, kind in _DTYPES.items()}
 
 
 def _package_folder() -> pathlib.Path:
@@ -151,7 +150,7 @@ class Session:
         return Output(found, int(index or 0))
 
     def _tensor(self, value: np.ndarray) -> int:
-        value = np.ascontiguousarray(value)
+        value = np.asarray(value, order="C")  # ascontiguousarray makes a vector of a number
         shape = (ctypes.c_int64 * value.ndim)(*value.shape)
         size = ctypes.c_size_t(value.nbytes)
         tensor = self._lib.TF_AllocateTensor(_CODES[value.dtype], shape, value.ndim, size)

@@ -2,8 +2,8 @@
 
 It is not TensorFlow Serving, and stands in for `tensorflow_model_server` where that is not to be
 had: PredictionService (Predict, GetModelMetadata), ModelService (GetModelStatus), their REST
-routes, batching along dimension 0 as BatchingSession does it, replay of the warm-up file, and new
-versions taken from the watched folder.
+routes, version labels, batching as BatchingSession does it, replay of the warm-up file, and new
+versions taken from the watched folder. For tests of clients it can be slow or unavailable.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ import sys
 import threading
 import time
 
-import numpy as np
-
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import cpp_session
 
 cpp_session.stand_in_for_tensorflow()
+import batching  # noqa: E402
 import grpc  # noqa: E402
-from google.protobuf import json_format  # noqa: E402
-from tensorflow.core.framework import tensor_pb2, types_pb2  # noqa: E402
+import messages  # noqa: E402
+import rest_routes  # noqa: E402
+from batching import (  # noqa: E402
+    FAILED_PRECONDITION,
+    INVALID_ARGUMENT,
+    UNAVAILABLE,
+    RequestError,
+)
 from tensorflow_serving.apis import (  # noqa: E402
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -36,133 +41,36 @@ from tensorflow_serving.apis import (  # noqa: E402
     prediction_service_pb2_grpc,
 )
 
-INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNAVAILABLE = 3, 5, 9, 14
-HTTP = {INVALID_ARGUMENT: 400, NOT_FOUND: 404, FAILED_PRECONDITION: 400, UNAVAILABLE: 503}
-TYPES = {1: np.float32, 3: np.int32}
 AVAILABLE = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
-
-
-class RequestError(Exception):
-    def __init__(self, code: int, message: str):
-        super().__init__(message)
-        self.code = code
-
-
-class Batcher:
-    """Merges requests of one signature along dimension 0, as BatchingSession does."""
-
-    def __init__(self, run, signature, max_rows: int, timeout: float, sizes: list[int]):
-        self._run, self._signature, self._max_rows = run, signature, max_rows
-        self._timeout, self._sizes = timeout, sizes
-        self._tasks, self._ready = [], threading.Condition()
-        self.largest = 0
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def __call__(self, inputs):
-        future = concurrent.futures.Future()
-        with self._ready:
-            self._tasks.append((inputs, future))
-            self._ready.notify()
-        return future.result()
-
-    def _take(self):
-        with self._ready:
-            self._ready.wait_for(lambda: self._tasks)
-            end = time.monotonic() + self._timeout
-            while self._rows() < self._max_rows and time.monotonic() < end:
-                self._ready.wait(max(end - time.monotonic(), 0))
-            taken = [self._tasks.pop(0)]
-            while self._tasks:
-                rows = sum(_rows(inputs) for inputs, _ in [*taken, self._tasks[0]])
-                if rows > self._max_rows:
-                    break
-                taken.append(self._tasks.pop(0))
-            return taken
-
-    def _rows(self) -> int:
-        return sum(_rows(inputs) for inputs, _ in self._tasks)
-
-    def _work(self):
-        while True:
-            tasks = self._take()
-            try:
-                results = self._process([inputs for inputs, _ in tasks])
-            except (cpp_session.SessionError, RequestError) as error:
-                for _, future in tasks:
-                    future.set_exception(error)
-            except Exception as error:
-                for _, future in tasks:
-                    future.set_exception(RequestError(13, repr(error)))
-            else:
-                for (_, future), result in zip(tasks, results, strict=True):
-                    future.set_result(result)
-
-    def _process(self, requests):
-        counts = [_rows(inputs) for inputs in requests]
-        self.largest = max(self.largest, len(requests))
-        merged = {name: _merged([r[name] for r in requests]) for name in requests[0]}
-        size = next((n for n in self._sizes if n >= sum(counts)), sum(counts))
-        for name, value in merged.items():
-            extra = np.repeat(value[:1], size - len(value), axis=0)
-            merged[name] = np.concatenate([value, extra])
-        outputs = self._run(self._signature, merged)
-        ends = np.cumsum(counts)
-        return [
-            {name: value[end - count : end] for name, value in outputs.items()}
-            for count, end in zip(counts, ends, strict=True)
-        ]
-
-
-def _rows(inputs) -> int:
-    return len(next(iter(inputs.values())))
-
-
-def _merged(arrays):
-    """Concatenates; pads the other dimensions with a tensor's first element."""
-    if len({array.ndim for array in arrays}) > 1:
-        raise RequestError(INVALID_ARGUMENT, "tensors of different ranks cannot be merged")
-    shape = np.max([array.shape[1:] for array in arrays], axis=0)
-    padded = []
-    for array in arrays:
-        first = array.reshape(-1)[0] if array.size else 0
-        whole = np.full([len(array), *shape.astype(int)], first, array.dtype)
-        whole[tuple(slice(0, size) for size in array.shape)] = array
-        padded.append(whole)
-    return np.concatenate(padded)
+KEPT_VERSIONS = 2  # as in models.config
 
 
 class Version:
     """One loaded version: warmed up before anyone may use it."""
 
-    def __init__(self, path: pathlib.Path, batching: dict | None, threads: int):
+    def __init__(self, path: pathlib.Path, parameters: batching.Parameters | None, threads: int):
         config = bytes([0x10, threads]) if threads else b""  # intra_op_parallelism_threads
         self.session = cpp_session.Session(path, config)
         self.signatures = self.session.signatures
         self.warmed_up = self._replay(path / "assets.extra" / "tf_serving_warmup_requests")
-        self._batchers = {
-            name: Batcher(self.session.run, name, **batching) for name in self.signatures
-        } if batching else {}  # fmt: skip
+        self._scheduler = parameters and batching.Scheduler(self.session.run, parameters)
 
-    def run(self, name: str, inputs):
+    def signature(self, name: str):
         name = name or "serving_default"
         if name not in self.signatures:
             raise RequestError(FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
-        expected = self.signatures[name].inputs
+        return self.signatures[name]
+
+    def run(self, name: str, inputs):
+        """Checks names, and nothing else, as PreProcessPrediction does."""
+        expected = self.signature(name).inputs
         if set(inputs) != set(expected):
-            message = f"input keys {sorted(inputs)} are not {sorted(expected)}"
+            message = f"input size does not match signature: {sorted(inputs)} {sorted(expected)}"
             raise RequestError(INVALID_ARGUMENT, message)
-        for key, value in inputs.items():
-            if TYPES.get(expected[key].dtype) != value.dtype:
-                raise RequestError(INVALID_ARGUMENT, f"{key} has type {value.dtype}")
-        if name not in self._batchers:
-            return self.session.run(name, inputs)
-        if len({value.shape[:1] for value in inputs.values()}) != 1 or value.ndim == 0:
-            message = "Batching session Run() input tensors must have equal 0th-dimension size"
-            raise RequestError(INVALID_ARGUMENT, message)
-        return self._batchers[name](inputs)
+        return (self._scheduler or self.session.run)(name or "serving_default", inputs)
 
     def largest(self) -> int:
-        return max((batcher.largest for batcher in self._batchers.values()), default=0)
+        return self._scheduler.largest if self._scheduler else 0
 
     def _replay(self, path: pathlib.Path) -> int:
         count, content = 0, path.read_bytes() if path.exists() else b""
@@ -170,50 +78,54 @@ class Version:
             (size,) = struct.unpack("<Q", content[:8])
             log = prediction_log_pb2.PredictionLog.FromString(content[12 : 12 + size])
             request = log.predict_log.request
-            inputs = {name: to_numpy(tensor) for name, tensor in request.inputs.items()}
+            inputs = {name: messages.to_numpy(tensor) for name, tensor in request.inputs.items()}
             self.session.run(request.model_spec.signature_name, inputs)
             content, count = content[16 + size :], count + 1
         return count
 
 
 class Model:
-    """Watches a folder and serves its newest version."""
+    """Watches a folder and serves its newest versions."""
 
-    def __init__(self, name, base, batching, threads):
-        self.name, self.base = name, pathlib.Path(base)
-        self._batching, self._threads = batching, threads
+    def __init__(self, name, base, parameters, threads, labels):
+        self.name, self.base, self.labels = name, pathlib.Path(base), labels
+        self._parameters, self._threads = parameters, threads
         self.versions: dict[int, Version] = {}
         self.failed: dict[int, str] = {}
         self.poll()
 
     def poll(self):
         names = {int(p.name): p for p in self.base.iterdir() if p.name.isdigit()}
-        for number in sorted(names)[-2:]:
+        for number in sorted(names)[-KEPT_VERSIONS:]:
             if number not in self.versions and number not in self.failed:
                 try:
-                    version = Version(names[number], self._batching, self._threads)
+                    version = Version(names[number], self._parameters, self._threads)
                     self.versions = {**self.versions, number: version}
-                except cpp_session.SessionError as error:
+                except (cpp_session.SessionError, RequestError) as error:
                     self.failed[number] = str(error)
+        kept = sorted(self.versions)[-KEPT_VERSIONS:]
+        self.versions = {number: self.versions[number] for number in kept}
 
     def find(self, spec) -> tuple[int, Version]:
-        if spec.name != self.name:
-            raise RequestError(NOT_FOUND, f"Servable not found for request: Latest({spec.name})")
-        if spec.version_label:
-            raise RequestError(NOT_FOUND, f"no version label {spec.version_label}")
-        number = spec.version.value if spec.HasField("version") else max(self.versions)
+        missing = f"Servable not found for request: {spec.name} {spec.version.value or 'latest'}"
+        if spec.name != self.name or not self.versions:
+            raise RequestError(rest_routes.NOT_FOUND, missing)
+        if spec.version_label and spec.version_label not in self.labels:
+            message = f"Unrecognized servable version label: {spec.version_label}"
+            raise RequestError(INVALID_ARGUMENT, message)
+        number = self.labels.get(spec.version_label) or spec.version.value or max(self.versions)
         if number not in self.versions:
-            raise RequestError(NOT_FOUND, f"Servable not found: {spec.name} version {number}")
+            raise RequestError(rest_routes.NOT_FOUND, missing)
         return number, self.versions[number]
 
     def predict(self, request):
         number, version = self.find(request.model_spec)
-        inputs = {name: to_numpy(tensor) for name, tensor in request.inputs.items()}
+        inputs = {name: messages.to_numpy(tensor) for name, tensor in request.inputs.items()}
         outputs = version.run(request.model_spec.signature_name, inputs)
         response = predict_pb2.PredictResponse()
         response.model_spec.name, response.model_spec.version.value = self.name, number
         for name, value in outputs.items():
-            response.outputs[name].CopyFrom(to_proto(value))
+            response.outputs[name].CopyFrom(messages.to_proto(value))
         return response
 
     def metadata(self, request):
@@ -227,54 +139,30 @@ class Model:
         return response
 
     def status(self, request):
-        self.find(request.model_spec)
+        number, _ = self.find(request.model_spec)
+        spec = request.model_spec
+        asked = [number] if spec.version_label or spec.version.value else self.versions
         response = get_model_status_pb2.GetModelStatusResponse()
-        for number in self.versions:
+        for number in asked:
             response.model_version_status.add(version=number, state=AVAILABLE)
         return response
-
-
-def to_numpy(tensor) -> np.ndarray:
-    shape = [dim.size for dim in tensor.tensor_shape.dim]
-    if tensor.dtype not in TYPES:
-        return np.zeros(shape, np.float64)  # of a type that no signature takes
-    values = np.frombuffer(tensor.tensor_content, TYPES[tensor.dtype])
-    if not len(values):
-        field = tensor.float_val if tensor.dtype == types_pb2.DT_FLOAT else tensor.int_val
-        values = np.array(field, TYPES[tensor.dtype])
-    count = int(np.prod(shape))
-    if len(values) < count and len(values):
-        values = np.concatenate([values, np.repeat(values[-1:], count - len(values))])
-    if len(values) != count:
-        raise RequestError(INVALID_ARGUMENT, "tensor parsing error")
-    return values.reshape(shape)
-
-
-def to_proto(value: np.ndarray):
-    """As TensorFlow Serving answers: values in the field of their type."""
-    tensor = tensor_pb2.TensorProto()
-    for size in value.shape:
-        tensor.tensor_shape.dim.add(size=size)
-    if value.dtype == object:
-        tensor.dtype = types_pb2.DT_STRING
-        tensor.string_val.extend(value.reshape(-1).tolist())
-    elif value.dtype == np.float32:
-        tensor.dtype = types_pb2.DT_FLOAT
-        tensor.float_val.extend(value.reshape(-1).tolist())
-    else:
-        tensor.dtype = types_pb2.DT_INT32
-        tensor.int_val.extend(value.reshape(-1).tolist())
-    return tensor
 
 
 class Services(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
-    """The gRPC services; `unavailable` answers so many requests with UNAVAILABLE first."""
+    """The gRPC services.
 
-    def __init__(self, model: Model, unavailable: int):
-        self._model, self._unavailable, self._lock = model, unavailable, threading.Lock()
+    Args:
+      model: what is served.
+      unavailable: so many requests are answered with UNAVAILABLE first.
+      delay: seconds before every answer.
+    """
+
+    def __init__(self, model: Model, unavailable: int, delay: float):
+        self._model, self._unavailable, self._delay = model, unavailable, delay
+        self._lock, self.requests = threading.Lock(), 0
 
     def Predict(self, request, context):  # noqa: N802
         return self._answer(self._model.predict, request, context)
@@ -294,127 +182,51 @@ class Services(
 
     def call(self, function, request):
         with self._lock:
-            self._unavailable -= 1
-            if self._unavailable >= 0:
-                raise RequestError(UNAVAILABLE, "not now")
+            self.requests += 1
+            refused = self.requests <= self._unavailable
+        if refused:
+            raise RequestError(UNAVAILABLE, "not now")
+        time.sleep(self._delay)
         return function(request)
 
 
-def rest_handler(model: Model, services: Services):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            parts = self.path.strip("/").split("/")
-            metadata = parts[-1] == "metadata"
-            kind = get_model_metadata_pb2.GetModelMetadataRequest
-            request = kind() if metadata else get_model_status_pb2.GetModelStatusRequest()
-            self._answer(lambda: self._get(request, parts, metadata))
-
-        def do_POST(self):
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(lambda: self._predict(content))
-
-        def _get(self, request, parts, metadata):
-            _name(request.model_spec, parts)
-            answer = services.call(model.metadata if metadata else model.status, request)
-            if not metadata:
-                return json.loads(
-                    json_format.MessageToJson(answer, preserving_proto_field_name=True)
-                )
-            described = get_model_metadata_pb2.SignatureDefMap()
-            answer.metadata["signature_def"].Unpack(described)
-            text = json_format.MessageToJson(described, preserving_proto_field_name=True)
-            return {"metadata": {"signature_def": json.loads(text)}}
-
-        def _predict(self, content):
-            request = predict_pb2.PredictRequest()
-            _name(request.model_spec, self.path.removesuffix(":predict").strip("/").split("/"))
-            try:
-                body = json.loads(content)
-                name, values = body.get("signature_name", ""), body["inputs"]
-            except (ValueError, KeyError, AttributeError):
-                raise RequestError(INVALID_ARGUMENT, "JSON Parse error") from None
-            _, version = services.call(model.find, request.model_spec)
-            signature = version.signatures.get(name or "serving_default")
-            expected = signature.inputs if signature else {}
-            try:
-                inputs = {
-                    key: np.array(value, TYPES[expected[key].dtype] if key in expected else float)
-                    for key, value in values.items()
-                }
-            except (ValueError, TypeError, OverflowError, AttributeError) as error:
-                raise RequestError(INVALID_ARGUMENT, f"JSON Value: {error}") from None
-            outputs = version.run(name, inputs)
-            return {"outputs": {key: _plain(value) for key, value in outputs.items()}}
-
-        def _answer(self, function):
-            try:
-                status, answer = 200, function()
-            except (RequestError, cpp_session.SessionError) as error:
-                status, answer = HTTP.get(error.code, 500), {"error": str(error)}
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    return Handler
-
-
-def _plain(value: np.ndarray):
-    if value.dtype == object:
-        return [item.decode() for item in value]
-    return value.tolist()
-
-
-def _name(spec, parts: list[str]) -> None:
-    """Reads v1/models/NAME[/versions/N|/labels/L][/metadata]."""
-    spec.name = parts[2]
-    if len(parts) > 4 and parts[3] == "versions":
-        spec.version.value = int(parts[4])
-    elif len(parts) > 4 and parts[3] == "labels":
-        spec.version_label = parts[4]
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base", help="the folder that holds the versions")
+    parser.add_argument("--name", default="sketch_rnn")
+    parser.add_argument("--batching_parameters_file", type=pathlib.Path)
+    parser.add_argument("--label", action="append", default=[], help="LABEL=VERSION")
+    parser.add_argument("--threads", type=int, default=1, help="of an operation")
+    parser.add_argument("--unavailable", type=int, default=0, help="requests to refuse first")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before an answer")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base")
-    parser.add_argument("--name", default="sketch_rnn")
-    parser.add_argument("--max_batch_size", type=int, default=0)
-    parser.add_argument("--batch_timeout", type=float, default=0.001)
-    parser.add_argument("--allowed_batch_sizes", type=int, nargs="*", default=[])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--unavailable", type=int, default=0)
-    args = parser.parse_args()
-    batching = None
-    if args.max_batch_size:
-        batching = {
-            "max_rows": args.max_batch_size,
-            "timeout": args.batch_timeout,
-            "sizes": args.allowed_batch_sizes,
-        }
-    model = Model(args.name, args.base, batching, args.threads)
-    services = Services(model, args.unavailable)
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=32))
+    args = _arguments()
+    file = args.batching_parameters_file
+    labels = {label: int(version) for label, _, version in (x.partition("=") for x in args.label)}
+    model = Model(
+        args.name, args.base, file and batching.read_parameters(file), args.threads, labels
+    )
+    services = Services(model, args.unavailable, args.delay)
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=64), options=options)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler(model, services))
+    handler = rest_routes.handler(model, services)
+    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     first = next(iter(model.versions.values()), None)
     ready = {"grpc": port, "rest": rest.server_port, "warmed_up": first and first.warmed_up}
     print(json.dumps({**ready, "failed": model.failed}), flush=True)
-    while True:  # until stdin is closed, so that no server outlives its test
-        line = sys.stdin.readline()
-        if not line:
-            break
+    for _ in sys.stdin:  # until it is closed, so that no server outlives its test
         model.poll()
         largest = max((version.largest() for version in model.versions.values()), default=0)
-        state = {"versions": sorted(model.versions), "largest": largest, "failed": model.failed}
-        print(json.dumps(state), flush=True)
+        state = {"versions": sorted(model.versions), "failed": model.failed}
+        print(json.dumps({**state, "largest": largest, "requests": services.requests}), flush=True)
     server.stop(None)
 
 
