@@ -1,10 +1,13 @@
-"""What serving costs: a point in the graph, and requests a second under load.
+"""What serving costs: a drawing in the exported graph, and requests a second under load.
 
-    python benchmarks/serving.py --model RUN [--seconds 60] [--clients 8]
+    python benchmarks/serving.py --graph                                # SavedModel beside LiteRT
+    python benchmarks/serving.py --model RUN --seconds 60 --clients 8   # load
 
-The server is the tests' own over TensorFlow's C++ session, not TensorFlow Serving: it shows what
-the graph costs and whether it holds, not what the real server adds or saves. A third of the load's
-clients sends bad requests; the others must not notice.
+--graph draws 100 points at batch 1 with a model of the default sizes that never ends a drawing;
+the candidates take turns, one thread an operation. The load is held on the tests' own server over
+TensorFlow's C++ session, not on TensorFlow Serving: it shows what the graph costs and whether it
+holds, not what the real server adds or saves. A third of the clients sends bad requests; the others
+must not notice.
 """
 
 from __future__ import annotations
@@ -13,36 +16,46 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "serving")]
+POINTS, NEVER = 100, -100.0  # points of a timed drawing; logit of its end
+ONE_THREAD = b"\x10\x01"  # ConfigProto.intra_op_parallelism_threads
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", required=True, help="run directory")
-    parser.add_argument("--seconds", type=float, default=60, help="of each load")
-    parser.add_argument("--clients", type=int, default=8)
-    args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    args = _options()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        path = export(args.model, folder)
-        print_graph_costs(path, args.model)
-        print(f"\n{'load':24s}{'requests/s':>11s}{'p50 ms':>8s}{'p95 ms':>8s}{'p99 ms':>8s}"
-              f"{'failed':>8s}{'bad sent':>9s}{'MiB first':>10s}{'last':>6s}")  # fmt: skip
-        for batch in (0, 16):
-            for signature in ("generate", "step"):
-                load(path.parent, signature, batch, args)
+        if args.graph:
+            print_graph_costs(pathlib.Path(folder), args.units, args.rounds)
+        if args.model:
+            print_loads(export(args.model, folder), args)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--graph", action="store_true", help="time a drawing beside LiteRT")
+    parser.add_argument("--units", type=int, default=512, help="of the decoder, with --graph")
+    parser.add_argument("--rounds", type=int, default=40, help="drawings each, with --graph")
+    parser.add_argument("--model", help="run directory to hold a load on")
+    parser.add_argument("--seconds", type=float, default=60, help="of each load")
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--batch_timeout_micros", type=int, help="instead of the deployed one")
+    return parser.parse_args()
 
 
 def export(run_dir: str, folder: str) -> pathlib.Path:
@@ -53,91 +66,137 @@ def export(run_dir: str, folder: str) -> pathlib.Path:
     return saved_model.write(run, run.load_model(), folder)
 
 
-def print_graph_costs(path: pathlib.Path, run_dir: str) -> None:
-    """Times `generate` at batch 1 beside a plain tf.function loop and NumPy's products alone."""
+def print_graph_costs(folder: pathlib.Path, units: int, rounds: int) -> None:
+    """Times a drawing by the SavedModel, by LiteRT, and the matrix products alone."""
+    candidates = _candidates(folder, units)
+    times = {name: [] for name in candidates}
+    for seed in range(rounds + 3):  # the first ones warm up
+        for name, draw in candidates.items():
+            start = time.perf_counter()
+            draw(seed)
+            times[name].append((time.perf_counter() - start) * 1e3)
+    reference = np.median(times["LiteRT sample"][3:])
+    print(f"{f'{POINTS} points, H {units}':28s}{'median ms':>10s}{'least ms':>10s}{'ratio':>7s}")
+    for name, found in times.items():
+        middle = np.median(found[3:])
+        print(f"{name:28s}{middle:10.2f}{min(found):10.2f}{middle / reference:7.2f}")
+
+
+def _candidates(folder: pathlib.Path, units: int) -> dict:
     import cpp_session
 
-    from sketch_rnn_tf import api
+    from sketch_rnn_tf import runs
+    from sketch_rnn_tf.export import litert, saved_model
+    from sketch_rnn_tf.ondevice import Sampler, noise
 
-    session = cpp_session.Session(path, b"\x10\x01")  # one thread an operation
-    label = {"label": np.int32([0])} if "label" in session.signatures["generate"].inputs else {}
+    model, configuration = _endless_model(units)
+    run = runs.Run(folder / "run", configuration)
+    session = cpp_session.Session(saved_model.write(run, model, folder), ONE_THREAD)
+    sampler = Sampler(litert.write(run, model, folder) / "model.tflite")
+    tau = np.float32([1.0])
+    matrices = [w.numpy() for w in model.decoder.trainable_weights if len(w.shape) == 2]
 
-    def generate(seed):
-        inputs = {"temperature": np.float32([1.0]), "seed": np.int32([[0, seed]])}
-        return int(session.run("generate", {**inputs, **label})["lengths"][0]) + 1
+    def served(name, seed, **inputs):
+        seeds = {"temperature": tau, "seed": np.int32([[0, seed]])}
+        _expect(session.run(name, {**seeds, **inputs})["lengths"])
 
-    sketcher = api.load_model(run_dir)
-    name = sketcher.config.classes[0] if label else None
-    decoder = sketcher.model.decoder
-    matrices = [w.numpy() for w in decoder.trainable_weights if len(w.shape) == 2]
-
-    def plain(seed):
-        return len(sketcher.generate(1, temperature=1.0, seed=seed, label=name)[0]) + 1
+    def sample(seed):
+        drawn = sampler._model.run(
+            "sample", noise=noise.noise((0, seed), POINTS)[None], temperature=tau,
+            max_points=[POINTS], z=noise.latent((0, seed), model.z_size)[None],
+        )  # fmt: skip
+        _expect(drawn["lengths"])
 
     def products(_):
         vectors = [np.ones([1, len(matrix)], np.float32) for matrix in matrices]
-        for _ in range(50):
+        for _ in range(POINTS):
             for vector, matrix in zip(vectors, matrices, strict=True):
                 vector @ matrix
-        return 50
 
-    times = {"exported generate, C++": [], "Sketcher.generate": [], "NumPy, products only": []}
-    for seed in range(30):  # in turns, so that noise hits all alike
-        for function, (_, found) in zip((generate, plain, products), times.items(), strict=True):
-            start = time.perf_counter()
-            points = function(seed)
-            found.append((time.perf_counter() - start) / points * 1e6)
-    reference = np.median(times["exported generate, C++"][3:])
-    print(f"{'a point at batch 1':28s}{'median us':>10s}{'least us':>10s}{'ratio':>7s}")
-    for name, found in times.items():
-        middle = np.median(found[3:])
-        print(f"{name:28s}{middle:10.0f}{min(found):10.0f}{middle / reference:7.2f}")
-    session.close()
+    z = np.zeros([1, model.z_size], np.float32)
+    return {
+        "SavedModel generate, C++": lambda seed: served("generate", seed),
+        "SavedModel decode, C++": lambda seed: served("decode", seed, z=z),
+        "LiteRT sample": sample,
+        "NumPy, products only": products,
+    }
 
 
-def load(base: pathlib.Path, signature: str, batch: int, args) -> None:
+def _endless_model(units: int):
+    from sketch_rnn_tf import config
+    from sketch_rnn_tf.model import build
+
+    sizes = config.ModelConfig(decoder=config.DecoderConfig(units=units))
+    configuration = config.RunConfig(scale_factor=1.0, max_length=POINTS, model=sizes)
+    model = build.build_model(configuration)
+    bias = model.decoder.output_layer.bias.numpy()
+    bias[2] = NEVER
+    model.decoder.output_layer.bias.assign(bias)
+    return model, configuration
+
+
+def _expect(lengths) -> None:
+    if lengths[0] != POINTS:
+        raise ValueError(f"a drawing of {lengths[0]} points where {POINTS} were timed")
+
+
+def print_loads(path: pathlib.Path, args) -> None:
+    """Holds a load on `generate` and `step`, one by one and merged, a line each."""
+    file = path.parents[1] / "serving" / "batching_parameters.txt"
+    if args.batch_timeout_micros is not None:
+        text = re.sub(r"(micros \{ value:) \d+", rf"\1 {args.batch_timeout_micros}",
+                      file.read_text())  # fmt: skip
+        file.write_text(text)
+    print(f"{'load':22s}{'requests/s':>11s}{'p50 ms':>8s}{'p95 ms':>8s}{'p99 ms':>8s}"
+          f"{'failed':>8s}{'bad sent':>9s}{'merged':>8s}"
+          f"{'MiB at 1/4':>11s}{'3/4':>7s}{'end':>7s}")  # fmt: skip
+    for options in ([], ["--batching_parameters_file", file]):
+        for signature in ("generate", "step"):
+            load(path.parent, signature, options, args)
+
+
+def load(base: pathlib.Path, signature: str, options: list, args) -> None:
     """Holds a load on a server and prints one line."""
     server = subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "serving" / "model_server.py", base,
-         "--max_batch_size", str(batch), "--allowed_batch_sizes", "1", "4", "16"],
+        [sys.executable, ROOT / "tests" / "serving" / "model_server.py", base, *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
         address = f"grpc://127.0.0.1:{json.loads(server.stdout.readline())['grpc']}"
-        report = _hold(address, signature, server.pid, args)
+        report = _hold(address, signature, server.pid, bool(options), args)
+        print("", file=server.stdin, flush=True)
+        merged = json.loads(server.stdout.readline())["largest"]
     finally:
         server.stdin.close()
         server.wait(20)
     times = np.array(report["times"]) * 1e3
     quantiles = np.percentile(times, [50, 95, 99])
-    title = f"{signature}, {f'merged up to {batch}' if batch else 'one by one'}"
-    print(f"{title:24s}{len(times) / args.seconds:11.1f}" + "".join(f"{q:8.1f}" for q in quantiles)
-          + f"{report['failed']:8d}{report['bad']:9d}{report['first']:10.0f}{report['last']:6.0f}",
-          flush=True)  # fmt: skip
+    title = f"{signature}, {'merged' if options else 'one by one'}"
+    print(f"{title:22s}{len(times) / args.seconds:11.1f}" + "".join(f"{q:8.1f}" for q in quantiles)
+          + f"{report['failed']:8d}{report['bad']:9d}{merged:8d}"
+          + "{:11.1f}{:7.1f}{:7.1f}".format(*report["memory"]), flush=True)  # fmt: skip
 
 
-def _hold(address, signature, pid, args) -> dict:
+def _hold(address, signature, pid, merged: bool, args) -> dict:
     from sketch_rnn_tf import serving
 
     client = serving.Client(address)
     inputs = client.metadata()[signature]["inputs"]
     good = {name: _value(name, kind, shape) for name, (kind, shape) in inputs.items()}
-    report = {"times": [], "failed": 0, "bad": 0, "first": 0.0}
-    lock, end = threading.Lock(), time.monotonic() + args.seconds
+    report = {"times": [], "failed": 0, "bad": 0, "memory": []}
+    lock, begin = threading.Lock(), time.monotonic()
 
     def ask(number):
         rude, count = number % 3 == 2, 0
-        while time.monotonic() < end:
+        while time.monotonic() < begin + args.seconds:
             start = time.perf_counter()
             count += 1
             failed = False
             try:
-                answer = client.predict(signature, **(_spoilt(good, count) if rude else good))
-                failed = not rude and bool(answer["error"].any())
-            except ValueError:
+                sent = _spoilt(good, count, merged) if rude else good
+                failed = bool(client.predict(signature, **sent)["error"].any()) and not rude
+            except (ValueError, OSError):
                 failed = not rude
-            except OSError:
-                failed = True
             with lock:
                 report["failed"] += failed
                 report["bad"] += rude
@@ -147,11 +206,12 @@ def _hold(address, signature, pid, args) -> dict:
     threads = [threading.Thread(target=ask, args=[i]) for i in range(args.clients)]
     for thread in threads:
         thread.start()
-    time.sleep(min(args.seconds / 4, 10))  # every buffer has been needed by then
-    report["first"] = _memory(pid)
+    for part in (0.25, 0.75):
+        time.sleep(max(begin + part * args.seconds - time.monotonic(), 0))
+        report["memory"].append(_memory(pid))
     for thread in threads:
         thread.join()
-    report["last"] = _memory(pid)
+    report["memory"].append(_memory(pid))
     return report
 
 
@@ -162,14 +222,16 @@ def _value(name, kind, shape) -> np.ndarray:
     return value
 
 
-def _spoilt(good, count) -> dict:
-    """Returns a bad value, a missing input or a wrong type, in turns."""
+def _spoilt(good, count, merged: bool) -> dict:
+    """Returns a bad value, a missing input, or what a merging server cannot keep from others."""
     name = "temperature" if "temperature" in good else "state"
     if count % 3 == 0:
         return {**good, name: good[name] * np.float32(np.nan)}
-    if count % 3 == 1:
+    if count % 3 == 1 or merged:
         return {key: value for key, value in good.items() if key != name}
-    return {**good, name: good[name].astype(np.float64)}
+    if count % 2:
+        return {**good, name: good[name].astype(np.float64)}
+    return {**good, name: good[name][..., None]}
 
 
 def _memory(pid: int) -> float:
