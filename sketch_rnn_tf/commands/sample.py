@@ -8,8 +8,11 @@
   sketch-rnn-sample --model runs/sheep --task interpolate --input sheep.npz --index 0,5 --output -
   sketch-rnn-sample --model runs/sheep --task analogy --from a.npz --minus b.npz --plus c.npz ...
   sketch-rnn-sample --model runs/sheep --task explore --input sheep.npz --output strips.svg
+  sketch-rnn-sample --model litert/model.tflite --num 9 --output drawn.svg
+  sketch-rnn-sample --server http://localhost:8501 --model_name kanji --num 9 --output drawn.svg
 
---output - writes SVG to stdout; .json and .npz hold the numbers.
+--output - writes SVG to stdout; .json and .npz hold the numbers. With the same flags a run, its
+exported .tflite file and a server draw the same.
 """
 
 from __future__ import annotations
@@ -27,6 +30,10 @@ TASKS = ("generate", "reconstruct", "complete", "interpolate", "analogy", "explo
 _NEEDS_INPUT = ("reconstruct", "complete", "interpolate", "explore")
 _DEFAULT_NUM = {"generate": 16, "complete": 3}
 STDOUT = "-"
+_NOT_ON_SERVERS = (
+    *("checkpoint", "greedy", "sample_z"),
+    *(f"{part}_temperature" for part in ("pen", "mixture", "offset")),
+)  # what an exported graph has no input for
 _SCHEMES = ("grpc://", "grpcs://", "http://", "https://")
 
 
@@ -37,6 +44,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     text("model", None, "run directory or .tflite file; pretrained:kanji comes with the package")
     text("server", None, "draw on a server instead: grpc://HOST:PORT or http://HOST:PORT")
     text("model_name", "sketch_rnn", "name of the model on the server")
+    text("model_version", None, "version on the server, a number or a label; newest if not given")
     text("checkpoint", "best", "weights: best, last or a step")
     absl_flags.DEFINE_enum("task", "generate", TASKS, "what to draw", flag_values=flags)
     _define_inputs(flags, text)
@@ -91,8 +99,9 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     _check(flags)
     temperatures = _temperatures(flags)
-    sketcher = open_sketcher(flags)
-    drawn, picture = _TASKS[flags.task](sketcher, flags, temperatures)
+    with cli.quiet():
+        sketcher = open_sketcher(flags)
+        drawn, picture = _TASKS[flags.task](sketcher, flags, temperatures)
     _write(flags, drawn, picture)
     _report(flags, drawn)
 
@@ -104,9 +113,7 @@ def open_sketcher(flags: absl_flags.FlagValues) -> Any:
     reading drawings needs. Nothing is imported that the choice does not need.
     """
     if flags.server:
-        from sketch_rnn_tf.serving import client
-
-        return client.connect(flags.server, flags.model_name)
+        return _connect(flags)
     if flags.model.endswith(".tflite"):
         from sketch_rnn_tf import ondevice
 
@@ -117,6 +124,20 @@ def open_sketcher(flags: absl_flags.FlagValues) -> Any:
 
     overrides = {"temperature_mode": flags.temperature_mode} if flags.temperature_mode else {}
     return api.load_model(flags.model, flags.checkpoint, **overrides)
+
+
+def _connect(flags: absl_flags.FlagValues) -> Any:
+    from sketch_rnn_tf.serving import client
+
+    version = flags.model_version
+    which = {"version": int(version)} if version and version.isdecimal() else {"label": version}
+    sketcher = client.connect(flags.server, flags.model_name, **which)
+    own = sketcher.config.temperature_mode
+    if flags.temperature_mode not in (None, own):
+        raise cli.UsageError(
+            f"--temperature_mode is {flags.temperature_mode}, but the server's model has {own} only"
+        )
+    return sketcher
 
 
 def _use_threads() -> None:
@@ -134,12 +155,7 @@ def _check(flags: absl_flags.FlagValues) -> None:
     """Finds what is wrong with the command line before anything is loaded."""
     from sketch_rnn_tf import config, drawing
 
-    if bool(flags.model) == bool(flags.server):
-        raise cli.UsageError("one of --model and --server is required")
-    if flags.server and not flags.server.startswith(_SCHEMES):
-        raise cli.UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
-    if flags.server and flags.temperature_mode:
-        raise cli.UsageError("--temperature_mode is the model's own on a server")
+    _check_place(flags)
     needed = ["input"] if flags.task in _NEEDS_INPUT else []
     cli.require(flags, *(["from", "minus", "plus"] if flags.task == "analogy" else needed))
     cli.require(flags, "output")
@@ -153,6 +169,22 @@ def _check(flags: absl_flags.FlagValues) -> None:
         if path != STDOUT:
             drawing.check_suffix(path)
             cli.refuse_existing(path, flags.overwrite)
+
+
+def _check_place(flags: absl_flags.FlagValues) -> None:
+    """Finds flags that make no sense where the model is."""
+    if bool(flags.model) == bool(flags.server):
+        raise cli.UsageError("one of --model and --server is required")
+    if flags.server and not flags.server.startswith(_SCHEMES):
+        raise cli.UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
+    place, refused = "--model", ("model_name", "model_version")
+    if flags.server:
+        place, refused = "--server", _NOT_ON_SERVERS
+    elif flags.model.endswith(".tflite"):
+        place, refused = "a .tflite file", (*refused, "checkpoint")
+    for name in refused:
+        if flags[name].value not in (None, flags[name].default):
+            raise cli.UsageError(f"--{name} cannot be used with {place}")
 
 
 def _temperatures(flags: absl_flags.FlagValues) -> list[Any]:
