@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import concurrent.futures
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from sketch_rnn_tf import serving
-from sketch_rnn_tf.commands import sample
 
 pytestmark = pytest.mark.large
 
@@ -139,32 +136,3 @@ def test_a_server_that_is_not_there_is_unavailable(scheme):
     client = serving.Client(f"{scheme}://127.0.0.1:9", retries=1, timeout=5)
     with pytest.raises(serving.UnavailableError, match=r"127\.0\.0\.1:9"):
         client.status()
-
-
-def test_sample_draws_from_a_server_what_it_draws_at_home(server, exported, tmp_path, capsys):
-    outputs = {}
-    for kind, address in server.addresses.items():
-        outputs[kind] = tmp_path / f"{kind}.npz"
-        code = sample.run(
-            ["--server", address, "--num", "3", "--temperature", "0.7", "--seed", "4",
-             "--class", "dog", "--output", str(outputs[kind])]
-        )  # fmt: skip
-        assert code == 0, capsys.readouterr().err
-    expected = exported.sketcher.generate(3, **COMMON)
-    for path in outputs.values():
-        with np.load(path, allow_pickle=False) as content:
-            assert content["lengths"].tolist() == [len(sketch) for sketch in expected]
-            rows = np.concatenate([sketch.strokes for sketch in expected])
-            np.testing.assert_allclose(content["strokes"], rows, atol=7e-3)
-
-
-def test_rest_needs_no_tensorflow(server):
-    code = (
-        "import sys\nfrom sketch_rnn_tf import serving\n"
-        f"client = serving.Client({server.addresses['rest']!r})\n"
-        "client.generate(2, label='cat')\n"
-        "heavy = {'tensorflow', 'keras', 'grpc', 'tensorflow_serving'} & set(sys.modules)\n"
-        "sys.exit(f'imports {heavy}' if heavy else 0)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
