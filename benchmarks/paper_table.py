@@ -150,9 +150,8 @@ def train_part(command: list[str]) -> int:
     cli.say(shlex.join([train.NAME, *command]))
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the table
         code = train.run(command)
-    flags = dict(itertools.pairwise(command))
-    run_dir, steps = flags["--run_dir"], int(flags["--train_steps"])
-    if code == 0 and steps not in runs.open_run(run_dir).checkpoints():
+    run_dir = pathlib.Path(dict(itertools.pairwise(command))["--run_dir"])
+    if code == 0 and not (run_dir / runs.REPORT).exists():
         cli.say(f"{run_dir}: stopped; the same command goes on")
         return cli.FAILURE
     return code

@@ -67,6 +67,9 @@ class Loop:
         if not over:
             batches = iter(self._batches())
             self._evaluate_if_due()  # a signal may have come before this step's evaluation
+            over = self._agree(self._wants_to_stop())
+            if over:
+                self._save(must=True)
         while not over:
             self._take_step(next(batches))
             self._log_if_due()

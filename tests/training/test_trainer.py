@@ -112,6 +112,14 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, train, whole):
     _assert_same(run, whole, 6)
 
 
+def test_a_run_that_was_stopped_at_its_last_step_takes_no_other(tmp_path, train, whole):
+    train(tmp_path / "run", callbacks=[callbacks.MetricsFile(), _SignalAt(6)])
+    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+    assert (run.path / runs.REPORT).exists()
+    assert list(run.checkpoints()) == [4, 6]
+    _assert_same(run, whole, 6)
+
+
 def test_more_steps_go_on_and_the_same_steps_do_nothing(tmp_path, train, whole):
     train(tmp_path / "run", train_steps=4, callbacks=[callbacks.MetricsFile()])
     run, said = train(tmp_path / "run", train_steps=6, callbacks=[callbacks.MetricsFile()])
