@@ -5,22 +5,29 @@
 Exports the run, or takes an exported folder as it is (--model DIR/litert), and prints a table.
 All variants are measured in turn in one process, on one thread:
 
-- step: one raw invocation of the `step` signature, the median;
-- sketch: `sample` over N_max points, the pen never lifted for good; "loop" is its time a point over
-  the step's;
+- step: one raw invocation of the `step` signature, the median; "cold" after the caches were filled
+  with something else, as when an app draws a point now and then;
+- sketch: `sample` over 250 points, the pen never lifted for good; "loop" is its time a point over
+  the step's. A run is exported once more with N_max 250 for it; a folder's files draw their N_max;
+- floor: reading as many bytes as the step's file has once, by NumPy's dot product of a vector with
+  itself, from warm and from cold caches;
 - drift: largest difference of the raw parameters from float32 after 1, 50 and 250 steps of one
   drawing that all variants are fed (those of float32, temperature 1);
-- nats per point of the test drawings at z's mean. A variant that loses more than 1 % is marked.
-
-The read floor is the time of one pass over float32 weights of the step's size by NumPy.
+- nats per point of the test drawings at z's mean, and the change from float32 with its standard
+  error over drawings. A variant that loses more than 1 % is marked. Few drawings say little: with
+  --copies each is scored so many times, scaled by U(0.85, 1.15) an axis as in training.
 """
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 import tempfile
 import time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
+
 
 import numpy as np
 from absl import app, flags, logging
@@ -36,52 +43,73 @@ MODEL = flags.DEFINE_string("model", None, "run or exported litert folder", requ
 INPUT = flags.DEFINE_string("input", None, "test drawings: anything that sketch-rnn-score reads")
 SPLIT = flags.DEFINE_string("split", None, "split of the test drawings")
 SKETCHES = flags.DEFINE_integer("sketches", 200, "test drawings, from the first on")
+COPIES = flags.DEFINE_integer("copies", 1, "times each test drawing is scored, scaled at random")
 REPEATS = flags.DEFINE_integer("repeats", 15, "timed rounds")
 PICTURE = flags.DEFINE_string("picture", None, "PNG or SVG of the same noise drawn by each variant")
 
 VARIANTS = ("model.tflite", "model_float16.tflite", "model_int8.tflite")
+STEPS = {"model.tflite": "step.tflite", "model_int8.tflite": "step_int8.tflite"}
 DRIFT_AFTER = (1, 50, 250)
+POINTS = 250
 MAX_LOSS = 0.01
+CACHES = 64 << 20  # bytes that fill the caches
 
 
 def main(_) -> None:
     logging.set_verbosity(logging.ERROR)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = exported(MODEL.value, scratch)
+        folder, long_folder = exported(MODEL.value, pathlib.Path(scratch))
         samplers = {name: Sampler(folder / name) for name in VARIANTS}
         sizes = {name: (folder / name).stat().st_size for name in VARIANTS}
-        times = latencies(samplers)
+        times = latencies({name: Sampler(long_folder / name) for name in VARIANTS})
+        floors = {name: floor((folder / step).stat().st_size) for name, step in STEPS.items()}
         drifts = drift(samplers)
-        nats = {name: nats_per_point(sampler) for name, sampler in samplers.items()}
+        nats = {name: nats_per_drawing(sampler) for name, sampler in samplers.items()}
         report(samplers, sizes, times, drifts, nats)
+        report_floors(floors)
         if PICTURE.value:
             picture(samplers)
 
 
-def exported(path: str, scratch: str) -> pathlib.Path:
+def exported(path: str, scratch: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Returns the folder of the files, and that of files that draw POINTS points."""
     if (pathlib.Path(path) / "model.json").is_file():
-        return pathlib.Path(path)
+        return pathlib.Path(path), pathlib.Path(path)
     from sketch_rnn_tf import runs
     from sketch_rnn_tf.export import litert
+    from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
     run = runs.open_run(path)
-    return litert.write(run, run.load_model(), pathlib.Path(scratch), overwrite=False)
+    model = run.load_model()
+    long = SketchRNN.from_config({**model.get_config(), "max_length": POINTS})
+    long.set_weights(model.get_weights())
+    own, other = litert.write(run, model, scratch / "own"), scratch / "long"
+    return own, litert.write(run, long, other)
 
 
-def latencies(samplers) -> dict[str, tuple[float, float]]:
-    """Returns {file: (seconds a step, seconds a sketch)}, the variants taking turns."""
-    steps = {name: [] for name in samplers}
-    sketches = {name: [] for name in samplers}
+def latencies(samplers) -> dict[str, np.ndarray]:
+    """Returns {file: seconds of a step, of a cold step, of a point}, the variants taking turns."""
+    found = {name: [] for name in samplers}
     for round_ in range(REPEATS.value + 1):
         for name, sampler in samplers.items():
-            step, sketch = timed(sampler)
+            seconds = timed(sampler)
             if round_:  # the first warms up
-                steps[name].append(step)
-                sketches[name].append(sketch)
-    return {name: (np.median(steps[name]), np.median(sketches[name])) for name in samplers}
+                found[name].append(seconds)
+    return {name: np.median(rows, axis=0) for name, rows in found.items()}
 
 
-def timed(sampler: Sampler) -> tuple[float, float]:
+def timed(sampler: Sampler) -> tuple[float, float, float]:
+    invoke = step_invocation(sampler)
+    steps = seconds_of(lambda: [invoke() for _ in range(50)]) / 50
+    cold = []
+    for _ in range(5):
+        fill_caches()
+        cold.append(seconds_of(invoke))
+    return steps, float(np.median(cold)), seconds_of_a_sketch(sampler)
+
+
+def step_invocation(sampler: Sampler):
+    """Returns a function that invokes the step's graph and nothing else."""
     model, facts = sampler._model, sampler.metadata
     inputs = latent_inputs(sampler)
     state = np.zeros((1, facts["state_size"]), np.float32)
@@ -89,21 +117,47 @@ def timed(sampler: Sampler) -> tuple[float, float]:
         state = model.run("init_state", **inputs)["state"]
     for row in random_numbers.noise((1, 1), 3):  # away from the zeros, which kernels may skip
         state = model.run("step", stroke=[[*row[2:], 1, 0, 0]], state=state)["state"]
-    runner = model._runners["step"]
-    invoke, graph = model._interpreter._interpreter.Invoke, runner._subgraph_index
-    start = time.perf_counter()
-    for _ in range(50):
-        invoke(graph)
-    step = (time.perf_counter() - start) / 50
-    noise = random_numbers.noise((2, 2), facts["max_length"])
+    graph = model._runners["step"]._subgraph_index
+    return lambda: model._interpreter._interpreter.Invoke(graph)
+
+
+def seconds_of_a_sketch(sampler: Sampler) -> float:
+    """Returns the seconds a point of a sketch drawn in the graph."""
+    noise = random_numbers.noise((2, 2), sampler.metadata["max_length"])
     noise[:, 1] = 0  # the first pen state always: the drawing does not end
-    arguments = {"noise": noise[None], "temperature": [0.5], "max_points": [len(noise)], **inputs}
+    given = {"noise": noise[None], "temperature": [0.5], "max_points": [len(noise)]}
+    given |= latent_inputs(sampler)
     start = time.perf_counter()
-    found = model.run("sample", **arguments)
+    found = sampler._model.run("sample", **given)
     seconds = time.perf_counter() - start
     if found["lengths"][0] != len(noise):
         raise ValueError("the timed sketch ended early")
-    return step, seconds
+    return seconds / len(noise)
+
+
+def seconds_of(function) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+_filler = np.zeros(CACHES // 4, np.float32)
+
+
+def fill_caches() -> None:
+    _filler[:] += 1
+
+
+def floor(size: int) -> tuple[float, float]:
+    """Returns the seconds of reading so many bytes once, from warm and from cold caches."""
+    values = np.ones(size // 4, np.float32)
+    read = values.dot
+    warm = np.median([seconds_of(lambda: read(values)) for _ in range(200)])
+    cold = []
+    for _ in range(20):
+        fill_caches()
+        cold.append(seconds_of(lambda: read(values)))
+    return float(warm), float(np.median(cold))
 
 
 def latent_inputs(sampler: Sampler) -> dict[str, np.ndarray]:
@@ -128,13 +182,13 @@ def drift(samplers) -> dict[str, list[float]]:
     }
 
 
-def nats_per_point(sampler: Sampler) -> float:
+def nats_per_drawing(sampler: Sampler) -> np.ndarray:
+    """Returns the offset and pen nats of each test drawing."""
     if INPUT.value is None:
-        return float("nan")
+        return np.full(1, np.nan)
     label = sampler.classes[0] if sampler.classes else None
     scores = sampler.score(test_drawings(sampler), label=label)
-    total = sum(score["offset_nats"] + score["pen_nats"] for score in scores)
-    return total / sum(score["points"] for score in scores)
+    return np.array([score["offset_nats"] + score["pen_nats"] for score in scores])
 
 
 _drawings: list[np.ndarray] = []
@@ -147,40 +201,39 @@ def test_drawings(sampler: Sampler) -> list[np.ndarray]:
         found = inputs.load(INPUT.value, sampler.config, split=SPLIT.value)
         longest = sampler.metadata["max_length"]
         kept = [drawing_.strokes for drawing_ in found if 0 < len(drawing_.strokes) <= longest]
-        _drawings.extend(kept[: SKETCHES.value])
+        random, kept = np.random.default_rng(0), kept[: SKETCHES.value]
+        for copy in range(COPIES.value):
+            factors = (
+                random.uniform(0.85, 1.15, (len(kept), 2)) if copy else np.ones((len(kept), 2))
+            )
+            scaled = zip(kept, factors, strict=True)
+            _drawings.extend(np.float32(rows * [*factor, 1]) for rows, factor in scaled)
     return _drawings
 
 
-def read_floor(sampler: Sampler) -> float:
-    """Returns the seconds of one pass over as many float32 weights as a step reads."""
-    facts = sampler.metadata
-    units = facts["state_size"] // 2 if not facts["conditional"] else facts["state_size"] // 6
-    weights = np.ones((4 * units, units), np.float32)
-    vector, best = np.ones(units, np.float32), float("inf")
-    for _ in range(200):
-        start = time.perf_counter()
-        weights @ vector
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def report(samplers, sizes, times, drifts, nats_of) -> None:
-    reference = nats_of[VARIANTS[0]]
-    length = samplers[VARIANTS[0]].metadata["max_length"]
-    print(f"{MODEL.value}: N_max {length}, {samplers[VARIANTS[0]].metadata['num_parameters']:,}"
-          f" weights, {len(_drawings)} test drawings")  # fmt: skip
-    floor = read_floor(samplers[VARIANTS[0]])
-    print(f"NumPy's product with the recurrent weights alone: {floor * 1e6:.1f} us\n")
-    print(f"{'file':22}{'KB':>7}{'step us':>9}{'sketch ms':>11}{'loop':>6}"
-          f"{'drift 1 / 50 / 250':>26}{'nats a point':>14}{'loss':>8}")  # fmt: skip
+def report(samplers, sizes, times, drifts, nats) -> None:
+    facts, reference = samplers[VARIANTS[0]].metadata, nats[VARIANTS[0]]
+    points = sum(map(len, _drawings)) or np.nan
+    print(f"{MODEL.value}: N_max {facts['max_length']}, {facts['num_parameters']:,} weights,"
+          f" {len(_drawings)} test drawings\n")  # fmt: skip
+    print(f"{'file':22}{'KB':>7}{'share':>7}{'step us':>9}{'cold':>7}{'250 ms':>8}{'loop':>6}"
+          f"{'drift 1 / 50 / 250':>26}{'nats a point':>14}{'loss':>17}")  # fmt: skip
     for name in samplers:
-        step, sketch = times[name]
-        loss = (nats_of[name] - reference) / max(abs(reference), 1e-9)
-        mark = "  more than 1 %: not the default" if loss > MAX_LOSS else ""
+        step, cold, point = times[name]
+        loss = (nats[name] - reference) / abs(reference.sum())
+        error = loss.std() * len(loss) ** 0.5
+        mark = "  more than 1 %: not the default" if loss.sum() > MAX_LOSS else ""
         drifted = " / ".join(f"{value:.2g}" for value in drifts[name])
-        print(f"{name:22}{sizes[name] / 1e3:7.0f}{step * 1e6:9.1f}{sketch * 1e3:11.2f}"
-              f"{sketch / length / step:6.2f}{drifted:>26}{nats_of[name]:14.4f}"
-              f"{loss:8.2%}{mark}")  # fmt: skip
+        print(f"{name:22}{sizes[name] / 1e3:7.0f}{sizes[name] / sizes[VARIANTS[0]]:7.3f}"
+              f"{step * 1e6:9.1f}{cold * 1e6:7.0f}{point * POINTS * 1e3:8.2f}{point / step:6.2f}"
+              f"{drifted:>26}{nats[name].sum() / points:14.4f}"
+              f"{loss.sum():8.2%} +-{error:6.2%}{mark}")  # fmt: skip
+
+
+def report_floors(floors) -> None:
+    print()
+    for name, (warm, cold) in floors.items():
+        print(f"reading {STEPS[name]} once: {warm * 1e6:.1f} us, cold {cold * 1e6:.0f} us")
 
 
 def picture(samplers, num: int = 8) -> None:

@@ -70,6 +70,10 @@ def command(
             return FAILURE
         except UsageError as error:
             return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
+        except ModuleNotFoundError as error:
+            if os.environ.get("SKETCH_RNN_DEBUG"):
+                raise
+            return _fail(name, f"this needs the package {error.name}: pip install it", FAILURE)
         except (ValueError, OSError) as error:
             if os.environ.get("SKETCH_RNN_DEBUG"):
                 raise

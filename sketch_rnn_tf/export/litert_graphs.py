@@ -136,13 +136,17 @@ class Graphs(tf.Module):
     def _draw(self, states, first, noise, temperature, max_points, begin=0, drawn=None):
         """Draws from point `begin` on; the loop ends with the sketch or at max_points."""
         most = tf.minimum(max_points, self.length)
-        drawn = tf.zeros([self.length, POINT]) if drawn is None else drawn
+        if drawn is None:
+            drawn = tf.zeros([self.length, POINT])
+        else:  # points are added to what is zero
+            drawn = tf.where((tf.range(self.length) < begin)[:, None], drawn, 0.0)
         choose = _PointChooser(self.model.num_mixtures, noise[0], temperature, self.mode)
 
         def body(t, ended, stroke, states, drawn):
             raw, states = self._step(stroke, states)
             stroke, ended = choose(raw, t)
-            return t + 1, ended, stroke, states, tf.tensor_scatter_nd_update(drawn, [[t]], stroke)
+            here = tf.one_hot([t], self.length, axis=0)  # [T, 1]; half the operations of a scatter
+            return t + 1, ended, stroke, states, drawn + here * stroke
 
         count, ended, _, _, drawn = tf.while_loop(
             lambda t, ended, *_: (t < most) & ~ended,
@@ -219,11 +223,11 @@ class _PointChooser:
         pen, pi, rest = tf.split(raw, [mixture.PEN_STATES, self._mixtures, -1], axis=1)
         component, pen = self._choose(pi, pen, tf.gather(self._uniforms, t))
         blocks = tf.reshape(rest, [5, self._mixtures])
-        loc, log_scale, fisher_z = tf.split(tf.gather(blocks, component, axis=1), [2, 2, 1])
-        bound = mixture.MAX_LOG_SCALE
-        scale = tf.exp(tf.clip_by_value(log_scale, -bound, bound)) * self._factor
-        bound = mixture.MAX_FISHER_Z
-        rho = tf.tanh(tf.clip_by_value(fisher_z, -bound, bound))
+        loc, shape = tf.split(tf.gather(blocks, component, axis=1), [2, 3])
+        bounds = tf.constant([mixture.MAX_LOG_SCALE] * 2 + [mixture.MAX_FISHER_Z])
+        log_scale, fisher_z = tf.split(tf.clip_by_value(shape, -bounds, bounds), [2, 1])
+        scale = tf.exp(log_scale) * self._factor
+        rho = tf.tanh(fisher_z)
         x, y = tf.split(tf.gather(self._normals, t), 2)  # [1] each
         white = tf.concat([x, rho * x + tf.sqrt(1.0 - rho * rho) * y], axis=0)
         states = tf.one_hot(pen, mixture.PEN_STATES)

@@ -181,9 +181,14 @@ def test_the_encoder_reads_the_points_and_nothing_beyond(opened, points):
     np.testing.assert_allclose(found["z_log_var"], log_var, atol=2e-5)
 
 
-def test_a_file_passes_its_checks_and_holds_weights_once(opened):
+def _written(data: bytes, path):
+    path.write_bytes(data)
+    return path
+
+
+def test_a_file_passes_its_checks_and_holds_weights_once(opened, tmp_path):
     model, _, data = opened
-    litert_checks.check(data, Graphs(model, SCALE, model.start_token, "paper"), "model.tflite")
+    litert_checks.check(_written(data, tmp_path / "model.tflite"), model)
     used = litert_checks.operations(data)
     assert "WHILE" in used
     assert not any(name.startswith("custom") for name in used)
@@ -218,6 +223,15 @@ def test_a_model_in_mixed_precision_is_written_in_float32(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def _converted(function) -> bytes:
+    function = tf.function(function).get_concrete_function(tf.TensorSpec([1]))
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module()).convert()
+
+
+def _adding_one() -> bytes:
+    return _converted(lambda x: x + 1.0)
+
+
 def _facts(model, tmp_path):
     graphs = Graphs(model, SCALE, model.start_token, "paper")
     return graphs, litert.describe(_run(model, tmp_path), graphs)
@@ -228,7 +242,7 @@ def test_a_file_without_its_weights_is_refused(tmp_path):
     data = litert.convert(graphs, "float32", facts)
     big = SketchRNN(max_length=T, z_size=Z, encoder={"units": 64}, decoder={"units": 256})
     with pytest.raises(ValueError, match="bytes of weights; the file is not written"):
-        litert_checks.check(data, Graphs(big, SCALE, big.start_token, "paper"), "m.tflite")
+        litert_checks.check(_written(data, tmp_path / "m.tflite"), big)
 
 
 def test_a_file_of_another_model_is_refused(tmp_path):
@@ -236,15 +250,49 @@ def test_a_file_of_another_model_is_refused(tmp_path):
     graphs, facts = _facts(model, tmp_path)
     data = litert.convert(graphs, "float32", facts)
     model.set_weights([1.01 * weight for weight in model.get_weights()])
-    with pytest.raises(ValueError, match=r"differs from the model by .* not written"):
-        litert_checks.check(data, graphs, "m.tflite")
+    with pytest.raises(ValueError, match=r"step of m\.tflite differs from the model by .* written"):
+        litert_checks.check(_written(data, tmp_path / "m.tflite"), model)
+
+
+def test_a_file_with_another_encoder_is_refused(tmp_path):
+    model = _model("conditional")
+    graphs, facts = _facts(model, tmp_path)
+    data = litert.convert(graphs, "float32", facts)
+    kernel = model.encoder.backward_cell.recurrent_kernel
+    kernel.assign(1.01 * kernel)
+    with pytest.raises(ValueError, match=r"encode of m\.tflite differs from the model by"):
+        litert_checks.check(_written(data, tmp_path / "m.tflite"), model)
+
+
+@pytest.mark.parametrize("signature", ["sample", "complete"])
+def test_a_file_whose_loop_draws_something_else_is_refused(tmp_path, monkeypatch, signature):
+    model = _model("decoder_only")
+    graphs, facts = _facts(model, tmp_path)
+    whole = getattr(graphs, signature)
+    monkeypatch.setattr(  # noise baked in
+        graphs, signature, lambda noise, **rest: whole(noise=0.3 + tf.zeros_like(noise), **rest)
+    )
+    data = litert.convert(graphs, "float32", facts)
+    with pytest.raises(ValueError, match=f"{signature} of m.tflite draws something else than its"):
+        litert_checks.check(_written(data, tmp_path / "m.tflite"), model)
+
+
+def test_a_refused_file_leaves_nothing_behind(tmp_path, monkeypatch):
+    model = _model("decoder_only")
+
+    def empty(folder, signatures, variant, facts, moments):
+        return litert_files.finish(_adding_one(), {**facts, "variant": variant, "signatures": {}})
+
+    monkeypatch.setattr(litert, "_convert", empty)
+    monkeypatch.setattr(litert.litert_calibration, "moments", lambda data, facts: {})
+    with pytest.raises(ValueError, match="the file is not written"):
+        litert.write(_run(model, tmp_path / "run"), model, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_random_operations_are_refused(tmp_path):
     _, facts = _facts(_model("decoder_only"), tmp_path)
-    function = tf.function(lambda x: x + tf.random.normal([1]))
-    function = function.get_concrete_function(tf.TensorSpec([1]))
-    data = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module()).convert()
+    data = _converted(lambda x: x + tf.random.normal([1]))
     data = litert_files.finish(data, {**facts, "variant": "float32", "signatures": {}})
     with pytest.raises(ValueError, match="RANDOM_STANDARD_NORMAL"):
         litert_checks._check_operations(data, "m.tflite")

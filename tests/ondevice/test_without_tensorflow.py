@@ -1,0 +1,124 @@
+"""Everything on a device works where TensorFlow was never installed, in a fresh environment."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import pathlib
+import subprocess
+import venv
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What `pip install numpy ai-edge-litert absl-py pillow` brings; the second line is LiteRT's own.
+RUNNING = (
+    *("numpy", "ai-edge-litert", "absl-py", "pillow"),
+    *("backports.strenum", "flatbuffers", "protobuf", "tqdm", "typing_extensions", "ml_dtypes"),
+)
+READING = ("google-crc32c", "orjson")  # for drawings from files
+pytestmark = pytest.mark.large
+
+
+def _environment(path: pathlib.Path, packages) -> pathlib.Path:
+    """Makes an environment with links to installed packages and returns its Python."""
+    venv.create(path, with_pip=False)
+    python = path / "bin" / "python"
+    code = "import site; print(site.getsitepackages()[0])"
+    site = pathlib.Path(_run(python, "-c", code).stdout.strip())
+    for name in packages:
+        try:
+            listed = importlib.metadata.files(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # not needed by this version
+        for file in listed:
+            _link(pathlib.Path(file.locate()), site, file.parts)
+    for package in ("sketch_rnn_tf", "data_prep"):
+        (site / package).symlink_to(ROOT / package)
+    return python
+
+
+def _link(place: pathlib.Path, site: pathlib.Path, parts) -> None:
+    """Links one file, so that namespace packages such as `google` hold no others' parts."""
+    if ".." in parts or "__pycache__" in parts or not place.is_file():
+        return
+    target = site.joinpath(*parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        target.symlink_to(place.resolve())
+
+
+def _run(python, *arguments, **options) -> subprocess.CompletedProcess:
+    done = subprocess.run([python, *arguments], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install '.[litert]'")
+    return _environment(tmp_path_factory.mktemp("bare") / "env", RUNNING)
+
+
+@pytest.fixture(scope="module")
+def reading_python(tmp_path_factory):
+    pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install '.[litert]'")
+    return _environment(tmp_path_factory.mktemp("reading") / "env", (*RUNNING, *READING))
+
+
+SAMPLE = ("-m", "sketch_rnn_tf.commands.sample")
+
+
+def test_help_is_shown(python, tmp_path):
+    assert "--temperature" in _run(python, *SAMPLE, "--help", cwd=tmp_path).stdout
+
+
+def test_sketches_are_drawn_in_every_format_and_quietly(python, litert_files, tmp_path):
+    outputs = [f"drawn.{suffix}" for suffix in ("svg", "png", "gif", "json", "npz")]
+    flags = [word for output in outputs for word in ("--output", output)]
+    model = ("--model", litert_files / "model_int8.tflite")
+    done = _run(python, *SAMPLE, *model, "--num", "3", *flags, cwd=tmp_path)
+    assert all((tmp_path / output).stat().st_size for output in outputs)
+    assert len(json.loads((tmp_path / "drawn.json").read_text())["sketches"]) == 3
+    assert done.stderr.splitlines() == [done.stderr.strip()]  # one line, its own
+
+
+def test_the_library_draws_point_by_point(python, litert_files, tmp_path):
+    code = (
+        "import importlib.util as u\n"
+        "missing = ('tensorflow', 'keras', 'scipy', 'google_crc32c', 'orjson')\n"
+        "assert not any(u.find_spec(name) for name in missing)\n"
+        "from sketch_rnn_tf import ondevice\n"
+        f"s = ondevice.Sampler({str(litert_files / 'model.tflite')!r}, threads=1, xnnpack=False)\n"
+        "print(len(s.generate(2)), len(list(s.points(seed=1))) > 0)\n"
+    )
+    assert _run(python, "-c", code, cwd=tmp_path).stdout.split() == ["2", "True"]
+
+
+@pytest.mark.parametrize("task", ["complete", "reconstruct", "interpolate", "explore"])
+def test_drawings_from_files_go_through_every_task(reading_python, litert_files, tmp_path, task):
+    drawings = np.empty(3, object)
+    for i in range(3):
+        drawings[i] = np.int16([[0, 0, 0], [5 + i, 2, 0], [3, -4 * i, 1], [1, 1, 0]])
+    np.savez(tmp_path / "given.npz", train=drawings, valid=drawings[:0], test=drawings[:0])
+    line = json.dumps({"word": "hook", "drawing": [[[0, 9, 30], [0, 40, 20]], [[5, 6], [7, 9]]]})
+    (tmp_path / "given.ndjson").write_text(f"{line}\n" * 3)
+    for name in ("given.npz", "given.ndjson"):
+        flags = ("--task", task, "--input", name, "--index", "0,1", "--output", "drawn.svg")
+        model = ("--model", litert_files / "model.tflite", "--overwrite")
+        _run(reading_python, *SAMPLE, *model, *flags, cwd=tmp_path)
+        assert (tmp_path / "drawn.svg").read_text().startswith("<svg")
+
+
+def test_a_missing_reader_is_named_in_one_sentence(python, litert_files, tmp_path):
+    (tmp_path / "given.ndjson").write_text('{"drawing": [[[0, 9], [0, 40]]]}\n')
+    flags = ("--task", "complete", "--input", "given.ndjson", "--output", "drawn.svg")
+    done = subprocess.run(
+        [python, *SAMPLE, "--model", litert_files / "model.tflite", *flags],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "sketch-rnn-sample: this needs the package google_crc32c: pip install it\n"
+    )
