@@ -20,8 +20,8 @@ from sketch_rnn_tf.sampling.arguments import DEFAULT_TEMPERATURE, Seed, Temperat
 class Sampler(verbs.Verbs):
     """Draws with a `.tflite` file: the verbs of `sampling.verbs.Verbs`, and `points`.
 
-    Seeds give other drawings than `Sketcher`'s (see `ondevice.noise`); the same noise gives the
-    same drawings.
+    A seed draws the sketches that `Sketcher` draws with it (see `ondevice.noise`), quantised files
+    those of their own weights.
 
     Args:
       path: a file of `sketch-rnn-export --format litert`.

@@ -151,14 +151,24 @@ SEEDED_LATENTS = {
 
 
 @pytest.mark.parametrize("verb", SEEDED.values(), ids=list(SEEDED))
-def test_a_server_draws_a_seeds_drawings(faces, label, verb):
-    _assert_same(verb(faces["server"], label=label), verb(faces["home"], label=label))
+def test_a_seed_draws_the_same_everywhere(faces, label, verb):
+    expected = verb(faces["home"], label=label)
+    for name in ("server", "device"):
+        _assert_same(verb(faces[name], label=label), expected)
 
 
 @pytest.mark.parametrize("verb", SEEDED_LATENTS.values(), ids=list(SEEDED_LATENTS))
-def test_a_server_draws_a_seeds_drawings_of_latent_vectors(conditional, verb):
+def test_a_seed_draws_the_same_of_latent_vectors_everywhere(conditional, verb):
     more = {"label": "cat", **COMMON}
-    _assert_same(verb(conditional["server"], **more), verb(conditional["home"], **more))
+    expected = verb(conditional["home"], **more)
+    for name in ("server", "device"):
+        _assert_same(verb(conditional[name], **more), expected)
+
+
+def test_a_device_samples_latent_vectors_as_at_home(conditional):
+    more = {"label": "cat", "sample_z": True, **COMMON}
+    home, device = conditional["home"], conditional["device"]
+    _assert_same(device.reconstruct(_drawings(), **more), home.reconstruct(_drawings(), **more))
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": {"pen": 0.5, "offset": 1.5}},
