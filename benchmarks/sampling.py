@@ -1,17 +1,19 @@
 """How long drawing takes: whole batches in one graph against a plain loop, point by point.
 
 python benchmarks/sampling.py                      # default sizes: H 512, Z 128, M 20, 250 points
-python benchmarks/sampling.py --points 100 --repeats 3
+python benchmarks/sampling.py --points 100 --rounds 3
 
 The plain loop calls the model for one point of one sketch at a time, as `session.run` a point
-does; the floor is the matrix products of a point alone. Figures are milliseconds a point and
-sketch, medians; ratios are of one run, in which the candidates take turns.
+does; the floor is the matrix products of a point alone, in the same parts on the same threads.
+Figures are milliseconds a point and sketch, medians over rounds in which the candidates take turns;
+each number of threads has a process of its own, since TensorFlow's threads are a process's.
 """
 
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import multiprocessing
 import os
 import statistics
 import time
@@ -26,25 +28,72 @@ from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import arguments, batches
 
 NEVER = -100.0  # logit of the end: every sketch is drawn to its full length
+_PLAIN = "1 sketch, 1 thread, plain loop"
 
 
 def main() -> None:
     options = _options()
+    processes = [_Process(options, threads) for threads in sorted({1, options.threads})]
+    seconds: dict[str, list[float]] = {}
+    for _ in range(options.rounds):
+        for process in processes:
+            for name in process.names:
+                seconds.setdefault(name, []).append(process.time(name))
+    points = options.points
+    _report(
+        {name: 1e3 * statistics.median(each) / points for name, each in seconds.items()}, options
+    )
+
+
+class _Process:
+    """Candidates in a process with so many threads, timed on demand."""
+
+    def __init__(self, options, threads: int):
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        context.Process(target=_serve, args=(theirs, options, threads), daemon=True).start()
+        self.names = self._pipe.recv()
+
+    def time(self, name: str) -> float:
+        """Returns the seconds a sketch of one run."""
+        self._pipe.send(name)
+        return self._pipe.recv()
+
+
+def _serve(pipe, options, threads: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    candidates = _candidates(options, threads)
+    pipe.send(list(candidates))
+    while True:
+        run, batch = candidates[pipe.recv()]
+        start = time.perf_counter()
+        run(options.points)
+        pipe.send((time.perf_counter() - start) / batch)
+
+
+def _candidates(options, threads: int) -> dict:
+    """Returns {name: (function of the number of points, sketches it draws)}."""
     model = _model(options)
-    candidates = {"one sketch, plain loop": (_plain_loop(model), 1)}
-    for batch in (1, options.batch_size):
-        name = "one sketch" if batch == 1 else f"batch of {batch}"
-        candidates[f"{name}, Sampler"] = (_in_graph(model, options.points, batch), batch)
-        candidates[f"{name}, products alone"] = (_products(options, batch), batch)
-    times = _measure(candidates, options)
-    plain = times["one sketch, plain loop"]
-    print(f"H {options.units}, {options.points} points, {options.threads} threads")
-    print(f"{'':32s}{'ms a point':>12s}{'plain loop /':>14s}{'/ products':>12s}")
+    found = {_PLAIN: (_plain_loop(model), 1)} if threads == 1 else {}
+    for batch in (1, options.batch_size) if threads == 1 else (options.batch_size,):
+        name = f"{_counted(batch, 'sketch', 'sketches')}, {_counted(threads, 'thread')}"
+        found[f"{name}, Sampler"] = (_in_graph(model, options.points, batch), batch)
+        found[f"{name}, products alone"] = (_products(options, batch, threads), batch)
+    return found
+
+
+def _report(times: dict[str, float], options) -> None:
+    plain = times[_PLAIN]
+    print(f"H {options.units}, {options.points} points, {options.rounds} rounds")
+    print(f"{'':40s}{'ms a point':>12s}{'plain loop /':>14s}{'/ products':>12s}")
     for name, value in times.items():
-        floor = times.get(name.partition(",")[0] + ", products alone", float("nan"))
-        print(f"{name:32s}{value:12.4f}{plain / value:14.1f}{value / floor:12.2f}")
+        floor = times.get(name.removesuffix("Sampler") + "products alone", float("nan"))
+        print(f"{name:40s}{value:12.4f}{plain / value:14.1f}{value / floor:12.2f}")
+
+
+def _counted(count: int, singular: str, plural: str | None = None) -> str:
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
 
 def _options() -> argparse.Namespace:
@@ -53,7 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch_size", type=int, default=100)
     parser.add_argument("--units", type=int, default=512)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     return parser.parse_args()
 
 
@@ -65,7 +114,7 @@ def _model(options) -> SketchRNN:
 
 
 def _in_graph(model, points, batch):
-    drawer = batches.Sampler(model, "paper", model.start_token, max(batch, 2))
+    drawer = batches.Sampler(model, "paper", model.start_token, batch)
     seeds = arguments.seeds(0, batch)
     tau = arguments.temperatures(0.4, batch)
     z = drawer.prior(seeds)
@@ -112,8 +161,8 @@ def _choose(raw: np.ndarray, rng) -> np.ndarray:
     return point
 
 
-def _products(options, batch):
-    """The recurrent and the output product of every point, one after the other, on one thread."""
+def _products(options, batch, threads):
+    """The recurrent and the output product of every point; a part of the batch on each thread."""
     units, outputs = options.units, mixture.output_size(20)
     recurrent = tf.random.normal([units, 4 * units], stddev=0.01)
     output = tf.random.normal([units, outputs], stddev=0.01)
@@ -127,7 +176,7 @@ def _products(options, batch):
 
         return tf.while_loop(lambda t, *_: t < length, body, (0, state, 0.0))[2]
 
-    part = -(-batch // options.threads)
+    part = -(-batch // threads)
     parts = [tf.random.normal([min(part, batch - start), units]) for start in range(0, batch, part)]
 
     def run(length: int) -> None:
@@ -136,19 +185,6 @@ def _products(options, batch):
 
     run(3)
     return run
-
-
-def _measure(candidates, options) -> dict[str, float]:
-    """Returns the median milliseconds a point and sketch of each candidate."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(options.repeats):
-        for name, (run, batch) in candidates.items():
-            start = time.perf_counter()
-            run(options.points)
-            seconds[name].append((time.perf_counter() - start) / batch)
-    return {
-        name: 1e3 * statistics.median(values) / options.points for name, values in seconds.items()
-    }
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import mixture
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import sampler
+from sketch_rnn_tf.sampling import choosing, sampler
 
 POINT = 5  # a stroke-5 row
 
@@ -28,7 +28,7 @@ class Graphs(tf.Module):
       model: the model, float32.
       scale_factor: source units a normalised unit.
       start_token: the stroke-5 row that the decoder reads first.
-      mode: temperature mode, see `sampler.apply_temperature`.
+      mode: temperature mode, see `choosing.tempering`.
     """
 
     def __init__(self, model: SketchRNN, scale_factor: float, start_token, mode: str):
@@ -192,7 +192,7 @@ class Graphs(tf.Module):
 
 
 class _PointChooser:
-    """As `sampler.apply_temperature` and `point_from_noise` for one sketch, in half the operations.
+    """As `choosing.PointChooser` for one sketch, in fewer operations.
 
     Every operation costs as much as a thousand multiplications here: component and pen are chosen
     side by side, and only the chosen component's parameters are worked with. A row is fetched with
@@ -210,13 +210,9 @@ class _PointChooser:
         self._mixtures = num_mixtures
         self._width = max(num_mixtures, mixture.PEN_STATES)
         self._uniforms, self._normals = noise[:, :2, None], noise[:, 2:]  # [T, 2, 1], [T, 2]
-        # What a temperature does to logits of 1 and log sigmas of 0 says what it does to any.
-        neutral = mixture.split_parameters(tf.zeros([1, mixture.output_size(1)]))
-        one = tf.ones([1, 1])
-        neutral = neutral._replace(mixture_logits=one, pen_logits=one)
-        changed = sampler.apply_temperature(neutral, temperature, mode)
-        self._sharpness = tf.concat([changed.mixture_logits, changed.pen_logits], axis=0)  # [2, 1]
-        self._factor = tf.exp(changed.log_scale[0, 0, :1])  # [1]
+        sharpness, log_factor = choosing.tempering(temperature, mode)
+        self._sharpness = tf.transpose(sharpness)  # [2, 1]
+        self._factor = tf.exp(log_factor[0])  # [1]
 
     def __call__(self, raw, t) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns point t [1, 5] and whether it ends the sketch, from raw parameters."""

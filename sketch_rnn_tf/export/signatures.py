@@ -17,7 +17,7 @@ from sketch_rnn_tf.data import augment
 from sketch_rnn_tf.export import checks, loops
 from sketch_rnn_tf.model import losses, mixture
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import sampler
+from sketch_rnn_tf.sampling import choosing, sampler, stepping
 from sketch_rnn_tf.serving.errors import RowError
 
 PARALLEL = 1e-6  # sine of an angle below which an arc is taken for a straight line
@@ -136,8 +136,9 @@ class Signatures:
         if self.model.conditional:
             z, log_var = loops.encode(self.model, points, lengths, label)
             kl = tf.reduce_sum(losses.kl_nats(z, log_var), axis=1)
-        decoding = loops.Decoding(self.model.decoder, self.model.context(z, label), rows.size)
-        nats = _nats(loops.read_all(decoding, self.model.decoder_inputs(points)), points, lengths)
+        step = stepping.Stepper(self.model.decoder, self.model.context(z, label), rows.size)
+        raw = loops.read_all(step, self.model.decoder_inputs(points))
+        nats = _nats(raw, points, lengths)
         nats["nats"] = nats["offset_nats"] + nats["pen_nats"] + nats["end_nats"]
         return {name: _or_nan(rows, value) for name, value in {**nats, "kl_nats": kl}.items()}
 
@@ -172,19 +173,22 @@ class Signatures:
         content = json.dumps(config.to_json(self.config), ensure_ascii=False)
         return {"name": tf.gather(names, label), "config": tf.fill([rows.size], content)}
 
-    def _draw(self, rows, inputs, z, prefix=None) -> dict[str, tf.Tensor]:
+    def _draw(self, rows, inputs, z, prefix=(None, None)) -> dict[str, tf.Tensor]:
         """Draws rows that have no error; strokes [B, max_points (+ 1), 3] and lengths [B]."""
         temperature = rows.temperature(inputs["temperature"])
         context = self.model.context(z, self._label(rows, inputs))
-        points, lengths = loops.draw(
-            loops.Decoding(self.model.decoder, context, rows.size),
+        step = stepping.Stepper(self.model.decoder, context, rows.size)
+        mode = self.config.temperature_mode
+        drawn, lengths = sampler.sample_from_noise(
+            step,
+            step.initial_states,
             self._start(rows.size),
             sampler.noise_from_seeds(inputs["seed"], self.max_points),
-            loops.PointChooser(temperature, self.config.temperature_mode),
-            tf.where(rows.good, self.max_points, 0),
-            prefix,
+            choosing.PointChooser(self.model.num_mixtures, temperature, mode),
+            *prefix,
+            skipped=~rows.good,
         )
-        return self._source_units(rows, points, lengths)
+        return self._source_units(rows, drawn, lengths)
 
     def _source_units(self, rows, points, lengths) -> dict[str, tf.Tensor]:
         """Returns stroke-5 as stroke-3 in source units; a dropped row 0 is put back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.data import augment
-from sketch_rnn_tf.sampling import sampler
+from sketch_rnn_tf.sampling import choosing, sampler, stepping
 
 BATCH_SIZE = 100
 _LENGTHS = 32  # encoders read sketches padded to multiples of this
@@ -29,7 +30,7 @@ class Sampler:
 
     Args:
       model: the model, a `SketchRNN`.
-      mode: temperature mode, see `sampler.apply_temperature`.
+      mode: temperature mode, see `choosing.tempering`.
       start_token: the stroke-5 row that the decoder reads first.
       batch_size: how many sketches are drawn at once.
     """
@@ -40,6 +41,7 @@ class Sampler:
         self.start_token = tuple(start_token)
         self.batch_size = batch_size
         self._graphs: dict[tuple, tf.types.experimental.PolymorphicFunction] = {}
+        self._making = threading.Lock()  # parts of a batch ask for their graph side by side
 
     def prior(self, seeds: np.ndarray) -> np.ndarray:
         """Returns latent vectors from the prior, [S, Z], one for each row of seeds [S, 2]."""
@@ -64,7 +66,7 @@ class Sampler:
           seeds: int32 [S, 2].
           temperature: float32 [S, 3], of pen, mixture and offsets.
           length: the most points of a sketch, its prefix included.
-          greedy: see `sampler.point_from_noise`.
+          greedy: see `choosing.PointChooser`.
           prefixes: stroke-3 rows to begin with, of at most `length` points each, or None.
           noise: float32 [S, length, 4] instead of the seeds' random numbers, or None.
 
@@ -108,16 +110,21 @@ class Sampler:
     def _graph(self, function: Callable, inputs: dict[str, tf.Tensor], **options: bool) -> Callable:
         """Returns a function of a dict as a graph that serves every batch size and length."""
         key = (function.__name__, *sorted(inputs), *options.values())
-        if key not in self._graphs:
-            widths = {"z": [self.model.z_size], **_WIDTHS}
-            signature = {}
-            for name, value in inputs.items():
-                width = widths.get(name, [])
-                shape = [None] * (value.shape.rank - len(width)) + width
-                signature[name] = tf.TensorSpec(shape, value.dtype)
-            whole = functools.partial(function, **options)
-            self._graphs[key] = tf.function(whole, input_signature=[signature])
-        return self._graphs[key]
+        with self._making:
+            if key not in self._graphs:
+                whole = functools.partial(function, **options)
+                self._graphs[key] = tf.function(whole, input_signature=[self._signature(inputs)])
+            return self._graphs[key]
+
+    def _signature(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs' specifications, open in the number and length of sketches."""
+        widths = {"z": [self.model.z_size], **_WIDTHS}
+        signature = {}
+        for name, value in inputs.items():
+            width = widths.get(name, [])
+            shape = [None] * (value.shape.rank - len(width)) + width
+            signature[name] = tf.TensorSpec(shape, value.dtype)
+        return signature
 
     def _parts(self, count: int) -> list[slice]:
         """Returns batches, each in as many parts as can be computed side by side."""
@@ -130,15 +137,16 @@ class Sampler:
         noise = inputs.get("noise")
         if noise is None:
             noise = sampler.noise_from_seeds(inputs["seeds"], inputs["length"])
+        step = stepping.Stepper(self.model.decoder, context, batch)
+        choose = choosing.PointChooser(
+            self.model.num_mixtures, inputs["temperature"], self.mode, greedy
+        )
         return sampler.sample_from_noise(
-            self.model.decoder,
-            context,
-            self.model.decoder.initial_state(batch, context),
+            step,
+            step.initial_states,
             tf.tile(tf.constant([self.start_token]), [batch, 1]),
             noise,
-            inputs["temperature"],
-            self.mode,
-            greedy,
+            choose,
             inputs.get("prefix"),
             inputs.get("prefix_lengths"),
         )
@@ -169,9 +177,8 @@ def _side_by_side(function: Callable, parts: Sequence[slice]) -> list:
     workers = min(_workers(), len(parts))
     if workers < 2:
         return [function(part) for part in parts]
-    first = function(parts[0])  # makes the graph, once
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        return [first, *pool.map(function, parts[1:])]
+        return list(pool.map(function, parts))
 
 
 def _unpadded(drawn: np.ndarray, lengths: list[int]) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ from sketch_rnn_tf.export import litert, litert_checks, litert_files  # noqa: E4
 from sketch_rnn_tf.export.litert_graphs import Graphs  # noqa: E402
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN  # noqa: E402
 from sketch_rnn_tf.ondevice import metadata, runtime  # noqa: E402
-from sketch_rnn_tf.sampling import sampler  # noqa: E402
+from sketch_rnn_tf.sampling import choosing, sampler, stepping  # noqa: E402
 
 T, Z, M, SCALE = 23, 3, 5, 7.5
 KINDS = {
@@ -78,14 +78,13 @@ def _noise(seed: int = 2) -> np.ndarray:
 def _keras_drawing(model, noise, temperature, prefix=None, lengths=None):
     given = _latents(model)
     context = model.context(given.get("z"), given.get("label"))
+    step = stepping.Stepper(model.decoder, context, 1)
     rows, count = sampler.sample_from_noise(
-        model.decoder,
-        context,
-        model.decoder.initial_state(1, context),
+        step,
+        step.initial_states,
         tf.constant([model.start_token]),
         tf.constant(noise),
-        tf.constant([temperature]),
-        "paper",
+        choosing.PointChooser(model.num_mixtures, tf.constant([temperature]), "paper"),
         prefix=prefix,
         prefix_lengths=lengths,
     )

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from sketch_rnn_tf import api, config, evaluation
-from sketch_rnn_tf.export import loops, signatures
+from sketch_rnn_tf.export import signatures
 from sketch_rnn_tf.model import build, mixture
-from sketch_rnn_tf.sampling import latent, sampler
+from sketch_rnn_tf.sampling import latent
 from sketch_rnn_tf.serving.errors import RowError
 
 SEEDS = np.int32([[3, 0], [3, 1], [3, 2]])
@@ -286,20 +286,6 @@ def test_the_way_between_is_that_of_numpy(a, b):
         ).numpy()[0]
         expected = latent.interpolate(np.float32(a), np.float32(b), fraction)
         np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("mode", config.TEMPERATURE_MODES)
-def test_points_are_chosen_as_the_sampler_chooses_them(mode):
-    random = np.random.default_rng(2)
-    raw = tf.constant(random.normal(0, 3, [50, 27]), tf.float32)
-    noise = np.concatenate([random.random([50, 2]), random.normal(size=[50, 2])], axis=1)
-    noise, tau = tf.constant(noise, tf.float32), tf.constant(random.uniform(0.1, 2, 50), tf.float32)
-    point, ends = loops.PointChooser(tau, mode)(raw, noise)
-    parameters = sampler.apply_temperature(mixture.split_parameters(raw), tau, mode)
-    expected = sampler.point_from_noise(parameters, noise)
-    np.testing.assert_allclose(point, expected, rtol=1e-5, atol=1e-5)
-    assert np.array_equal(ends, expected[:, 4] == 1)
-    assert 0 < ends.numpy().sum() < 50
 
 
 def test_descriptions_hold_the_configuration(conditional):

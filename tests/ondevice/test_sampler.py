@@ -122,18 +122,16 @@ def test_offsets_have_the_moments_of_their_component():
 @pytest.mark.parametrize("mode", ["paper", "magenta", "javascript"])
 def test_next_point_is_that_of_tensorflow(mode):
     tf = pytest.importorskip("tensorflow")
-    from sketch_rnn_tf.model import mixture as tf_mixture
-    from sketch_rnn_tf.sampling import sampler as tf_sampler
+    from sketch_rnn_tf.sampling import choosing
 
     random = np.random.default_rng(3)
     for _ in range(20):
         raw = random.normal(size=3 + 6 * 5).astype(np.float32)
         numbers, tau = random.random(4).astype(np.float32), np.float32([0.3, 0.7, 1.6])
-        parameters = tf_mixture.split_parameters(tf.constant(raw[None]))
-        changed = tf_sampler.apply_temperature(parameters, tf.constant(tau[None]), mode)
-        theirs = tf_sampler.point_from_noise(changed, tf.constant(numbers[None]))[0]
+        choose = choosing.PointChooser(5, tf.constant(tau[None]), mode)
+        theirs, _ = choose(tf.constant(raw[None]), tf.constant(numbers[None]))
         ours = mixture.next_point(raw, numbers, tau, mode)
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        np.testing.assert_allclose(ours, theirs[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(

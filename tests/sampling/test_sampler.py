@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.interop import magenta_names
-from sketch_rnn_tf.model import mixture
+from sketch_rnn_tf.model.decoder import Decoder
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import sampler
+from sketch_rnn_tf.sampling import choosing, sampler, stepping
 
 DRAWS = 40_000
 WEIGHTS = np.array([0.7, 0.3])
@@ -20,12 +20,12 @@ SCALE = np.array([[0.5, 1.5], [1.0, 0.25]])
 RHO = np.array([0.8, -0.5])
 
 
-def _parameters(batch: int) -> mixture.MixtureParameters:
+def _raw(batch: int) -> tf.Tensor:
     """The same two components for every row."""
     blocks = [np.log(PEN), np.log(WEIGHTS), LOC[:, 0], LOC[:, 1]]
     blocks += [np.log(SCALE[:, 0]), np.log(SCALE[:, 1]), np.arctanh(RHO)]
     raw = np.concatenate(blocks).astype(np.float32)
-    return mixture.split_parameters(tf.constant(np.tile(raw, (batch, 1))))
+    return tf.constant(np.tile(raw, (batch, 1)))
 
 
 def _draw(temperature, mode: str) -> np.ndarray:
@@ -33,8 +33,7 @@ def _draw(temperature, mode: str) -> np.ndarray:
     uniforms, normals = rng.random((DRAWS, 2)), rng.normal(size=(DRAWS, 2))
     noise = tf.constant(np.concatenate([uniforms, normals], axis=1).astype(np.float32))
     tau = tf.constant(np.tile(np.float32(temperature), (DRAWS, *[1] * np.ndim(temperature))))
-    tempered = sampler.apply_temperature(_parameters(DRAWS), tau, mode)
-    return sampler.point_from_noise(tempered, noise).numpy()
+    return choosing.PointChooser(2, tau, mode)(_raw(DRAWS), noise)[0].numpy()
 
 
 def _expected(pen_divisor: float, divisor: float, factor: float):
@@ -87,29 +86,68 @@ def test_samples_follow_the_mixtures_cumulative_distribution():
 
 
 def test_temperature_one_changes_nothing_in_any_mode():
-    parameters = _parameters(3)
     for mode in ("paper", "magenta", "javascript"):
-        for one, two in zip(
-            parameters, sampler.apply_temperature(parameters, tf.ones([3]), mode), strict=True
-        ):
-            np.testing.assert_array_equal(one, two)
+        sharpness, log_factor = choosing.tempering(tf.ones([3]), mode)
+        np.testing.assert_array_equal(sharpness, np.ones((3, 2)))
+        np.testing.assert_array_equal(log_factor, np.zeros((3, 1)))
 
 
 def test_an_unknown_mode_names_the_known_ones():
     with pytest.raises(ValueError, match="'hot'; there are paper, magenta, javascript"):
-        sampler.apply_temperature(_parameters(1), tf.ones([1]), "hot")
+        choosing.tempering(tf.ones([1]), "hot")
 
 
 def test_greedy_takes_the_likeliest_component_and_pen():
-    point = sampler.point_from_noise(_parameters(1), tf.fill([1, 4], np.nan), greedy=True)
+    choose = choosing.PointChooser(2, tf.ones([1]), "paper", greedy=True)
+    point, ends = choose(_raw(1), tf.fill([1, 4], np.nan))
     np.testing.assert_allclose(point[0], [*LOC[0], 1, 0, 0], rtol=1e-6)
+    assert not ends[0]
+
+
+def test_the_lowest_temperature_takes_the_likeliest_component_and_pen():
+    noise = tf.constant([[0.0, 0.0, 0.0, 0.0], [1 - 2**-24, 1 - 2**-24, 0.0, 0.0]])
+    choose = choosing.PointChooser(2, tf.fill([2], np.finfo(np.float32).tiny), "paper")
+    np.testing.assert_allclose(choose(_raw(2), noise)[0], [[*LOC[0], 1, 0, 0]] * 2, rtol=1e-6)
 
 
 def test_uniform_numbers_at_the_ends_choose_a_component_that_is_there():
     noise = tf.constant([[0.0, 0.0, 0.0, 0.0], [1 - 2**-24, 1 - 2**-24, 0.0, 0.0]])
-    points = sampler.point_from_noise(_parameters(2), noise).numpy()
+    points, ends = choosing.PointChooser(2, tf.ones([2]), "paper")(_raw(2), noise)
     np.testing.assert_allclose(points[:, :2], LOC, rtol=1e-6)
     np.testing.assert_array_equal(points[:, 2:], [[1, 0, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(ends, [False, True])
+
+
+@pytest.mark.parametrize("components", [1, 3, 20])
+def test_points_are_those_of_numpy(components):
+    random = np.random.default_rng(components)
+    raw = random.normal(0, 3, [50, 3 + 6 * components]).astype(np.float32)
+    numbers = np.concatenate([random.random([50, 2]), random.normal(size=[50, 2])], axis=1)
+    tau = random.uniform(0.1, 2, [50, 3]).astype(np.float32)
+    choose = choosing.PointChooser(components, tf.constant(tau), "magenta")
+    points, ends = choose(tf.constant(raw), tf.constant(numbers, tf.float32))
+    for point, end, *given in zip(points, ends, raw, numbers, tau, strict=True):
+        expected, pen = _by_hand(*given)
+        np.testing.assert_allclose(point[:2], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(point[2:], np.eye(3)[pen])
+        assert bool(end) == (pen == 2)
+
+
+def _by_hand(raw, numbers, tau):
+    """Offset and pen state in float64, Magenta's temperature."""
+    blocks = raw[3:].astype(np.float64).reshape(6, -1)
+    component = _passed(blocks[0] / tau[1], numbers[0])
+    mu, log_sigma = blocks[1:3, component], blocks[3:5, component]
+    rho = np.tanh(blocks[5, component])
+    x, y = numbers[2:]
+    white = np.array([x, rho * x + np.sqrt(1 - rho**2) * y])
+    pen = _passed(raw[:3].astype(np.float64) / tau[0], numbers[1])
+    return mu + np.exp(log_sigma) * tau[2] * white, pen
+
+
+def _passed(logits, uniform) -> int:
+    weights = np.exp(logits - logits.max())
+    return int(np.searchsorted(np.cumsum(weights) / weights.sum(), uniform, side="right"))
 
 
 @pytest.mark.parametrize(
@@ -122,15 +160,13 @@ def test_greedy_drawings_are_magentas(vectors, name):
     z = tf.constant(theirs["z"][:1]) if model.conditional else None
     context = model.context(z)
     length = len(theirs["greedy_strokes"])
+    step = stepping.Stepper(model.decoder, context, 1)
     drawn, lengths = sampler.sample_from_noise(
-        model.decoder,
-        context,
-        model.decoder.initial_state(1, context),
+        step,
+        step.initial_states,
         tf.constant([model.start_token]),
         tf.zeros([1, length, 4]),
-        tf.ones([1]),
-        "magenta",
-        greedy=True,
+        choosing.PointChooser(model.num_mixtures, tf.ones([1]), "magenta", greedy=True),
     )
     expected = theirs["greedy_strokes"].copy()
     expected[int(lengths[0]) :] = stroke_forms.PADDING
@@ -161,12 +197,8 @@ class _Speller:
 
     def __init__(self, rows: np.ndarray):
         self.rows = tf.constant(rows, tf.float32)  # [B, N, 5]
-        self.read = []
 
-    def context_share(self, context):
-        return context
-
-    def step(self, stroke, states, context=None, context_share=None):
+    def __call__(self, stroke, states):
         """Counts in its state, so that what comes next depends on the steps made."""
         (t,) = states
         row = tf.gather(self.rows, tf.minimum(t[:, 0], self.rows.shape[1] - 1), batch_dims=1)
@@ -181,12 +213,10 @@ def _spell(rows: np.ndarray, length: int, **options):
     noise = np.random.default_rng(5).random((batch, length, 4)).astype(np.float32)
     return sampler.sample_from_noise(
         _Speller(rows),
-        None,
         [tf.zeros([batch, 1], tf.int32)],
         tf.tile(tf.constant([stroke_forms.START_TOKEN]), [batch, 1]),
         tf.constant(noise),
-        tf.ones([batch]),
-        "paper",
+        choosing.PointChooser(1, tf.ones([batch]), "paper"),
         **options,
     )
 
@@ -214,6 +244,36 @@ def test_a_sketch_that_does_not_end_has_the_full_length():
     drawn, lengths = _spell(_known(9), 4)
     np.testing.assert_array_equal(lengths, [3, 4])
     np.testing.assert_array_equal(drawn[1, :, 4], np.zeros(4))
+
+
+def test_a_skipped_row_has_no_points_and_changes_no_other():
+    known = _known(9)
+    for skipped in ([True, False], [True, True]):
+        drawn, lengths = _spell(known, 9, skipped=tf.constant(skipped))
+        np.testing.assert_array_equal(lengths, np.where(skipped, 0, [3, 5]))
+        expected = np.where(np.array(skipped)[:, None, None], stroke_forms.PADDING, known)
+        np.testing.assert_allclose(drawn, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper"])
+@pytest.mark.parametrize("context_size", [0, 3])
+@pytest.mark.parametrize("position", [False, True])
+def test_a_stepper_says_what_the_decoder_says_of_the_whole_sketch(cell, context_size, position):
+    hyper = {"hyper_units": 6, "hyper_embedding": 4}
+    options = {"context_size": context_size, "absolute_position": position, **hyper}
+    decoder = Decoder(units=5, num_mixtures=4, cell=cell, **options)
+    decoder.build()
+    random = np.random.default_rng(8)
+    for weight in decoder.weights:  # nothing that is zero or one at the start stays so
+        weight.assign(random.normal(0, 0.3, weight.shape))
+    strokes = tf.constant(random.normal(size=(2, 7, 5)), tf.float32)
+    context = tf.constant(random.normal(size=(2, 3)), tf.float32) if context_size else None
+    expected = decoder(strokes, context)
+    step = stepping.Stepper(decoder, context, 2)
+    states = step.initial_states
+    for t in range(7):
+        raw, states = step(strokes[:, t], states)
+        np.testing.assert_allclose(raw, expected[:, t], atol=1e-5)
 
 
 def test_a_given_beginning_is_read_and_not_drawn():
