@@ -31,7 +31,6 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "serving")]
 POINTS, NEVER = 100, -100.0  # points of a timed drawing; logit of its end
-ONE_THREAD = b"\x10\x01"  # ConfigProto.intra_op_parallelism_threads
 
 
 def main() -> None:
@@ -88,15 +87,18 @@ def _candidates(folder: pathlib.Path, units: int) -> dict:
     from sketch_rnn_tf import runs
     from sketch_rnn_tf.export import litert, saved_model
     from sketch_rnn_tf.ondevice import Sampler, noise
+    from sketch_rnn_tf.serving import deployment
 
     model, configuration = _endless_model(units)
     run = runs.Run(folder / "run", configuration)
-    session = cpp_session.Session(saved_model.write(run, model, folder), ONE_THREAD)
+    path = saved_model.write(run, model, folder)
+    deployed = cpp_session.Session(path, _session_config(deployment.SESSION, -1))
+    usual = cpp_session.Session(path, _session_config("", 0))
     sampler = Sampler(litert.write(run, model, folder) / "model.tflite")
     tau = np.float32([1.0])
     matrices = [w.numpy() for w in model.decoder.trainable_weights if len(w.shape) == 2]
 
-    def served(name, seed, **inputs):
+    def served(session, name, seed, **inputs):
         seeds = {"temperature": tau, "seed": np.int32([[0, seed]])}
         _expect(session.run(name, {**seeds, **inputs})["lengths"])
 
@@ -115,11 +117,22 @@ def _candidates(folder: pathlib.Path, units: int) -> dict:
 
     z = np.zeros([1, model.z_size], np.float32)
     return {
-        "SavedModel generate, C++": lambda seed: served("generate", seed),
-        "SavedModel decode, C++": lambda seed: served("decode", seed, z=z),
+        "SavedModel generate": lambda seed: served(deployed, "generate", seed),
+        "SavedModel decode": lambda seed: served(deployed, "decode", seed, z=z),
+        "the same, usual executor": lambda seed: served(usual, "decode", seed, z=z),
         "LiteRT sample": sample,
         "NumPy, products only": products,
     }
+
+
+def _session_config(text: str, inter_op_threads: int) -> bytes:
+    import tensorflow as tf
+    from google.protobuf import text_format
+
+    config = text_format.Parse(text, tf.compat.v1.ConfigProto())
+    config.intra_op_parallelism_threads = 1
+    config.inter_op_parallelism_threads = inter_op_threads
+    return config.SerializeToString()
 
 
 def _endless_model(units: int):
@@ -150,20 +163,22 @@ def print_loads(path: pathlib.Path, args) -> None:
     print(f"{'load':22s}{'requests/s':>11s}{'p50 ms':>8s}{'p95 ms':>8s}{'p99 ms':>8s}"
           f"{'failed':>8s}{'bad sent':>9s}{'merged':>8s}"
           f"{'MiB at 1/4':>11s}{'3/4':>7s}{'end':>7s}")  # fmt: skip
-    for options in ([], ["--batching_parameters_file", file]):
+    session = ["--session_config_file", file.with_name("session_config.txt")]
+    for options in (session, [*session, "--batching_parameters_file", file]):
         for signature in ("generate", "step"):
             load(path.parent, signature, options, args)
 
 
 def load(base: pathlib.Path, signature: str, options: list, args) -> None:
     """Holds a load on a server and prints one line."""
+    merges = "--batching_parameters_file" in options
     server = subprocess.Popen(
         [sys.executable, ROOT / "tests" / "serving" / "model_server.py", base, *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
         address = f"grpc://127.0.0.1:{json.loads(server.stdout.readline())['grpc']}"
-        report = _hold(address, signature, server.pid, bool(options), args)
+        report = _hold(address, signature, server.pid, merges, args)
         print("", file=server.stdin, flush=True)
         merged = json.loads(server.stdout.readline())["largest"]
     finally:
@@ -171,7 +186,7 @@ def load(base: pathlib.Path, signature: str, options: list, args) -> None:
         server.wait(20)
     times = np.array(report["times"]) * 1e3
     quantiles = np.percentile(times, [50, 95, 99])
-    title = f"{signature}, {'merged' if options else 'one by one'}"
+    title = f"{signature}, {'merged' if merges else 'one by one'}"
     print(f"{title:22s}{len(times) / args.seconds:11.1f}" + "".join(f"{q:8.1f}" for q in quantiles)
           + f"{report['failed']:8d}{report['bad']:9d}{merged:8d}"
           + "{:11.1f}{:7.1f}{:7.1f}".format(*report["memory"]), flush=True)  # fmt: skip

@@ -38,12 +38,19 @@ MONITORING = """prometheus_config {
 }
 """
 
+# A point is some fifty small operations one after the other: handing them from thread to thread, as
+# the usual executor does, takes longer than they do. Requests still run side by side.
+SESSION = """experimental { executor_type: "SINGLE_THREADED_EXECUTOR" }
+"""
+
 _OPTIONS = (
     "--model_config_file=/serving/models.config",
     "--enable_batching=true",
     "--batching_parameters_file=/serving/batching_parameters.txt",
     "--monitoring_config_file=/serving/monitoring.config",
+    "--tensorflow_session_config_file=/serving/session_config.txt",
     "--tensorflow_intra_op_parallelism=1",
+    "--tensorflow_inter_op_parallelism=-1",  # in the thread that asks
 )
 
 COMPOSE = f"""services:
@@ -134,6 +141,7 @@ def texts(
         "models.config": MODELS_CONFIG,
         "batching_parameters.txt": BATCHING,
         "monitoring.config": MONITORING,
+        "session_config.txt": SESSION,
         "docker-compose.yaml": COMPOSE,
         "kubernetes.yaml": KUBERNETES,
         "README.md": _readme(configuration, signatures),
@@ -181,7 +189,7 @@ the next point.
 
 ## Errors
 
-A wrong name, type or shape fails the request with INVALID_ARGUMENT (see Batching for those that it
+A wrong name, type or shape fails the request with INVALID_ARGUMENT (see below for those that it
 was merged with). A bad value is a matter of its row, since a server merges requests of several
 clients into one batch: every signature gives `error` int32 [B], and a bad row has length 0 or NaN
 results.
@@ -190,13 +198,17 @@ results.
 | --- | --- |
 {chr(10).join(f"| {int(code)} | {meaning} |" for code, meaning in MEANINGS.items())}
 
-## Batching
+## Threads and batching
 
-`batching_parameters.txt` merges what is waiting and waits for nothing (`batch_timeout_micros` 0):
-on a processor a request that waits gains nobody anything, and whatever comes while both threads
-draw is merged anyway, to at most {MAX_BATCH} rows, the most that the Python client sends at once.
-Inputs are padded, since drawings differ in length, and never filled up to fixed batch sizes, since
-the rows that are added cost as much as real ones; change these numbers for an accelerator.
+A request's operations run one after the other in one thread (`session_config.txt` and the thread
+options; TensorFlow Serving 2.8 or later): they are small, and handing them from thread to thread
+takes longer than they do. Requests run side by side.
+
+`batching_parameters.txt` merges what is waiting and waits for nothing (`batch_timeout_micros` 0): a
+request that waits leaves a core idle, and whatever comes while both threads draw is merged anyway,
+to at most {MAX_BATCH} rows, the most that the Python client sends at once. Inputs are padded, since
+drawings differ in length, and never filled up to fixed batch sizes, since on a processor the rows
+that are added cost as much as real ones; change these numbers for an accelerator.
 
 A request of more than {MAX_BATCH} rows fails with INVALID_ARGUMENT, and one that finds the queue
 full with UNAVAILABLE. Of a request TensorFlow Serving checks the inputs' names and that their
@@ -204,7 +216,7 @@ numbers of rows agree, and then merges it. So a wrong shape or type over gRPC (o
 shape; types are checked there) fails the requests of the same signature that it was merged with
 too, and where the ranks of merged inputs differ, servers without pull request 4149 of
 tensorflow/serving write past the end of a buffer. The Python client's verbs send no such thing.
-Where clients are not yours, leave out `--enable_batching=true`, or let them through a proxy that
+Where clients are not yours, leave out the two options of batching, or let them through a proxy that
 checks types and shapes: without batching no request can harm another.
 
 A version can be asked for by a label once `models.config` gives it one, such as

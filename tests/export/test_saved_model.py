@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import config_pb2
 
 from sketch_rnn_tf import config, runs
 from sketch_rnn_tf.commands import export as command
@@ -64,11 +66,11 @@ def _requests(run, model, batch: int) -> dict[str, dict[str, np.ndarray]]:
     return requests
 
 
-def _run_in_cpp(path, requests, tmp_path) -> dict[str, np.ndarray]:
+def _run_in_cpp(path, requests, tmp_path, session: bytes = b"") -> dict[str, np.ndarray]:
     flat = {f"{case}/{key}": v for case, values in requests.items() for key, v in values.items()}
     np.savez(tmp_path / "in.npz", **flat)
     done = subprocess.run(
-        [sys.executable, LOADER, path, tmp_path / "in.npz", tmp_path / "out.npz"],
+        [sys.executable, LOADER, path, tmp_path / "in.npz", tmp_path / "out.npz", session.hex()],
         capture_output=True, text=True, check=False, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": ""},  # the model needs no package of ours
     )  # fmt: skip
@@ -94,6 +96,22 @@ def test_the_cpp_loader_gives_exactly_what_python_gives(exported, tmp_path):
             assert np.array_equal(found[f"{case}/{name}"], value.numpy()), f"{case} {name}"
             count += 1
     assert count > 20
+
+
+def test_the_servers_session_gives_what_the_usual_one_gives(exported, tmp_path):
+    run, model, path = exported
+    text = (path.parents[1] / "serving" / "session_config.txt").read_text()
+    session = text_format.Parse(text, config_pb2.ConfigProto())
+    session.intra_op_parallelism_threads, session.inter_op_parallelism_threads = 1, -1
+    requests = _requests(run, model, 3)
+    found = _run_in_cpp(path, requests, tmp_path, session.SerializeToString())
+    expected = _run_in_cpp(path, requests, tmp_path)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        if value.dtype.kind == "f":  # operations are joined otherwise: the last digits differ
+            np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-4, err_msg=name)
+        else:
+            assert np.array_equal(found[name], value), name
 
 
 def test_the_server_answers_wrong_shapes_with_invalid_argument(exported, tmp_path):

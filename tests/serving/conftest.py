@@ -73,6 +73,8 @@ class RealServer(OtherServer):
             [binary, f"--port={ports[0]}", f"--rest_api_port={ports[1]}",
              f"--model_config_file={beside / 'local.config'}", "--enable_batching=true",
              f"--batching_parameters_file={beside / 'batching_parameters.txt'}",
+             f"--tensorflow_session_config_file={beside / 'session_config.txt'}",
+             "--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=-1",
              "--allow_version_labels_for_unavailable_models=true"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -128,6 +130,7 @@ def exported(tmp_path_factory):
     return types.SimpleNamespace(
         base=base,
         batching=folder / "serving" / "batching_parameters.txt",
+        session=folder / "serving" / "session_config.txt",
         sketcher=sketcher,
         again=lambda: small_model.write(sketcher, folder),
     )
@@ -168,4 +171,7 @@ def server(exported, start, named_server, tmp_path_factory):
     slow = tmp_path_factory.mktemp("batching") / "parameters.txt"  # so that requests do meet
     given = exported.batching.read_text()
     slow.write_text(re.sub("(batch_timeout_micros.*:) [0-9]+", r"\1 20000", given))
-    yield start(exported.base, "--batching_parameters_file", slow, "--label", "stable=1")
+    yield start(
+        exported.base, "--batching_parameters_file", slow, "--label", "stable=1",
+        "--session_config_file", exported.session,
+    )  # fmt: skip

@@ -193,9 +193,9 @@ def _signatures(serialized: bytes):
     }
 
 
-def main(path: str, requests: str, results: str) -> None:
+def main(path: str, requests: str, results: str, config: str = "") -> None:
     """Runs {signature/input: array} of an npz and writes {signature/output: array}."""
-    session = Session(path)
+    session = Session(path, bytes.fromhex(config))
     given: dict[str, dict[str, np.ndarray]] = {}
     with np.load(requests, allow_pickle=False) as content:
         for key in content.files:

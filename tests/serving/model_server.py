@@ -32,6 +32,7 @@ from batching import (  # noqa: E402
     UNAVAILABLE,
     RequestError,
 )
+from google.protobuf import text_format  # noqa: E402
 from tensorflow_serving.apis import (  # noqa: E402
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -48,8 +49,7 @@ KEPT_VERSIONS = 2  # as in models.config
 class Version:
     """One loaded version: warmed up before anyone may use it."""
 
-    def __init__(self, path: pathlib.Path, parameters: batching.Parameters | None, threads: int):
-        config = bytes([0x10, threads]) if threads else b""  # intra_op_parallelism_threads
+    def __init__(self, path: pathlib.Path, parameters: batching.Parameters | None, config: bytes):
         self.session = cpp_session.Session(path, config)
         self.signatures = self.session.signatures
         self.warmed_up = self._replay(path / "assets.extra" / "tf_serving_warmup_requests")
@@ -87,9 +87,9 @@ class Version:
 class Model:
     """Watches a folder and serves its newest versions."""
 
-    def __init__(self, name, base, parameters, threads, labels):
+    def __init__(self, name, base, parameters, config, labels):
         self.name, self.base, self.labels = name, pathlib.Path(base), labels
-        self._parameters, self._threads = parameters, threads
+        self._parameters, self._config = parameters, config
         self.versions: dict[int, Version] = {}
         self.failed: dict[int, str] = {}
         self.poll()
@@ -99,7 +99,7 @@ class Model:
         for number in sorted(names)[-KEPT_VERSIONS:]:
             if number not in self.versions and number not in self.failed:
                 try:
-                    version = Version(names[number], self._parameters, self._threads)
+                    version = Version(names[number], self._parameters, self._config)
                     self.versions = {**self.versions, number: version}
                 except (cpp_session.SessionError, RequestError) as error:
                     self.failed[number] = str(error)
@@ -196,19 +196,28 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--name", default="sketch_rnn")
     parser.add_argument("--batching_parameters_file", type=pathlib.Path)
     parser.add_argument("--label", action="append", default=[], help="LABEL=VERSION")
-    parser.add_argument("--threads", type=int, default=1, help="of an operation")
+    parser.add_argument("--session_config_file", type=pathlib.Path)
     parser.add_argument("--unavailable", type=int, default=0, help="requests to refuse first")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before an answer")
     return parser.parse_args()
+
+
+def _session_config(file: pathlib.Path | None) -> bytes:
+    """Returns the ConfigProto of a file, with the threads that deployment's options set."""
+    from tensorflow.core.protobuf import config_pb2
+
+    config = text_format.Parse(file.read_text() if file else "", config_pb2.ConfigProto())
+    config.intra_op_parallelism_threads, config.inter_op_parallelism_threads = 1, -1
+    return config.SerializeToString()
 
 
 def main() -> None:
     args = _arguments()
     file = args.batching_parameters_file
     labels = {label: int(version) for label, _, version in (x.partition("=") for x in args.label)}
-    model = Model(
-        args.name, args.base, file and batching.read_parameters(file), args.threads, labels
-    )
+    parameters = file and batching.read_parameters(file)
+    config = _session_config(args.session_config_file)
+    model = Model(args.name, args.base, parameters, config, labels)
     services = Services(model, args.unavailable, args.delay)
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=64), options=options)
