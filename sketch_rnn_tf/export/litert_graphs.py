@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import mixture
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import choosing, sampler
+from sketch_rnn_tf.sampling import arguments, choosing
 
 POINT = 5  # a stroke-5 row
 
@@ -46,7 +46,7 @@ class Graphs(tf.Module):
         """Returns {name: concrete function} of all signatures of this model."""
         given = {**self._latent_specs()}
         shared = {
-            "noise": tf.TensorSpec([1, self.length, sampler.NOISE]),
+            "noise": tf.TensorSpec([1, self.length, arguments.NOISE]),
             "temperature": tf.TensorSpec([1]),
             "max_points": tf.TensorSpec([1], tf.int32),
         }

@@ -14,8 +14,6 @@ import tensorflow as tf
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.sampling.choosing import PointChooser
 
-NOISE = 4  # numbers a point: component, pen, x, y
-
 
 def sample_from_noise(
     step: Callable[[tf.Tensor, list[tf.Tensor]], tuple[tf.Tensor, list[tf.Tensor]]],
