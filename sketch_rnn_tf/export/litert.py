@@ -23,7 +23,6 @@ import sketch_rnn_tf
 from sketch_rnn_tf import files, runs
 from sketch_rnn_tf.export import litert_calibration, litert_checks, litert_files, litert_int8
 from sketch_rnn_tf.export.litert_graphs import Graphs
-from sketch_rnn_tf.model import mixture
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.ondevice import metadata
 
@@ -150,8 +149,9 @@ def _convert(
     facts = {**facts, "variant": variant, "signatures": specs}
     if variant != "int8":
         return litert_files.finish(converter.convert(), facts)
-    outputs = [mixture.output_size(facts["num_mixtures"])]
-    change = functools.partial(litert_int8.quantise, moments=moments, output_rows=outputs)
+    change = functools.partial(
+        litert_int8.quantise, moments=moments, num_mixtures=facts["num_mixtures"]
+    )
     return litert_files.finish(converter.convert(), facts, change)
 
 

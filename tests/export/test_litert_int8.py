@@ -99,10 +99,36 @@ def test_only_products_of_every_step_are_computed_in_8_bits(made):
                 if weights.type == schema.TensorType.INT8:
                     narrow.add((index, weights.shape[0]))
     assert any(index == step for index, _ in narrow)
-    assert 3 + 6 * M not in {rows for _, rows in narrow}
+    assert not {rows for _, rows in narrow} & {3 + M, 2 * M, 3 * M}  # parts of the output layer
     keys = {s.subgraphIndex: s.signatureKey for s in file.signatureDefs}
     assert not {keys.get(index) for index, _ in narrow} & {b"sample", b"encode", b"init_state"}
     assert model.decoder.output_layer.kernel.shape[1] == 3 + 6 * M
+
+
+def test_the_means_rows_are_held_in_half_precision(made):
+    model, _, data = made
+    file = _schema(data["int8", True])
+    held = {
+        np.asarray(file.buffers[tensor.buffer].data).tobytes()
+        for graph in file.subgraphs
+        for tensor in graph.tensors
+        if tensor.type == schema.TensorType.FLOAT16
+    }
+    kernel = model.decoder.output_layer.kernel.numpy().T[3 + M : 3 + 3 * M]
+    assert np.ascontiguousarray(kernel).astype(np.float16).tobytes() in held
+
+
+def test_int8_says_nearly_what_float32_says(made, tmp_path):
+    _, facts, data = made
+    found = []
+    for variant in ("float32", "int8"):
+        path = tmp_path / f"{variant}.tflite"
+        path.write_bytes(data[variant, True])
+        state = np.full((1, facts["state_size"]), 0.2, np.float32)
+        found.append(runtime.Model(path).run("step", stroke=[[0.3, -1, 1, 0, 0]], state=state))
+    expected, ours = (one["parameters"] for one in found)
+    np.testing.assert_allclose(ours, expected, atol=0.03 * np.abs(expected).max())
+    assert (ours != expected).any()
 
 
 def test_the_recurrent_matrix_is_rounded_for_the_model_s_own_sketches(made):

@@ -96,7 +96,7 @@ def test_the_library_draws_point_by_point(python, litert_files, tmp_path):
     assert _run(python, "-c", code, cwd=tmp_path).stdout.split() == ["2", "True"]
 
 
-@pytest.mark.parametrize("task", ["complete", "reconstruct", "interpolate", "explore"])
+@pytest.mark.parametrize("task", ["complete", "reconstruct", "interpolate"])
 def test_drawings_from_files_go_through_every_task(reading_python, litert_files, tmp_path, task):
     drawings = np.empty(3, object)
     for i in range(3):
