@@ -4,7 +4,7 @@ sketch-rnn-export --model runs/sheep --output_dir exported --format saved_model,
 
 saved_model: for TensorFlow Serving, with its configuration files; every export is a new version.
 litert: for phones and other devices (.tflite).
-magenta_js: for sketch-rnn-js and @magenta/sketch.
+magenta_js: for sketch-rnn-js and @magenta/sketch, one file a class where the model knows classes.
 run: a run directory with nothing but the weights, in half precision, to pass on.
 """
 

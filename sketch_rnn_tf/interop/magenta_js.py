@@ -23,13 +23,13 @@ import json
 import math
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sketch_rnn_tf import config, files, runs
-from sketch_rnn_tf.interop import magenta_names
+from sketch_rnn_tf.interop import magenta_names, one_class
 from sketch_rnn_tf.model import build
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
@@ -150,6 +150,11 @@ def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> conf
     Raises:
       ValueError: a field or a shape cannot be meant.
     """
+    if "initial_state" in info:
+        raise ValueError(
+            "its decoder starts from a state of its own, which a run cannot hold; use the run that"
+            " it was exported from"
+        )
     factor = _number(info, "scale_factor") / _number(info, "pixel_factor", PIXEL_FACTOR)
     length = _number(info, "max_seq_len")
     if length != int(length) or not 1 <= length <= MAX_LENGTH:
@@ -206,7 +211,9 @@ def write(
 ) -> pathlib.Path:
     """Writes an LSTM model as `.gen.json` (decoder alone) or `.vae.json`.
 
-    `@magenta/sketch` runs decoder-only files; what it starts with and divides by is then ours.
+    `@magenta/sketch` runs decoder-only files; what it starts with and divides by is then ours. A
+    class-conditioned model becomes one file a class; as a decoder alone it starts from the state
+    `initial_state` (h and c) of the file's info object instead of zeros.
 
     Args:
       run: the run.
@@ -215,23 +222,47 @@ def write(
       overwrite: replace an existing file.
 
     Returns:
-      The file.
+      The file, or the folder where there is a file a class.
 
     Raises:
       ValueError: the JavaScript code has no such model, or a weight is beyond +-10.
     """
     _require_javascript_model(run.config, model)
+    folder = pathlib.Path(output_dir) / "magenta_js"
     mode = "vae" if model.conditional else "gen"
-    path = pathlib.Path(output_dir) / "magenta_js" / f"{_name(run)}.{mode}.json"
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path}: exists already; --overwrite replaces it")
+    contents = {
+        folder / f"{name}.{mode}.json": content for name, content in _contents(run, model, mode)
+    }
+    for path in contents:
+        if path.exists() and not overwrite:
+            raise ValueError(f"{path}: exists already; --overwrite replaces it")
+    for path, content in contents.items():
+        files.write_text(path, json.dumps(content, allow_nan=False) + "\n")
+    return folder if model.num_classes else path
+
+
+def _contents(run: runs.Run, model: SketchRNN, mode: str) -> Iterator[tuple[str, list]]:
+    """Yields the name and the content of each file."""
+    if not model.num_classes:
+        name = _name(run)
+        yield name, _content(_info(run.config, name, mode), model)
+        return
+    for label, name in enumerate(_file_names(run.config.classes)):
+        configuration, plain = one_class.of_class(run.config, model, label)
+        info = _info(configuration, run.config.classes[label], mode)
+        if not model.conditional:
+            info["initial_state"] = one_class.initial_state(model, label)
+        yield name, _content(info, plain)
+
+
+def _content(info: dict[str, Any], model: SketchRNN) -> list:
+    """Returns a file's content: info object, shapes, weights."""
+    names = NAMES[info["mode"]]
     values = {name: v.numpy() for name, v in magenta_names.variables(model).items()}
     weights = magenta_names.to_magenta(model, values)
-    arrays = [weights[name] for name in NAMES[mode]]
-    texts = [_encoded(*pair) for pair in zip(NAMES[mode], arrays, strict=True)]
-    content = [_info(run, mode), [list(array.shape) for array in arrays], texts]
-    files.write_text(path, json.dumps(content, allow_nan=False) + "\n")
-    return path
+    arrays = [weights[name] for name in names]
+    texts = [_encoded(*pair) for pair in zip(names, arrays, strict=True)]
+    return [info, [list(array.shape) for array in arrays], texts]
 
 
 def _require_javascript_model(configuration: config.RunConfig, model: SketchRNN) -> None:
@@ -242,8 +273,6 @@ def _require_javascript_model(configuration: config.RunConfig, model: SketchRNN)
         raise ValueError(f"magenta_js: sketch-rnn-js has lstm cells only, this model has {other}")
     if model.decoder.absolute_position:
         raise ValueError("magenta_js: sketch-rnn-js has no decoder that reads absolute positions")
-    if model.num_classes:
-        raise ValueError("magenta_js: sketch-rnn-js has no class-conditioned models")
     if model.num_mixtures != NUM_MIXTURES:
         raise ValueError(
             f"magenta_js: sketch-rnn-js wants {NUM_MIXTURES} mixture components, this model has"
@@ -251,11 +280,10 @@ def _require_javascript_model(configuration: config.RunConfig, model: SketchRNN)
         )
 
 
-def _info(run: runs.Run, mode: str) -> dict[str, Any]:
-    configuration = run.config
+def _info(configuration: config.RunConfig, name: str, mode: str) -> dict[str, Any]:
     old = configuration.model.decoder.tanh_of_z
     return {
-        "name": _name(run),
+        "name": name,
         "mode": mode,
         "version": VERSION - 1 if old else VERSION,
         "max_seq_len": configuration.max_length,
@@ -267,8 +295,20 @@ def _info(run: runs.Run, mode: str) -> dict[str, Any]:
 
 def _name(run: runs.Run) -> str:
     """Returns the class or the run's name, as a file name."""
-    name = run.config.classes[0] if len(run.config.classes) == 1 else run.path.resolve().name
+    classes = run.config.classes
+    return _file_name(classes[0] if len(classes) == 1 else run.path.resolve().name)
+
+
+def _file_name(name: str) -> str:
     return re.sub(r"[^\w .-]", "_", name).strip(". ")[:100] or "model"
+
+
+def _file_names(classes: Sequence[str]) -> list[str]:
+    """Returns a file name for each class; equal ones are told apart by the class's number."""
+    names = [_file_name(name) for name in classes]
+    return [
+        name if names.count(name) == 1 else f"{name}-{label}" for label, name in enumerate(names)
+    ]
 
 
 def _encoded(name: str, array: np.ndarray) -> str:

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -317,7 +318,7 @@ const [info, shapes, weights] = JSON.parse(require('fs').readFileSync(process.ar
 const strokes = JSON.parse(process.argv[3]);
 const model = new SketchRNN('');
 model.instantiateFromJSON(info, shapes, weights);
-let state = model.update(model.zeroInput(), model.zeroState());
+let state = model.update(model.zeroInput(), info.initial_state || model.zeroState());
 const found = [];
 for (const stroke of strokes) {
   const pdf = model.getPDF(state, 1.0);
@@ -330,28 +331,94 @@ console.log(JSON.stringify(found));
 """
 
 
+def _pixels():
+    """Returns a sketch as stroke-5 in source units, [T, 5]."""
+    sketch = np.array([[5, 7, 0], [-9, 3, 1], [4, -2, 0], [1, 6, 1]], np.float64)
+    pen = sketch[:, 2:]
+    return np.concatenate([sketch[:, :2], 1 - pen, pen, 0 * pen], axis=1)
+
+
+def _in_node(folder, path) -> np.ndarray:
+    """Returns @magenta/sketch's mixture parameters of the sketch, [T, 3 + 6M]."""
+    (folder / "run.js").write_text(_NODE)
+    command = ["node", "run.js", str(path.resolve()), json.dumps(_pixels().tolist())]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return np.array(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _in_keras(model, label=None) -> np.ndarray:
+    """Returns the same of a decoder alone."""
+    normalised = (_pixels() / [12.5, 12.5, 1, 1, 1]).astype(np.float32)[None]
+    context = None if label is None else model.context(labels=np.int32([label]))
+    raw = model.decoder(model.decoder_inputs(normalised), context=context)
+    pen, pi, mean, scale, corr = np.split(raw.numpy()[0].astype(np.float64), [3, 23, 63, 103], 1)
+    pi = np.exp(pi) / np.exp(pi).sum(1, keepdims=True)
+    pen = np.exp(pen) / np.exp(pen).sum(1, keepdims=True)
+    return np.concatenate([pi, mean, np.exp(scale), np.tanh(corr), pen], axis=1)
+
+
 @pytest.mark.large
 def test_magenta_sketch_computes_the_same_mixture_from_an_export(tmp_path, magenta_sketch):
     run, model = _run(tmp_path)
     path = magenta_js.write(run, model, tmp_path)
     _, exported = magenta_js.read_model(path)  # with the rounded weights
-    sketch = np.array([[5, 7, 0], [-9, 3, 1], [4, -2, 0], [1, 6, 1]], np.float64)
-    pen = sketch[:, 2:]
-    strokes = np.concatenate([sketch[:, :2], 1 - pen, pen, 0 * pen], axis=1)
-    (magenta_sketch / "run.js").write_text(_NODE)
-    command = ["node", "run.js", str(path.resolve()), json.dumps(strokes.tolist())]
-    done = subprocess.run(
-        command, cwd=magenta_sketch, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = np.array(json.loads(done.stdout.splitlines()[-1]))
-    normalised = (strokes / [12.5, 12.5, 1, 1, 1]).astype(np.float32)[None]
-    raw = exported.decoder(exported.decoder_inputs(normalised)).numpy()[0].astype(np.float64)
-    pen, pi, mean, scale, corr = np.split(raw, [3, 23, 63, 103], axis=1)
-    pi = np.exp(pi) / np.exp(pi).sum(1, keepdims=True)
-    pen = np.exp(pen) / np.exp(pen).sum(1, keepdims=True)
-    expected = np.concatenate([pi, mean, np.exp(scale), np.tanh(corr), pen], axis=1)
+    found, expected = _in_node(magenta_sketch, path), _in_keras(exported)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def _run_of_classes(tmp_path, conditional, classes=("cat", "a/b")):
+    """Returns a run and its class-conditioned model with weights that all matter."""
+    run, _ = _run(tmp_path, conditional, class_conditioned=True, class_embedding=7)
+    configuration = dataclasses.replace(run.config, classes=classes)
+    model = build.build_model(configuration)
+    random = np.random.default_rng(6)
+    for variable in model.trainable_variables:
+        variable.assign_add(random.normal(0, 0.3, variable.shape).astype(np.float32))
+    return runs.Run(run.path, configuration), model
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("label", [0, 1])
+def test_magenta_sketch_draws_each_class_of_a_decoder_alone(tmp_path, magenta_sketch, label):
+    run, model = _run_of_classes(tmp_path, conditional=False)
+    folder = magenta_js.write(run, model, tmp_path)
+    path = folder / ["cat.gen.json", "a_b.gen.json"][label]
+    found, expected = _in_node(magenta_sketch, path), _in_keras(model, label)
+    # Weights are rounded to 3e-4.
+    np.testing.assert_allclose(found, expected, atol=3e-3)
+    assert np.abs(expected - _in_keras(model, 1 - label)).max() > 0.03
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_of_a_model_encodes_and_decodes_as_the_whole_with_its_label(tmp_path, label):
+    run, model = _run_of_classes(tmp_path, conditional=True)
+    folder = magenta_js.write(run, model, tmp_path)
+    configuration, one = magenta_js.read_model(folder / ["cat.vae.json", "a_b.vae.json"][label])
+    assert configuration.classes == (("cat", "a/b")[label],)
+    normalised = (_pixels() / [12.5, 12.5, 1, 1, 1]).astype(np.float32)[None]
+    batch = {"strokes": normalised, "lengths": np.int32([4])}
+    found = one(batch, sample_z=False)
+    expected = model({**batch, "labels": np.int32([label])}, sample_z=False)
+    for name in ("z_mean", "z_log_var", "raw"):
+        np.testing.assert_allclose(found[name], expected[name], atol=3e-3)
+    other = model({**batch, "labels": np.int32([1 - label])}, sample_z=False)
+    assert np.abs(other["raw"] - expected["raw"]).max() > 0.03
+
+
+def test_classes_whose_file_names_are_equal_get_numbers(tmp_path):
+    run, model = _run_of_classes(tmp_path, conditional=False, classes=("a/b", "a:b"))
+    folder = magenta_js.write(run, model, tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["a_b-0.gen.json", "a_b-1.gen.json"]
+
+
+def test_an_export_that_starts_from_a_state_of_its_own_cannot_come_back(tmp_path):
+    run, model = _run_of_classes(tmp_path, conditional=False)
+    folder = magenta_js.write(run, model, tmp_path)
+    with pytest.raises(ValueError, match=r"cat\.gen\.json: its decoder starts from a state"):
+        magenta_js.read_model(folder / "cat.gen.json")
 
 
 def test_what_an_imported_model_draws_is_scored_as_the_rows_that_it_drew(tmp_path):
