@@ -1,0 +1,230 @@
+"""Models that come with the package: they are there, small, read-only, and draw."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from data_prep import prepare
+from sketch_rnn_tf import cli, drawing, files, load_model, ondevice, pretrained, runs
+from sketch_rnn_tf.commands import evaluate, export, inputs, sample, score, train
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "sketch_rnn_tf" / "pretrained"
+BYTES = 2_000_000  # of all that comes with the package
+KANJI = "pretrained:kanji"
+NATS_PER_POINT = -1.5  # above what the model card says of the test split
+
+
+def _contents() -> dict[str, int]:
+    """Returns {path: time of the last change} of what comes with the package."""
+    found = (path for path in FOLDER.rglob("*") if "__pycache__" not in path.parts)
+    return {str(path.relative_to(FOLDER)): path.stat().st_mtime_ns for path in found}
+
+
+@pytest.fixture(scope="module")
+def sketcher():
+    return load_model(KANJI)
+
+
+@pytest.fixture(scope="module")
+def device():
+    return ondevice.Sampler(f"{KANJI}.tflite")
+
+
+@pytest.fixture(scope="module")
+def real():
+    """20 characters of KanjiVG."""
+    configuration = runs.open_run(KANJI).config
+    found = inputs.load("package:kanjivg", configuration, indices=range(400, 800, 20))
+    return [drawing.strokes for drawing in found]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory, real):
+    """The same 20 characters as a prepared data set, half of them for training."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    drawing.save(folder / "real.npz", real)
+    arguments = [f"--input={folder / 'real.npz'}", "--splits=50,0,50"]
+    assert prepare.run([*arguments, f"--output_dir={folder / 'data'}"]) == 0
+    return folder / "data"
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def test_a_name_is_a_folder_or_file_of_the_package():
+    assert pretrained.resolve(KANJI) == FOLDER / "kanji"
+    assert pretrained.resolve(f"{KANJI}.tflite") == FOLDER / "kanji.tflite"
+    assert set(pretrained.names()) == {"kanji", "kanji.tflite"}
+
+
+@pytest.mark.parametrize("path", ["kanji", "runs/kanji", "/runs/pretrained:kanji"])
+def test_other_paths_stay_as_they_are(path):
+    assert pretrained.resolve(path) == pathlib.Path(path)
+
+
+@pytest.mark.parametrize("name", ["kanjis", "", "../runs.py", "__init__.py", "kanji/config.json"])
+def test_an_unknown_name_is_refused_with_the_known_ones(name):
+    for use in (pretrained.resolve, runs.open_run, load_model, ondevice.Sampler):
+        with pytest.raises(ValueError, match=r"no pretrained model .*; there are kanji, kanji\.tf"):
+            use(f"pretrained:{name}")
+
+
+def test_a_command_says_so_in_one_sentence(capsys, tmp_path):
+    code = sample.run(["--model=pretrained:bird", f"--output={tmp_path / 'x.svg'}"])
+    assert code == cli.FAILURE
+    assert capsys.readouterr().err == (
+        "sketch-rnn-sample: there is no pretrained model 'bird'; there are kanji, kanji.tflite\n"
+    )
+
+
+# --- what is shipped -------------------------------------------------------------------------
+
+
+def test_all_files_together_stay_small():
+    sizes = {path: path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()}
+    shipped = {path: size for path, size in sizes.items() if path.suffix not in (".py", ".pyc")}
+    assert sum(shipped.values()) < BYTES
+
+
+def test_the_card_names_source_and_licence():
+    card = (FOLDER / "kanji" / "MODEL.md").read_text("utf-8")
+    for words in ("KanjiVG", "Ulrich Apel", "http://kanjivg.tagaini.net", "CC BY-SA 3.0"):
+        assert words in card
+    assert "https://creativecommons.org/licenses/by-sa/3.0/" in card
+
+
+@pytest.mark.large
+def test_the_files_are_installed_with_the_package(tmp_path):
+    code = "import setuptools; setuptools.setup()"
+    command = [sys.executable, "-c", code, "-q", "build_py", f"--build-lib={tmp_path}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    built = tmp_path / "sketch_rnn_tf" / "pretrained"
+    installed = {str(path.relative_to(built)) for path in built.rglob("*")}
+    assert installed >= set(_contents())
+    assert (built / "kanji" / "best.keras").read_bytes() == (
+        FOLDER / "kanji" / "best.keras"
+    ).read_bytes()
+
+
+def test_weights_are_stored_in_half_precision_and_used_in_single(sketcher):
+    assert {weight.dtype for weight in sketcher.model.get_weights()} == {np.dtype(np.float32)}
+    path = runs.open_run(KANJI).weights()
+    with zipfile.ZipFile(path) as archive, h5py.File(archive.open("model.weights.h5")) as stored:
+        kinds = []
+        stored.visititems(lambda name, item: kinds.append(getattr(item, "dtype", None)))
+    assert set(kinds) == {None, np.dtype(np.float16)}
+
+
+# --- drawing ---------------------------------------------------------------------------------
+
+
+def _strokes(sketch) -> int:
+    return int(sketch[:, 2].sum())
+
+
+def test_it_draws_characters(sketcher):
+    drawn = sketcher.generate(25, seed=0)
+    assert sum(sketch.ended for sketch in drawn) >= 24
+    strokes = [_strokes(sketch) for sketch in drawn]
+    assert 8 <= np.mean(strokes) <= 18  # KanjiVG's characters have 13 on average
+    assert max(strokes) <= 30
+    for sketch in drawn:
+        size = np.ptp(np.cumsum(sketch[:, :2], axis=0), axis=0).max()
+        assert 40 <= size <= 130  # KanjiVG draws in a square of 109
+
+
+def test_it_knows_real_characters_from_their_mirror_images(sketcher, real):
+    flipped = [rows * np.float32([-1, 1, 1]) for rows in real]
+    nats, mirrored = (_nats_per_point(sketcher, drawings) for drawings in (real, flipped))
+    assert np.mean(nats) < NATS_PER_POINT
+    assert np.mean(nats < mirrored) >= 0.9
+
+
+def _nats_per_point(sketcher, drawings) -> np.ndarray:
+    return np.array([one["nats"] / (one["points"] + 1) for one in sketcher.score(drawings)])
+
+
+# --- without TensorFlow ----------------------------------------------------------------------
+
+
+def test_the_tflite_file_scores_as_the_keras_model_does(sketcher, device, real):
+    nats = _nats_per_point(sketcher, real)
+    np.testing.assert_allclose(_nats_per_point(device, real), nats, rtol=0, atol=0.05)
+
+
+def test_the_tflite_file_draws_without_tensorflow(tmp_path):
+    code = (
+        "import sys\n"
+        "from sketch_rnn_tf.commands import sample\n"
+        "code = sample.run(sys.argv[1:])\n"
+        "heavy = {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "sys.exit(f'imports {heavy}' if heavy else code)\n"
+    )
+    arguments = [f"--model={KANJI}.tflite", "--num=9", "--json", f"--output={tmp_path / 'x.svg'}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ended"] >= 8
+    assert (tmp_path / "x.svg").read_text().count("<path") >= 9
+
+
+# --- in every command ------------------------------------------------------------------------
+
+
+def _run(command, capsys, *arguments: str):
+    """Returns what a command prints with --json; the package stays as it was."""
+    before = _contents()
+    assert command.run([f"--model={KANJI}", "--json", *arguments]) == 0
+    assert _contents() == before
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.large
+def test_sample_draws_with_it(capsys, tmp_path):
+    path = tmp_path / "kanji.svg"
+    assert _run(sample, capsys, "--num=4", f"--output={path}")["num"] == 4
+    assert path.read_text().startswith("<svg")
+
+
+@pytest.mark.large
+def test_score_and_evaluate_agree_on_real_characters(capsys, data_dir):
+    found = _run(evaluate, capsys, f"--data_dir={data_dir}", "--split=test")
+    scores = _run(score, capsys, f"--input={data_dir}", "--split=test")["sketches"]
+    nats = sum(one["offset_nats"] + one["pen_nats"] for one in scores)
+    points = sum(one["points"] for one in scores)
+    assert found["nats_per_point"] == pytest.approx(nats / points, abs=1e-4)
+    assert found["nats_per_point"] < NATS_PER_POINT
+
+
+@pytest.mark.large
+def test_export_writes_it_in_other_forms(capsys, tmp_path):
+    arguments = ["--format=run", f"--output_dir={tmp_path}"]
+    folder = pathlib.Path(_run(export, capsys, *arguments)["written"]["run"])
+    again, first = (runs.open_run(path) for path in (folder, KANJI))
+    assert again.config == first.config
+    weights = [run.load_model().get_weights() for run in (again, first)]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.large
+def test_training_starts_from_it_and_never_trains_it(capsys, tmp_path, data_dir):
+    arguments = [f"--data_dir={data_dir}", f"--init_from={KANJI}", "--train_steps=1"]
+    assert train.run([*arguments, f"--run_dir={tmp_path / 'run'}", "--set=batch_size=2"]) == 0
+    run = runs.open_run(tmp_path / "run")
+    assert run.config.model == runs.open_run(KANJI).config.model
+    assert run.config.initial_weights == files.sha256_of_file(FOLDER / "kanji" / "best.keras")
+    before = _contents()
+    assert train.run([*arguments, f"--run_dir={KANJI}"]) == cli.FAILURE
+    assert "is for reading only" in capsys.readouterr().err
+    assert _contents() == before
