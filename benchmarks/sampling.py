@@ -39,6 +39,8 @@ def main() -> None:
         for process in processes:
             for name in process.names:
                 seconds.setdefault(name, []).append(process.time(name))
+    for process in processes:
+        process.stop()
     points = options.points
     _report(
         {name: 1e3 * statistics.median(each) / points for name, each in seconds.items()}, options
@@ -54,6 +56,10 @@ class _Process:
         context.Process(target=_serve, args=(theirs, options, threads), daemon=True).start()
         self.names = self._pipe.recv()
 
+    def stop(self) -> None:
+        """Ends the process."""
+        self._pipe.send(None)
+
     def time(self, name: str) -> float:
         """Returns the seconds a sketch of one run."""
         self._pipe.send(name)
@@ -65,8 +71,8 @@ def _serve(pipe, options, threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     candidates = _candidates(options, threads)
     pipe.send(list(candidates))
-    while True:
-        run, batch = candidates[pipe.recv()]
+    for name in iter(pipe.recv, None):
+        run, batch = candidates[name]
         start = time.perf_counter()
         run(options.points)
         pipe.send((time.perf_counter() - start) / batch)

@@ -166,9 +166,13 @@ def _check(flags: absl_flags.FlagValues) -> None:
         known = ", ".join(config.TEMPERATURE_MODES)
         raise cli.UsageError(f"there is no temperature mode {mode!r}; there are {known}")
     for path in flags.output:
-        if path != STDOUT:
+        if path == STDOUT:
+            continue
+        try:
             drawing.check_suffix(path)
-            cli.refuse_existing(path, flags.overwrite)
+        except ValueError as error:
+            raise cli.UsageError(f"--output {error}") from None
+        cli.refuse_existing(path, flags.overwrite)
 
 
 def _check_place(flags: absl_flags.FlagValues) -> None:

@@ -143,7 +143,7 @@ def test_tasks_fill_their_grids(sample, capsys, arguments, cells):
         ("--model vae --output - --temperature_mode x", 2, "there are paper, magenta, javascript"),
         ("--model vae --output - --task complete", 2, "--input is required"),
         ("--model vae --output - --task analogy", 2, "--from is required"),
-        ("--model vae --output x.bmp", 1, "ends in .bmp, expected .svg"),
+        ("--model vae --output x.bmp", 2, "--output x.bmp: ends in .bmp, expected .svg"),
         ("--model vae --output given.json", 1, "--overwrite replaces it"),
         ("--model nowhere --output -", 1, "is not a run directory"),
         ("--model vae --output - --class cat", 1, "not class-conditioned"),
