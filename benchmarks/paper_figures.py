@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
+import math
 import os
 import pathlib
 import sys
@@ -246,9 +247,13 @@ def endings(models: Sequence[Model], whole: np.ndarray) -> drawing.Sketches:
 
 
 def begun(whole: np.ndarray) -> np.ndarray:
-    """Returns the first strokes of a drawing: as few as hold a third of its points."""
+    """Returns the beginning of a drawing, a third of its points or somewhat more.
+
+    It ends with a stroke, if one ends between a third and the half of the points.
+    """
+    third, half = math.ceil(len(whole) / 3), len(whole) // 2
     ends = np.flatnonzero(whole[:, 2]) + 1
-    return whole[: next(end for end in [*ends, len(whole)] if end >= len(whole) / 3)]
+    return whole[: next((end for end in ends if third <= end <= half), third)]
 
 
 def _given(strokes: np.ndarray) -> drawing.Sketch:

@@ -108,12 +108,12 @@ def test_the_square_has_its_corners_from_four_drawings(pictures):
     assert len(drawing.read_svg(pictures / "corners.svg")) == 2 * 25
 
 
-def test_a_beginning_ends_with_the_first_stroke_that_reaches_a_third_of_the_points(figures):
+def test_a_beginning_is_a_third_of_the_points_up_to_a_strokes_end_before_the_half(figures):
     whole = np.ones((12, 3), np.float32)
     whole[:, 2] = [0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1]
     np.testing.assert_array_equal(figures.begun(whole), whole[:5])
-    whole[:, 2] = 0
-    assert len(figures.begun(whole)) == 12
+    whole[:, 2] = [0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    assert len(figures.begun(whole)) == 4
 
 
 def test_rounding_moves_no_point_by_more_than_half_a_unit(figures):
