@@ -60,6 +60,13 @@ def data_dir(tmp_path_factory, real):
 # --- names -----------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def _threads_stay(monkeypatch):
+    """TensorFlow runs already, and takes no other number of threads."""
+    monkeypatch.setattr(sample, "_use_threads", lambda: None)
+    monkeypatch.setattr(train, "_use_threads", lambda parts: None)
+
+
 def test_a_name_is_a_folder_or_file_of_the_package():
     assert pretrained.resolve(KANJI) == FOLDER / "kanji"
     assert pretrained.resolve(f"{KANJI}.tflite") == FOLDER / "kanji.tflite"
