@@ -55,7 +55,7 @@ def _assert_close(found, expected, tolerance):
 
 
 @pytest.mark.parametrize("kind", list(cell_kinds.CELLS))
-@pytest.mark.parametrize("length, masked", [(1, False), (2, True), (T, False), (T, True)])
+@pytest.mark.parametrize(("length", "masked"), [(1, False), (2, True), (T, False), (T, True)])
 def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked, length):
     cell = _cell(kind)
     found, expected = (_run(cell, read(cell), masked, length) for read in (_fast, _plain))
