@@ -20,6 +20,7 @@ from sketch_rnn_tf.data import augment, records
 
 SHUFFLE_BLOCK = 65_536  # records that are shuffled together, about 1 KB each
 WINDOW_BATCHES = 50  # batches that are formed together
+_STRATA = 10  # steps that Adam's momentum of 0.9 averages over
 _INTERLEAVE = 16  # shards read at once
 _SCALE, _DROP, _ORDER = 0, 1, 2  # random streams of a window
 
@@ -147,12 +148,15 @@ class TrainingBatches:
         }
 
     def _batches(self, lengths: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Returns the sketches of each batch of a window, [batches, B], batches in random order."""
+        """Returns the sketches of each batch of a window, [batches, B].
+
+        Batches of short and of long sketches follow each other: any few steps in a row, over which
+        an optimiser's momentum averages, see all lengths, as steps on mixed batches would.
+        """
         bucket = tf.searchsorted(tf.constant(self.bucket_lengths), self._rows(lengths))
         order = tf.argsort(bucket, stable=True)
         batches = tf.reshape(order, [-1, self.batch_size])
-        keys = tf.random.stateless_uniform(tf.shape(batches)[:1], _stream(seed, _ORDER))
-        return tf.gather(batches, tf.argsort(keys))
+        return tf.gather(batches, _alternate(tf.shape(batches)[0], _stream(seed, _ORDER)))
 
     def _rows(self, lengths: tf.Tensor) -> tf.Tensor:
         """Returns the rows that sketches want: points and one end token, N_max at the most."""
@@ -316,6 +320,25 @@ def choose_buckets(histogram: Mapping[str, int], buckets: int, max_length: int) 
             ends.append(int(lengths[end - 1]))
             end = cut[end]
     return sorted(set(ends))
+
+
+def _alternate(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns a random order of what is sorted such that every `_STRATA` in a row cover its range.
+
+    Args:
+      count: how many there are.
+      seed: int32 [2].
+
+    Returns:
+      int32 [count]: the sorted places are cut into `_STRATA` runs; each round takes one at random
+      of every run, in random order.
+    """
+    keys = tf.random.stateless_uniform([2, count], seed)
+    run = tf.range(count) * _STRATA // count
+    shuffled = tf.argsort(tf.cast(run, tf.float32) + keys[0])  # at random within each run
+    first = tf.searchsorted(run, run)  # run is sorted, and shuffling within runs keeps it so
+    turn = tf.cast(tf.range(count) - first, tf.float32)
+    return tf.gather(shuffled, tf.argsort(turn + keys[1]))
 
 
 def _stroke5(points, starts, lengths, length) -> tf.Tensor:

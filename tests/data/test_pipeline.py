@@ -117,6 +117,15 @@ def test_batches_are_padded_to_a_bucket_that_leaves_room_for_the_end(data):
     assert shapes == set(lengths)
 
 
+@pytest.mark.parametrize("count", [50, 47, 10, 7, 1])
+def test_steps_in_a_row_see_short_and_long_batches(count):
+    order = pipeline._alternate(tf.constant(count), tf.constant([1, 2])).numpy()
+    assert sorted(order) == list(range(count))
+    tenths = order * 10 // count
+    for begin in range(0, count - count % 10, 10):
+        assert set(tenths[begin : begin + 10]) == set(range(10))
+
+
 def test_full_loss_length_pads_every_batch_to_n_max(data):
     batches = _batches(data, loss_length="full")
     assert {batch["strokes"].shape[1] for batch in _take(batches, 5)} == {data[1].max_length}
