@@ -81,7 +81,7 @@ class Graphs(tf.Module):
         context = None if label is None else self.model.embedding(label)
         rows = _stroke5(strokes[0], self.scale_factor)  # [T, 5]
         cells = (encoder.forward_cell, encoder.backward_cell)
-        shares = [_context_share(cell, POINT, context) for cell in cells]
+        shares = [cell.context_share(context, POINT) for cell in cells]
         last = lengths[0] - 1
 
         def body(t, forward, backward):
@@ -243,17 +243,6 @@ class _PointChooser:
         index = tf.reduce_sum(tf.cast(passed, tf.int32), axis=1)
         last = tf.constant([self._mixtures - 1, mixture.PEN_STATES - 1])
         return tf.unstack(tf.minimum(index, last))
-
-
-def _context_share(cell, size: int, context):
-    """Returns what a context [1, C] adds to a cell's projection, [1, P]; None without one.
-
-    Projections are affine: see `Decoder.context_share`.
-    """
-    if context is None:
-        return None
-    nothing = tf.zeros([1, size])
-    return cell.project(nothing, context) - cell.project(nothing)
 
 
 def _cell_step(cell, inputs, states, share):

@@ -113,6 +113,20 @@ class RecurrentCell(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def context_share(self, context: tf.Tensor | None, size: int) -> tf.Tensor | None:
+        """Returns what a context adds to `project` at every step, [B, P]; None without one.
+
+        Projections are affine in inputs and context, so it can be computed once a sketch.
+
+        Args:
+          context: [B, C] or None.
+          size: D, of the other inputs.
+        """
+        if context is None:
+            return None
+        nothing = tf.zeros([tf.shape(context)[0], size])
+        return self.project(nothing, context) - self.project(nothing[:1])
+
     def advance(self, weights, product, projected, states, mask):
         """One step as a pure function, from which `step` and `unroll` are made.
 

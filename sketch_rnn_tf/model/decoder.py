@@ -117,14 +117,8 @@ class Decoder(keras.layers.Layer):
         return [*states, *([tf.zeros([batch_size, 2])] if self.absolute_position else [])]
 
     def context_share(self, context: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns what a context adds to the cell's projections at every step, [B, P] or None.
-
-        Projections are affine in inputs and context, so it can be computed once a sketch.
-        """
-        if context is None:
-            return None
-        nothing = tf.zeros([tf.shape(context)[0], self.input_size - self.context_size])
-        return self.cell.project(nothing, context) - self.cell.project(nothing[:1])
+        """Returns what a context adds to the cell's projections at every step, [B, P] or None."""
+        return self.cell.context_share(context, self.input_size - self.context_size)
 
     def step(
         self, stroke, states, context=None, context_share=None
