@@ -93,6 +93,8 @@ class TrainingConfig:
       early_stopping_patience: evaluations without a lower cost after which training ends; 0: none.
       max_bad_steps: steps in a row with a loss or gradient that is not finite, after which it ends.
       parallel_parts: parts of a batch that are computed side by side, each on its own thread.
+      jit_compile: `auto` compiles the step with XLA where a GPU computes it (one replica), `on`
+        always, `off` never.
       seed: of weights, order, augmentation, dropout and latent noise.
     """
 
@@ -123,6 +125,7 @@ class TrainingConfig:
     early_stopping_patience: int = 0
     max_bad_steps: int = 10
     parallel_parts: int = 2
+    jit_compile: str = "auto"
     seed: int = 0
 
 
@@ -297,6 +300,7 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
     _one_of("learning_rate_schedule", training.learning_rate_schedule, ("exponential", "cosine"))
     _one_of("loss_length", training.loss_length, ("bucket", "full"))
     _one_of("dtype", training.dtype, ("float32", "mixed_bfloat16"))
+    _one_of("jit_compile", training.jit_compile, ("auto", "on", "off"))
     _positive(
         training,
         "",

@@ -10,7 +10,7 @@ import tensorflow as tf
 from sketch_rnn_tf import config, evaluation
 from sketch_rnn_tf.model import dropout
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
-from sketch_rnn_tf.training import schedules
+from sketch_rnn_tf.training import schedules, strategies
 
 _MEANS = (*METRICS, "gradient_norm", "clip_fraction")
 
@@ -31,12 +31,16 @@ class TrainingStep:
 
     A batch is divided between the replicas. The loss is the one of the whole batch: the KL floor
     acts on the mean over all replicas, and gradients are clipped after they have been summed.
+    `jit_compile` decides whether XLA compiles what computes the gradients, once for each length.
 
     Args:
       model: the model, made in the strategy's scope.
       optimizer: its optimiser, built in the strategy's scope.
       training: how to train.
       strategy: where the replicas are.
+
+    Raises:
+      ValueError: XLA is wanted for several replicas.
     """
 
     def __init__(
@@ -51,6 +55,12 @@ class TrainingStep:
         self._replicas = strategy.num_replicas_in_sync
         self._learning_rate = schedules.learning_rate(training)
         self._kl_weight = schedules.kl_weight(training)
+        self.compiled = strategies.compiles(strategy, training.jit_compile)
+        # What XLA fuses gains nothing from parts that run side by side.
+        self._parts = 1 if self.compiled else training.parallel_parts
+        self._compute = self._gradients
+        if self.compiled:
+            self._compute = tf.function(self._gradients, jit_compile=True, autograph=False)
         self._bad_in_a_row = tf.Variable(0, dtype=tf.int32, trainable=False)
         self._tally = _Tally(model.z_size)
         self._function = None
@@ -97,7 +107,8 @@ class TrainingStep:
         }
 
     def _step(self, batch, position):
-        gradients, values, z_sums = self.strategy.run(self._gradients, (batch, position))
+        given = (batch, position, self._kl_weight(self.optimizer.iterations))
+        gradients, values, z_sums = self.strategy.run(self._compute, given)
         values, z_sums = self._local(values), self._local(z_sums)
         good = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
         tf.cond(good, lambda: self._update(gradients), lambda: None)
@@ -111,14 +122,12 @@ class TrainingStep:
             lambda value: self.strategy.experimental_local_results(value)[0], values
         )
 
-    def _gradients(self, batch, position):
+    def _gradients(self, batch, position, kl_weight):
         """Returns gradients, losses and sums of z of the whole batch; runs on every replica."""
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            terms = self.model.terms_in_parts(
-                batch, self._seed(position), self.training.parallel_parts
-            )
-            values = self._reduce(terms)
+            terms = self.model.terms_in_parts(batch, self._seed(position), self._parts)
+            values = self._reduce(terms, kl_weight)
         gradients = tape.gradient(
             values["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
@@ -126,7 +135,7 @@ class TrainingStep:
         values = self._sum({name: value / self._replicas for name, value in values.items()})
         if self.model.conditional:  # the floor is not linear: it acts on the mean over replicas
             floored = tf.maximum(values["kl_raw"], self.model.kl_tolerance)
-            values["loss"] += self._current_kl_weight() * (floored - values["kl_loss"])
+            values["loss"] += kl_weight * (floored - values["kl_loss"])
             values["kl_loss"] = floored
         gradients, measured = clip(gradients, self.training.gradient_clip)
         return gradients, {**values, **measured}, self._sum(self._z_sums(terms))
@@ -139,19 +148,15 @@ class TrainingStep:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return dropout.fold(seed, replica)
 
-    def _reduce(self, terms) -> dict[str, tf.Tensor]:
+    def _reduce(self, terms, kl_weight) -> dict[str, tf.Tensor]:
         """Returns the losses of a replica's share, such that their means are the batch's."""
-        weight = self._current_kl_weight()
-        values = self.model.reduce(terms, weight)
+        values = self.model.reduce(terms, kl_weight)
         if self._replicas == 1 or not self.model.conditional:
             return values
         mean = self._sum(tf.stop_gradient(values["kl_raw"])) / self._replicas
         above = tf.cast(mean >= self.model.kl_tolerance, tf.float32)
         kl = above * values["kl_raw"] + (1.0 - above) * self.model.kl_tolerance
-        return {**values, "kl_loss": kl, "loss": values["reconstruction_loss"] + weight * kl}
-
-    def _current_kl_weight(self):
-        return self._kl_weight(self.optimizer.iterations)
+        return {**values, "kl_loss": kl, "loss": values["reconstruction_loss"] + kl_weight * kl}
 
     def _z_sums(self, terms) -> tf.Tensor:
         """Returns the number of sketches, sums of z_mean and sums of its squares, [1 + 2Z]."""

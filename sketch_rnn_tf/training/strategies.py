@@ -74,6 +74,26 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver.task_id == 0
 
 
+def compiles(strategy: tf.distribute.Strategy, choice: str) -> bool:
+    """Whether XLA compiles a training step; `choice` is `TrainingConfig.jit_compile`.
+
+    Small operations in a loop over time are what a GPU is slow at and XLA fuses. cuDNN's LSTM is no
+    choice: it can neither drop out the candidate alone nor normalise layers. On a CPU XLA's loop is
+    slower than TensorFlow's.
+
+    Raises:
+      ValueError: `on` with several replicas, between which XLA cannot sum here.
+    """
+    several = strategy.num_replicas_in_sync > 1
+    if choice == "on" and several:
+        raise ValueError(
+            f"jit_compile=on is for one replica, not {strategy.num_replicas_in_sync};"
+            " set jit_compile to auto or off"
+        )
+    on_gpu = choice == "auto" and bool(tf.config.list_logical_devices("GPU"))
+    return choice == "on" or (on_gpu and not several)
+
+
 def distribute(
     strategy: tf.distribute.Strategy, batches: pipeline.TrainingBatches, start: int
 ) -> tf.data.Dataset:

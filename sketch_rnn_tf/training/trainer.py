@@ -64,6 +64,7 @@ def train(
       ValueError: the data set or the run directory cannot be used, or training diverged.
     """
     place = strategies.make(strategy)
+    strategies.compiles(place, training.jit_compile)  # a choice that cannot be is told first
     info = records.read_info(data_dir)
     records.verify(data_dir, info, "train", "valid", "test")
     initial = None if init_from is None else runs.open_run(init_from)

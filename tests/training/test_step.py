@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +10,7 @@ from sketch_rnn_tf.data import pipeline, records
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import step as step_lib
+from sketch_rnn_tf.training import strategies
 
 
 def _training(**settings):
@@ -22,7 +25,7 @@ def _step(model, training):
     return step_lib.TrainingStep(model, optimizer, training, strategy)
 
 
-def _magenta_step(numbers):
+def _magenta_step(numbers, **settings):
     """Returns the step of a model with Magenta's weights, noise and settings."""
     model = model_of(numbers)
     if model.conditional:
@@ -34,6 +37,7 @@ def _magenta_step(numbers):
         kl_weight=weight,
         kl_weight_start=weight,
         gradient_clip=float(numbers["grad_clip"]),
+        **settings,
     )
     return _step(model, training)
 
@@ -59,10 +63,17 @@ def test_a_step_fed_magentas_gradients_gives_magentas_weights(vectors, name):
         assert relative_error(value, numbers[f"W_after1/{key}"]) < 1e-6, key
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "enc" not in name])
-def test_three_steps_give_magentas_weights_and_costs(vectors, name):
+@pytest.mark.parametrize(
+    ("name", "jit_compile"),
+    [
+        *((name, "off") for name in NAMES if "enc" not in name),
+        *((name, "on") for name in ("conditional", "conditional_hyper")),
+    ],
+)
+def test_three_steps_give_magentas_weights_and_costs(vectors, name, jit_compile):
     numbers = vectors(name)
-    step = _magenta_step(numbers)
+    step = _magenta_step(numbers, jit_compile=jit_compile)
+    assert step.compiled == (jit_compile == "on")
     batch = batch_of(numbers)
     for position in range(3):
         assert step(batch, position) == 0
@@ -152,7 +163,7 @@ def test_the_step_is_traced_once_for_batches_of_every_length(data_dir, tiny):
 def test_the_position_decides_the_noise(small_step):
     losses = []
     for position in (1, 2, 1):
-        values = small_step._gradients(_batch(), tf.constant(position))[1]
+        values = small_step._gradients(_batch(), tf.constant(position), 0.5)[1]
         losses.append(float(values["loss"]))
     assert losses[0] == losses[2] != losses[1]
 
@@ -180,3 +191,27 @@ def test_active_latents_are_those_that_vary_over_the_sketches_of_several_steps()
         sums = np.concatenate([[10], rows.sum(0), (rows**2).sum(0)]).astype(np.float32)
         tally.add(zero, tf.constant(sums), tf.constant(True))
     assert tally.take()["active_latents"] == int((z.var(0) > 0.01).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "gpus", "replicas", "compiles"),
+    [
+        ("auto", 0, 1, False),
+        ("auto", 1, 1, True),
+        ("auto", 2, 2, False),
+        ("on", 0, 1, True),
+        ("off", 1, 1, False),
+    ],
+)
+def test_xla_is_chosen_for_one_gpu(monkeypatch, choice, gpus, replicas, compiles):
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind: ["a GPU"] * gpus if kind == "GPU" else []
+    )
+    strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
+    assert strategies.compiles(strategy, choice) == compiles
+
+
+def test_xla_for_several_replicas_is_refused():
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    with pytest.raises(ValueError, match="jit_compile=on is for one replica, not 2"):
+        strategies.compiles(strategy, "on")
