@@ -142,6 +142,8 @@ def _convert(
 ) -> bytes:
     # Without signature_keys the first signature is written twice.
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+    # A point is written into the drawing in its place; else LiteRT copies all of it for each.
+    converter._experimental_enable_dynamic_update_slice = True
     if variant == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]

@@ -138,21 +138,22 @@ class Graphs(tf.Module):
         most = tf.minimum(max_points, self.length)
         if drawn is None:
             drawn = tf.zeros([self.length, POINT])
-        else:  # points are added to what is zero
+        else:  # what stands beyond may be anything, not a number too
             drawn = tf.where((tf.range(self.length) < begin)[:, None], drawn, 0.0)
+        rows = tf.TensorArray(tf.float32, self.length, element_shape=[POINT]).unstack(drawn)
         choose = _PointChooser(self.model.num_mixtures, noise[0], temperature, self.mode)
 
-        def body(t, ended, stroke, states, drawn):
+        def body(t, going_on, stroke, states, rows):
             raw, states = self._step(stroke, states)
-            stroke, ended = choose(raw, t)
-            here = tf.one_hot([t], self.length, axis=0)  # [T, 1]; half the operations of a scatter
-            return t + 1, ended, stroke, states, drawn + here * stroke
+            point, going_on = choose(raw, t)
+            return t + 1, going_on, tf.reshape(point, [1, POINT]), states, rows.write(t, point)
 
-        count, ended, _, _, drawn = tf.while_loop(
-            lambda t, ended, *_: (t < most) & ~ended,
+        count, going_on, _, _, rows = tf.while_loop(
+            lambda t, going_on, *_: (t < most) & going_on,
             body,
-            (begin, tf.constant(False), first, states, drawn),
+            (begin, tf.constant(True), first, states, rows),
         )
+        drawn, ended = rows.stack(), ~going_on
         lengths = count - tf.cast(ended, tf.int32)
         real = tf.cast(tf.range(self.length) < lengths, tf.float32)[:, None]
         strokes = tf.concat([drawn[:, :2] * self.scale_factor, drawn[:, 3:4]], axis=-1) * real
@@ -215,7 +216,7 @@ class _PointChooser:
         self._factor = tf.exp(log_factor[0])  # [1]
 
     def __call__(self, raw, t) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns point t [1, 5] and whether it ends the sketch, from raw parameters."""
+        """Returns point t [5] and whether the sketch goes on, from raw parameters."""
         pen, pi, rest = tf.split(raw, [mixture.PEN_STATES, self._mixtures, -1], axis=1)
         component, pen = self._choose(pi, pen, tf.gather(self._uniforms, t))
         blocks = tf.reshape(rest, [5, self._mixtures])
@@ -227,7 +228,7 @@ class _PointChooser:
         x, y = tf.split(tf.gather(self._normals, t), 2)  # [1] each
         white = tf.concat([x, rho * x + tf.sqrt(1.0 - rho * rho) * y], axis=0)
         states = tf.one_hot(pen, mixture.PEN_STATES)
-        return tf.concat([loc + scale * white, states], axis=0)[None], tf.equal(pen, 2)
+        return tf.concat([loc + scale * white, states], axis=0), tf.not_equal(pen, 2)
 
     def _choose(self, pi, pen, uniforms) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the component and the pen state that two uniform numbers [2, 1] choose."""
