@@ -61,6 +61,7 @@ class RecurrentCell(keras.layers.Layer):
     matrices: tuple[str, ...] = ()  # weights multiplied with vectors of every step
     vectors: tuple[str, ...] = ()  # the other weights of a step
     joined: str | None = None  # the matrix to whose product the projections are added, see advance
+    recomputed: tuple[str, ...] = ()  # matrices whose products cost more memory than time
 
     def __init__(
         self, units: int, recurrent_dropout: float = 0.0, seed: int | None = None, **kwargs
@@ -178,6 +179,7 @@ class RecurrentCell(keras.layers.Layer):
             mask,
             tf.as_dtype(self.compute_dtype),
             self.joined,
+            self.recomputed,
         )
 
     def read(

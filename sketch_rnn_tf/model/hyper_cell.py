@@ -32,11 +32,11 @@ class HyperLSTMCell(cells.RecurrentCell):
 
     matrices = (
         "hyper_state_kernel",
-        "hyper_recurrent_kernel",
         "embedding_kernel",
         "generator",
         "recurrent_kernel",
     )
+    recomputed = ("generator",)  # [12, B, H], more than all the others together
     vectors = ("bias", "embedding_bias", *cells.NORMS, *_HYPER_NORMS)
 
     def __init__(self, units: int, hyper_units: int = 256, hyper_embedding: int = 32, **kwargs):
@@ -91,11 +91,18 @@ class HyperLSTMCell(cells.RecurrentCell):
         return self._project(inputs, context, kernel)
 
     def step_weights(self):
-        """Returns the weights of `advance` by name."""
+        """Returns the weights of `advance` by name.
+
+        `hyper_state_kernel` [H + hyper_units, 4 hyper_units] is what the small LSTM multiplies
+        [h, h_hyper] with.
+        """
         names = [name for name in (*self.matrices, *self.vectors) if name != "hyper_state_kernel"]
         weights = {name: tf.cast(getattr(self, name), tf.float32) for name in names}
-        state_kernel = tf.cast(self.hyper_kernel, tf.float32)[self.input_size :]
-        return {"hyper_state_kernel": state_kernel, **weights}
+        kernels = [
+            tf.cast(self.hyper_kernel, tf.float32)[self.input_size :],
+            tf.cast(self.hyper_recurrent_kernel, tf.float32),
+        ]
+        return {"hyper_state_kernel": tf.concat(kernels, axis=0), **weights}
 
     def advance(self, weights, product, projected, states, mask):
         """One step; see RecurrentCell."""
@@ -104,8 +111,8 @@ class HyperLSTMCell(cells.RecurrentCell):
         drop, hyper_drop = (
             (None, None) if mask is None else tf.split(mask, [self.units, self.hyper_units], -1)
         )
-        hyper_gates = product(h, "hyper_state_kernel", hyper_inputs)
-        hyper_gates = product(hyper_h, "hyper_recurrent_kernel", hyper_gates)
+        small_state = tf.concat([h, hyper_h], axis=1)
+        hyper_gates = product(small_state, "hyper_state_kernel", hyper_inputs)
         norms = [weights[name] for name in _HYPER_NORMS]
         hyper_h, hyper_c = cell_maths.layer_norm_lstm(hyper_gates, hyper_c, hyper_drop, norms)
         scale_x, scale_h, shift = self._generate(weights, product, hyper_h)
