@@ -82,11 +82,6 @@ class RecurrentCell(keras.layers.Layer):
         """H."""
         return self.units
 
-    @property
-    def mask_size(self) -> int:
-        """Size of the mask of `step`: one number for each candidate that can be dropped."""
-        return self.units
-
     def get_initial_state(self, batch_size=None) -> list[tf.Tensor]:
         """Returns zeros, [B, n] for each state."""
         return [tf.zeros([batch_size, size]) for size in self.state_size]
@@ -137,7 +132,7 @@ class RecurrentCell(keras.layers.Layer):
             called once for each of them, in their order.
           projected: [B, P] of `project`.
           states: [B, n] each, as in `state_size`.
-          mask: [B, mask_size] for the candidates, or None.
+          mask: [B, H] for the candidate, or None.
 
         Returns:
           The output [B, H] and the new states.
@@ -198,7 +193,7 @@ class RecurrentCell(keras.layers.Layer):
           inputs: [T, B, D].
           context: see `project`.
           states: the initial state, [B, n] each.
-          mask: [T, B, mask_size] for the candidates, or None.
+          mask: [T, B, H] for the candidate, or None.
 
         Returns:
           The outputs [T, B, H] and the last states.
@@ -217,7 +212,7 @@ class RecurrentCell(keras.layers.Layer):
         """One step of a Keras RNN: inputs [B, D], states -> output [B, H], states."""
         mask = None
         if training:
-            shape = [tf.shape(inputs)[0], self.mask_size]
+            shape = [tf.shape(inputs)[0], self.units]
             mask = dropout.mask(
                 shape, self.recurrent_dropout, tf.cast(self._seeds.next(), tf.int32)
             )

@@ -166,7 +166,7 @@ class Decoder(keras.layers.Layer):
             inputs = tf.concat([inputs, states.pop() + tf.cumsum(inputs[..., :2], axis=0)], axis=-1)
         inputs, context = self._drop(inputs, context, training, seed)
         mask = self._mask(
-            inputs, self.cell.mask_size, self.cell.recurrent_dropout, training, seed, _RECURRENT
+            inputs, self.cell.units, self.cell.recurrent_dropout, training, seed, _RECURRENT
         )
         outputs, _ = self.cell.read(inputs, context, states, mask)  # [T, B, H]
         drop = self._mask(inputs, self.cell.units, self.output_dropout, training, seed, _OUTPUT)

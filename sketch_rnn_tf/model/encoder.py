@@ -106,7 +106,7 @@ class Encoder(keras.layers.Layer):
         length, batch = tf.shape(strokes)[0], tf.shape(strokes)[1]
         mask = None
         if training and cell.recurrent_dropout:
-            shape = [length, batch, cell.mask_size]
+            shape = [length, batch, cell.units]
             mask = dropout.mask(shape, cell.recurrent_dropout, dropout.fold(seed, stream))
         states = cell.get_initial_state(batch)
         outputs, _ = cell.read(strokes, context, states, mask)  # [T, B, H]

@@ -21,6 +21,8 @@ class HyperLSTMCell(cells.RecurrentCell):
         gates = scale_x (W_x x) + scale_h (W_h h) + shift_h + bias
 
     and the gates go through `layer_norm_lstm`. At the start every scale is 0.1 and every shift 0.
+    Recurrent dropout acts on the cell's own candidate, not on the small LSTM's (as in Magenta's
+    code).
     States: [h, c, h_hyper, c_hyper].
 
     Args:
@@ -48,11 +50,6 @@ class HyperLSTMCell(cells.RecurrentCell):
     def state_size(self) -> list[int]:
         """Sizes of the states, h first."""
         return [self.units, self.units, self.hyper_units, self.hyper_units]
-
-    @property
-    def mask_size(self) -> int:
-        """H candidates of the cell and those of the small LSTM."""
-        return self.units + self.hyper_units
 
     def build(self, input_shape):
         """Makes the weights for inputs [..., D]."""
@@ -108,17 +105,14 @@ class HyperLSTMCell(cells.RecurrentCell):
         """One step; see RecurrentCell."""
         h, c, hyper_h, hyper_c = states
         inputs, hyper_inputs = tf.split(projected, [4 * self.units, 4 * self.hyper_units], -1)
-        drop, hyper_drop = (
-            (None, None) if mask is None else tf.split(mask, [self.units, self.hyper_units], -1)
-        )
         small_state = tf.concat([h, hyper_h], axis=1)
         hyper_gates = product(small_state, "hyper_state_kernel", hyper_inputs)
         norms = [weights[name] for name in _HYPER_NORMS]
-        hyper_h, hyper_c = cell_maths.layer_norm_lstm(hyper_gates, hyper_c, hyper_drop, norms)
+        hyper_h, hyper_c = cell_maths.layer_norm_lstm(hyper_gates, hyper_c, None, norms)
         scale_x, scale_h, shift = self._generate(weights, product, hyper_h)
         recurrent = product(h, "recurrent_kernel")
         gates = scale_x * inputs + scale_h * recurrent + shift + weights["bias"]
-        h, c = cell_maths.layer_norm_lstm(gates, c, drop, [weights[name] for name in cells.NORMS])
+        h, c = cell_maths.layer_norm_lstm(gates, c, mask, [weights[name] for name in cells.NORMS])
         return h, [h, c, hyper_h, hyper_c]
 
     def _generate(self, weights, product, hyper_h):

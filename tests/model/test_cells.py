@@ -71,7 +71,7 @@ def _hyper(w, x, state, mask):
     h, c, small_h, small_c = state
     small = np.concatenate([x, h], 1) @ w["hyper_kernel"] + small_h @ w["hyper_recurrent_kernel"]
     gates, norm = _norms(w, np.split(small, 4, 1), "hyper_")
-    small_h, small_c = _advance(gates, small_c, mask[:, H:], norm)
+    small_h, small_c = _advance(gates, small_c, 1, norm)
     embeddings = np.split(small_h @ w["embedding_kernel"], 12, 1)  # 4 of x, 4 of h, 4 shifts
     biases = [*np.split(w["embedding_bias"], 8), 0, 0, 0, 0]
     made = [
@@ -84,7 +84,7 @@ def _hyper(w, x, state, mask):
         made[k] * from_x[k] + made[4 + k] * from_h[k] + made[8 + k] + bias[k] for k in range(4)
     ]
     gates, norm = _norms(w, gates)
-    h, c = _advance(gates, c, mask[:, :H], norm)
+    h, c = _advance(gates, c, mask, norm)
     return h, [h, c, small_h, small_c]
 
 
@@ -104,7 +104,7 @@ def _sequence(cell, seed=4):
     random = np.random.default_rng(seed)
     inputs = random.normal(size=(T, B, D)).astype(np.float32)
     states = [random.normal(size=(B, n)).astype(np.float32) for n in cell.state_size]
-    masks = (random.random((T, B, cell.mask_size)) < 0.7).astype(np.float32) / np.float32(0.7)
+    masks = (random.random((T, B, cell.units)) < 0.7).astype(np.float32) / np.float32(0.7)
     return inputs, states, masks
 
 
@@ -128,7 +128,7 @@ def test_a_cell_works_alone_in_a_keras_rnn(kind):
     layer = keras.layers.RNN(cell, return_sequences=True, return_state=True)
     found, *last = layer(tf.transpose(tf.constant(inputs), [1, 0, 2]))
     zeros = [np.zeros((B, n)) for n in cell.state_size]
-    expected, states = _run_by_hand(cell, kind, inputs, zeros, np.ones((T, B, cell.mask_size)))
+    expected, states = _run_by_hand(cell, kind, inputs, zeros, np.ones((T, B, cell.units)))
     np.testing.assert_allclose(tf.transpose(found, [1, 0, 2]), expected, atol=TOLERANCE[kind])
     for ours, theirs in zip(last, states, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=TOLERANCE[kind])

@@ -23,7 +23,7 @@ def _run(cell, read, masked, length=T):
     random = np.random.default_rng(4)
     inputs = tf.constant(random.normal(size=(length, B, D)), tf.float32)
     states = [tf.constant(random.normal(size=(B, n)), tf.float32) for n in cell.state_size]
-    kept = random.random((length, B, cell.mask_size)) < 0.8
+    kept = random.random((length, B, cell.units)) < 0.8
     mask = tf.constant(kept, tf.float32) / 0.8 if masked else None
     weights = tf.constant(random.normal(size=(length, B, cell.units)), tf.float32)
 

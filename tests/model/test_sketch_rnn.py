@@ -203,7 +203,7 @@ def test_recurrent_dropout_drops_candidates_with_a_new_mask_each_step(cell):
     own.build((None, 5))
     projected = own.project(tf.random.stateless_normal([T, B, 5], [1, 2]))
     states = own.get_initial_state(B)
-    mask = np.ones((T, B, own.mask_size), np.float32)
+    mask = np.ones((T, B, own.units), np.float32)
     mask[:3] = 0
     _, after = own.unroll(projected[:3], states, tf.constant(mask[:3]))
     np.testing.assert_array_equal(after[1], np.zeros((B, H)))
