@@ -1,10 +1,10 @@
 """Times training steps: sketches a second, FLOP/s, share of the machine's matrix-product peak.
 
 Every variant runs in a process of its own (for its memory), in turn, several rounds; the table has
-medians and the ratio to a stand-in for Magenta's code that runs anywhere: stock `keras.layers`
-(bidirectional LSTM 256 and LSTM 512, forward and backward, padded to 250), which takes 1.38 s where
-Magenta's code takes 1.92 s. So sketches/s over Magenta's are the ratio to the stand-in times
-1.38 / 1.92.
+medians. "x TF1" compares with the step that the original code makes, written anew (`tf1_graph.py`),
+with the same decoder cell: the variants tf1_lstm, tf1_layer_norm and tf1_hyper. "x stand-in"
+compares with stock `keras.layers` (bidirectional LSTM 256 and LSTM 512, forward and backward,
+padded to 250), which take 1.38 s where Magenta's own code took 1.92 s on one machine.
 
   python benchmarks/train_step.py --data_dir data/sheep
   python benchmarks/train_step.py --data_dir data/sheep --variants float32,mixed_bfloat16 --rounds 3
@@ -13,6 +13,7 @@ Magenta's code takes 1.92 s. So sketches/s over Magenta's are the ratio to the s
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import resource
@@ -26,10 +27,12 @@ from absl import app, flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 STAND_IN = "stock_keras"
-STAND_IN_TO_MAGENTA = 1.38 / 1.92  # the stand-in's time over Magenta's, lstm
-MAGENTA_SECONDS = {"lstm": 1.92, "layer_norm": 2.23, "hyper": 3.69}
+TF1 = "tf1_"
 VARIANTS = {
     STAND_IN: None,
+    "tf1_lstm": {"decoder.cell": "lstm"},
+    "tf1_layer_norm": {"decoder.cell": "layer_norm"},
+    "tf1_hyper": {"decoder.cell": "hyper"},
     "float32": {},
     "mixed_bfloat16": {"dtype": "mixed_bfloat16"},
     "float32_full_length": {"loss_length": "full"},
@@ -39,7 +42,9 @@ VARIANTS = {
     "hyper": {"decoder.cell": "hyper"},
     "hyper_bf16": {"decoder.cell": "hyper", "dtype": "mixed_bfloat16"},
 }
-DEFAULT_VARIANTS = "stock_keras,float32,mixed_bfloat16,layer_norm,hyper"
+DEFAULT_VARIANTS = (
+    "stock_keras,tf1_lstm,float32,mixed_bfloat16,tf1_layer_norm,layer_norm,tf1_hyper,hyper"
+)
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", None, "prepared aaron_sheep", required=True)
@@ -71,9 +76,7 @@ def run_in_process(name: str) -> dict:
 def time_variant(name: str) -> dict:
     """Returns median seconds a step, GFLOP a step, the peak in GFLOP/s and memory of a variant."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    step, batch_flops, dtype = (
-        stock_keras() if VARIANTS[name] is None else our_trainer(VARIANTS[name])
-    )
+    step, batch_flops, dtype = variant(name)
     step()
     step()
     seconds, work = [], []
@@ -88,6 +91,27 @@ def time_variant(name: str) -> dict:
         "gib": memory,
         "peak": peak(dtype),
     }
+
+
+def variant(name: str):
+    """Returns a function that does a step and gives its length, its FLOPs by length, its type."""
+    if name == STAND_IN:
+        return stock_keras()
+    if name.startswith(TF1):
+        return tf1_graph(VARIANTS[name])
+    return our_trainer(VARIANTS[name])
+
+
+def tf1_graph(settings: dict):
+    """Returns a step of the original code's design; the peak is not measured in TF1's mode."""
+    import tf1_graph
+
+    from sketch_rnn_tf import config
+
+    start = config.preset("magenta")
+    model, training = config.override(start.model, start.training, settings)
+    step = tf1_graph.make_step(model.decoder.cell)
+    return step, lambda length: flops(model, training.batch_size, length), None
 
 
 def our_trainer(settings: dict):
@@ -162,11 +186,13 @@ def flops(model, batch: int, length: int) -> float:
     return 2.0 * batch * (length * a_point + a_sketch)
 
 
-def peak(dtype: str) -> float:
+def peak(dtype: str | None) -> float:
     """Returns the best GFLOP/s of a large matrix product in this process's thread settings.
 
     As many products as there are cores run side by side, since a training step does the same.
     """
+    if dtype is None:
+        return float("nan")
     import tensorflow as tf
 
     kind = tf.bfloat16 if "bfloat16" in dtype else tf.float32
@@ -192,20 +218,22 @@ def print_table(results: dict) -> None:
     def median(name, key):
         return statistics.median(result[key] for result in results[name])
 
-    base = median(STAND_IN, "seconds") if STAND_IN in results else float("nan")
+    def ratio(name, base):
+        return median(base, "seconds") / median(name, "seconds") if base in results else math.nan
+
     print(
-        f"\n{'variant':22s}{'s/step':>9s}{'sketches/s':>12s}{'x stand-in':>12s}{'x Magenta':>11s}"
-        f"{'GFLOP/s':>9s}{'% of peak':>11s}{'GiB':>7s}"
+        f"\n{'variant':22s}{'s/step':>9s}{'sketches/s':>12s}{'x TF1':>8s}{'x stand-in':>12s}"
+        f"{'GFLOP/s':>9s}{'% of peak':>11s}{'GiB':>7s}{'of TF1':>8s}"
     )
     for name in results:
         seconds, gflop = median(name, "seconds"), median(name, "gflop")
-        cell = name.removesuffix("_bf16")
-        magenta = MAGENTA_SECONDS.get(cell, MAGENTA_SECONDS["lstm"]) / MAGENTA_SECONDS["lstm"]
-        ratio = base / seconds
+        original = TF1 + (VARIANTS[name] or {}).get("decoder.cell", "lstm")
+        share = median(name, "gib") / median(original, "gib") if original in results else math.nan
         print(
-            f"{name:22s}{seconds:9.3f}{100 / seconds:12.1f}{ratio:12.2f}"
-            f"{ratio * magenta / STAND_IN_TO_MAGENTA:11.2f}{gflop / seconds:9.1f}"
+            f"{name:22s}{seconds:9.3f}{100 / seconds:12.1f}{ratio(name, original):8.2f}"
+            f"{ratio(name, STAND_IN):12.2f}{gflop / seconds:9.1f}"
             f"{100 * gflop / seconds / median(name, 'peak'):10.0f} %{median(name, 'gib'):7.2f}"
+            f"{share:8.2f}"
         )
 
 
