@@ -17,6 +17,7 @@ exported .tflite file and a server draw the same.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from typing import Any
@@ -222,8 +223,8 @@ def _common(flags, temperature) -> dict[str, Any]:
     }
 
 
-def _inputs(sketcher, flags, path=None) -> tuple[list, list[str]]:
-    """Returns the drawings of --input (or another flag) and their labels."""
+def _inputs(sketcher, flags, path=None) -> list:
+    """Returns the drawings of --input (or another flag), which have points."""
     from sketch_rnn_tf.commands import inputs
 
     indices = None
@@ -237,13 +238,29 @@ def _inputs(sketcher, flags, path=None) -> tuple[list, list[str]]:
     for given in drawings:
         if not len(given.strokes):
             raise ValueError(f"{given.where}: has no points")
-    return [given.strokes for given in drawings], [given.label for given in drawings]
+    return drawings
 
 
-def _labelled(sketcher, common: dict[str, Any], labels: list[str]) -> dict[str, Any]:
+def _strokes(drawings) -> list:
+    return [drawing.strokes for drawing in drawings]
+
+
+@contextlib.contextmanager
+def _named(drawings):
+    """Names file and record of a drawing that a verb cannot use."""
+    from sketch_rnn_tf.sampling import arguments
+
+    try:
+        yield
+    except arguments.SketchError as error:
+        raise ValueError(f"{drawings[error.index].where}: {error.problem}") from None
+
+
+def _labelled(sketcher, common: dict[str, Any], drawings) -> dict[str, Any]:
     """Adds the drawings' own classes where the model wants classes and none was named."""
-    conditioned = sketcher.config.model.class_conditioned
-    return {**common, "label": labels} if conditioned and common["label"] is None else common
+    if not sketcher.config.model.class_conditioned or common["label"] is not None:
+        return common
+    return {**common, "label": [drawing.label for drawing in drawings]}
 
 
 def _generate(sketcher, flags, temperatures):
@@ -261,8 +278,9 @@ def _generate(sketcher, flags, temperatures):
 def _reconstruct(sketcher, flags, temperatures):
     from sketch_rnn_tf import drawing
 
-    given, labels = _inputs(sketcher, flags)
-    common = _labelled(sketcher, _common(flags, temperatures[0]), labels)
+    drawings = _inputs(sketcher, flags)
+    given = _strokes(drawings)
+    common = _labelled(sketcher, _common(flags, temperatures[0]), drawings)
     drawn = sketcher.reconstruct(given, **common, sample_z=flags.sample_z)
     pairs = [sketch for pair in zip(given, drawn, strict=True) for sketch in pair]
     across = max(round((len(given) / 2) ** 0.5), 1)
@@ -271,12 +289,13 @@ def _reconstruct(sketcher, flags, temperatures):
 
 
 def _complete(sketcher, flags, temperatures):
-    given, labels = _inputs(sketcher, flags)
-    begun = [_cut(rows, flags.points, flags.pen) for rows in given]
-    common = _labelled(sketcher, _common(flags, temperatures[0]), labels)
+    drawings = _inputs(sketcher, flags)
+    begun = [_cut(rows, flags.points, flags.pen) for rows in _strokes(drawings)]
+    common = _labelled(sketcher, _common(flags, temperatures[0]), drawings)
     extra = {"sample_z": True} if flags.sample_z else {}
     num = flags.num or _DEFAULT_NUM["complete"]
-    drawn = sketcher.complete(begun, num, **common, **extra)
+    with _named(drawings):
+        drawn = sketcher.complete(begun, num, **common, **extra)
     return drawn, drawn
 
 
@@ -289,7 +308,7 @@ def _cut(rows, points: int | None, pen: str | None):
 
 
 def _interpolate(sketcher, flags, temperatures):
-    given, _ = _inputs(sketcher, flags)
+    given = _strokes(_inputs(sketcher, flags))
     drawn = sketcher.interpolate(
         given,
         flags.steps or 10,
@@ -302,17 +321,18 @@ def _interpolate(sketcher, flags, temperatures):
 def _analogy(sketcher, flags, temperatures):
     from sketch_rnn_tf import drawing
 
-    sets = [_inputs(sketcher, flags, flags[name].value)[0] for name in ("from", "minus", "plus")]
+    names = ("from", "minus", "plus")
+    sets = [_strokes(_inputs(sketcher, flags, flags[name].value)) for name in names]
     drawn = sketcher.analogy(*sets, flags.num or 1, **_common(flags, temperatures[0]))
     counts = [f" ({len(part)} drawings)" if len(part) > 1 else "" for part in sets]
-    captions = [sign + count for sign, count in zip(("from", "minus", "plus"), counts, strict=True)]
+    captions = [sign + count for sign, count in zip(names, counts, strict=True)]
     cells = [*(part[0] for part in sets), *drawn]
     captions += ["result"] * len(drawn)
     return drawn, drawing.Sketches(cells, columns=min(len(cells), 8), captions=captions)
 
 
 def _explore(sketcher, flags, temperatures):
-    given, _ = _inputs(sketcher, flags)
+    given = _strokes(_inputs(sketcher, flags))
     drawn = sketcher.explore(
         given,
         flags.directions,

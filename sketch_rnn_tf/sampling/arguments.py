@@ -21,6 +21,19 @@ Temperature = float | Sequence[float] | Mapping[str, Any]
 Seed = int | Sequence[Sequence[int]]
 
 
+class SketchError(ValueError):
+    """A drawing that a verb cannot use.
+
+    Attributes:
+      index: which of the given ones.
+      problem: the rest of the sentence, such as `has no points`.
+    """
+
+    def __init__(self, index: int, problem: str):
+        super().__init__(f"sketch {index} {problem}")
+        self.index, self.problem = index, problem
+
+
 def temperatures(temperature: Temperature, num: int) -> np.ndarray:
     """Returns the temperatures of pen, mixture and offsets, float32 [num, 3].
 
@@ -177,7 +190,7 @@ def drawings(
         if drop_first_point and len(rows) and not rows[0, :2].any():
             rows = rows[1:]
         if len(rows) < least:
-            raise ValueError(f"sketch {i} has no points")
+            raise SketchError(i, "has no points")
         found.append(rows)
     if len(found) < least:
         raise ValueError("there are no sketches")

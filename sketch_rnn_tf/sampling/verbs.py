@@ -316,7 +316,8 @@ class Verbs(backend.Backend):
 def _check_lengths(begun: Sequence[np.ndarray], limit: int) -> None:
     for i, rows in enumerate(begun):
         if len(rows) > limit:
-            raise ValueError(f"sketch {i} has {len(rows)} points, more than the {limit} allowed")
+            problem = f"has {len(rows)} points, more than the {limit} allowed"
+            raise arguments.SketchError(i, problem)
 
 
 def _repeated(items: Sequence[Any], num: int) -> list[Any]:

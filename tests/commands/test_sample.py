@@ -150,9 +150,9 @@ def test_tasks_fill_their_grids(sample, capsys, arguments, cells):
         ("--model vae --output - --task explore --input given.json --index 9", 1, "no drawing 9"),
         ("--model vae --output - --task explore --input given.json --index a", 2, "--index is 'a'"),
         (
-            "--model vae --output - --task complete --input given.json --max_points 3",
+            "--model vae --output - --task complete --input given.json --index 1 --max_points 3",
             1,
-            "more than the 3 allowed",
+            "given.json: drawing 1: has 7 points, more than the 3 allowed",
         ),
         (
             "--model decoder --output - --task reconstruct --input given.json",
