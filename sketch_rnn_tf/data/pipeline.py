@@ -67,12 +67,7 @@ class TrainingBatches:
           ValueError: the train split is empty or has fewer sketches than a batch.
         """
         paths = self._paths()
-        count = self.info.num_sketches("train")
-        if count < self.batch_size:
-            raise ValueError(
-                f"{self.directory}: the train split has {count} sketches, fewer than a batch of"
-                f" {self.batch_size}; set batch_size to {count} or less"
-            )
+        check_batch_size(self.directory, self.info, self.batch_size)
         epoch, position = divmod(start, self.batches_per_epoch)
         window, rest = divmod(position, WINDOW_BATCHES)
         first = self._epoch(paths, tf.constant(epoch, tf.int64), window).skip(rest)
@@ -178,6 +173,16 @@ class TrainingBatches:
             "lengths": lengths,
             "labels": tf.gather(window["labels"], members),
         }
+
+
+def check_batch_size(directory: files.PathLike, info: records.DatasetInfo, batch_size: int) -> None:
+    """Raises ValueError where the train split has fewer sketches than a batch."""
+    count = info.num_sketches("train")
+    if count < batch_size:
+        raise ValueError(
+            f"{directory}: the train split has {count} sketches, fewer than a batch of"
+            f" {batch_size}; set batch_size to {count} or less"
+        )
 
 
 def training_batches(

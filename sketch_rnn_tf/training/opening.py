@@ -117,8 +117,8 @@ def open_or_create(
       say: is told of versions that have changed.
 
     Raises:
-      ValueError: the directory holds a run of another configuration or data, and the message names
-        the key; or it holds something that is no run.
+      ValueError: the directory holds a run of another configuration or data that has weights, and
+        the message names the key; or it holds something that is no run.
     """
     path = pathlib.Path(run_dir)
     _remove_leftovers(path)
@@ -128,9 +128,19 @@ def open_or_create(
     if there and overwrite:
         _remove_run(path, there)
         there = []
+    elif there and not _has_weights(path):
+        (path / runs.CONFIG).unlink()  # a run that ended before its first checkpoint binds nobody
+        there = []
     if not there:
         return runs.create(path, wanted)
     return _same_run(runs.open_run(path), wanted, say)
+
+
+def _has_weights(path: pathlib.Path) -> bool:
+    """Whether anything would be lost with a run: it was trained up to a checkpoint, or imported."""
+    if (path / runs.BEST).exists() or (path / runs.LAST).exists():
+        return True
+    return bool(runs.open_run(path).checkpoints())
 
 
 def _same_run(run: runs.Run, wanted: config.RunConfig, say) -> runs.Run:

@@ -94,6 +94,22 @@ def compiles(strategy: tf.distribute.Strategy, choice: str) -> bool:
     return choice == "on" or (on_gpu and not several)
 
 
+def rows_of_replica(strategy: tf.distribute.Strategy, batch_size: int) -> int:
+    """Returns how many rows of a batch each replica gets.
+
+    Raises:
+      ValueError: the batch cannot be divided evenly.
+    """
+    replicas = strategy.num_replicas_in_sync
+    size, rest = divmod(batch_size, replicas)
+    if rest:
+        raise ValueError(
+            f"a batch of {batch_size} cannot be divided between {replicas} replicas;"
+            f" set batch_size to {(size + 1) * replicas}"
+        )
+    return size
+
+
 def distribute(
     strategy: tf.distribute.Strategy, batches: pipeline.TrainingBatches, start: int
 ) -> tf.data.Dataset:
@@ -108,12 +124,7 @@ def distribute(
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
         return batches.dataset(start)
-    size, rest = divmod(batches.batch_size, replicas)
-    if rest:
-        raise ValueError(
-            f"a batch of {batches.batch_size} cannot be divided between {replicas} replicas;"
-            f" set batch_size to {(size + 1) * replicas}"
-        )
+    size = rows_of_replica(strategy, batches.batch_size)
 
     def of_worker(context):
         local = replicas // context.num_input_pipelines

@@ -64,8 +64,11 @@ def train(
       ValueError: the data set or the run directory cannot be used, or training diverged.
     """
     place = strategies.make(strategy)
-    strategies.compiles(place, training.jit_compile)  # a choice that cannot be is told first
     info = records.read_info(data_dir)
+    # What cannot be is told before a run directory is made.
+    strategies.compiles(place, training.jit_compile)
+    strategies.rows_of_replica(place, training.batch_size)
+    pipeline.check_batch_size(data_dir, info, training.batch_size)
     records.verify(data_dir, info, "train", "valid", "test")
     initial = None if init_from is None else runs.open_run(init_from)
     wanted = opening.describe(info, data_dir, model, training, preset, initial)

@@ -30,9 +30,15 @@ def test_a_new_run_holds_its_whole_configuration(tmp_path, wanted, data_dir):
     assert (found.scale_factor, found.max_length) == (1.5, 12)
 
 
+def _open_with_weights(path, wanted):
+    run = opening.open_or_create(path, wanted)
+    run.checkpoint_path(5).mkdir(parents=True)
+    return run
+
+
 def test_the_same_run_opens_again_with_more_steps(tmp_path, wanted):
     with opening.locked(tmp_path):
-        opening.open_or_create(tmp_path, wanted)
+        _open_with_weights(tmp_path, wanted)
         run = opening.open_or_create(tmp_path, _with_training(wanted, train_steps=99))
     assert run.config.training.train_steps == 99
     assert runs.open_run(tmp_path).config.training.train_steps == 99
@@ -57,17 +63,27 @@ def test_a_run_of_another_configuration_is_refused_with_the_key_named(
     tmp_path, wanted, change, named
 ):
     with opening.locked(tmp_path):
-        opening.open_or_create(tmp_path, wanted)
+        _open_with_weights(tmp_path, wanted)
         with pytest.raises(ValueError, match=named):
             opening.open_or_create(tmp_path, change(wanted))
     assert runs.open_run(tmp_path).config == wanted
+
+
+def test_a_run_that_has_learnt_nothing_yet_takes_another_configuration(tmp_path, wanted):
+    other = _with_training(wanted, batch_size=9)
+    with opening.locked(tmp_path):
+        opening.open_or_create(tmp_path, wanted)
+        (tmp_path / "notes.txt").write_text("mine")
+        opening.open_or_create(tmp_path, other)
+    assert runs.open_run(tmp_path).config == other
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_other_versions_are_said_and_no_error(tmp_path, wanted):
     said = []
     old = dataclasses.replace(wanted, versions={**wanted.versions, "tensorflow": "1.15"})
     with opening.locked(tmp_path):
-        opening.open_or_create(tmp_path, old)
+        _open_with_weights(tmp_path, old)
         opening.open_or_create(tmp_path, wanted, say=said.append)
     assert len(said) == 1
     assert "tensorflow" in said[0]
