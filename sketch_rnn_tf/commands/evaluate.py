@@ -33,10 +33,14 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "model", "data_dir")
-    cli.quiet_tensorflow()
-    from sketch_rnn_tf import evaluation, runs
+    from sketch_rnn_tf import runs
+    from sketch_rnn_tf.data import records
 
     run = runs.open_run(flags.model)
+    info = records.read_info(flags.data_dir)
+    cli.quiet_tensorflow()
+    from sketch_rnn_tf import evaluation
+
     values = evaluation.evaluate(
         run.load_model(flags.checkpoint),
         flags.data_dir,
@@ -46,12 +50,19 @@ def main(flags: absl_flags.FlagValues) -> None:
         batch_size=flags.batch_size,
         seed=flags.seed,
         drop_first_point=run.config.drop_first_point,
+        info=info,
     )
     if flags.json:
         cli.print_json(values)
         return
     for name, value in values.items():
-        print(f"{name:38s}{value:.4f}" if isinstance(value, float) else f"{name:38s}{value}")
+        if run.config.model.conditional or not _is_of_latents(name):
+            print(f"{name:40s}{value:.4f}" if isinstance(value, float) else f"{name:40s}{value}")
+
+
+def _is_of_latents(name: str) -> bool:
+    """Whether a number says nothing of a decoder alone."""
+    return name.startswith("kl_") or name.endswith("_sampled_z") or name == "active_latents"
 
 
 run = cli.command(NAME, __doc__, define_flags, main)

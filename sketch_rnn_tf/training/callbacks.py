@@ -183,16 +183,23 @@ class Progress(Callback):
     def on_start(self, run, step):
         """Says where training starts."""
         self._begin, self._first = time.monotonic(), step
+        self._looks = 0
         how = f"going on at step {step}" if step else "training"
         self._line(f"{how}: {self.train_steps} steps into {run.path}")
 
     def on_log(self, step, values):
         """Shows the newest values, not more often than the interval."""
         now = time.monotonic()
+        self._looks += 1
+        if self._looks == 1:  # the first steps hold the making of the graph
+            self._steady, self._steady_step = now, step
         if not self._terminal and now - self._said < self.interval and step < self.train_steps:
             return
         self._said = now
-        left = (now - self._begin) / max(1, step - self._first) * (self.train_steps - step)
+        begin, first = self._begin, self._first
+        if step > self._steady_step:
+            begin, first = self._steady, self._steady_step
+        left = (now - begin) / max(1, step - first) * (self.train_steps - step)
         text = f"step {step}/{self.train_steps}  {duration(left)} left  {summary(values)}"
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
@@ -210,7 +217,8 @@ class Progress(Callback):
 
     def on_end(self, step):
         """Says how long it took."""
-        self._line(f"stopped at step {step} after {duration(time.monotonic() - self._begin)}")
+        how = "finished" if step >= self.train_steps else "stopped"
+        self._line(f"{how} at step {step} after {duration(time.monotonic() - self._begin)}")
 
     def _line(self, text):
         if self._terminal:
@@ -220,11 +228,14 @@ class Progress(Callback):
 
 def summary(values: Mapping[str, float]) -> str:
     """Returns training values as the progress line shows them."""
+    latents = (
+        f"  kl {values['kl_raw']:.3f} ({values['kl_loss']:.3f}) x {values['kl_weight']:.3f}"
+        f"  active {values['active_latents']}"
+    )
     text = (
         f"loss {values['loss']:.4f}  offset {values['offset_loss']:.4f}"
         f"  pen {values['pen_loss']:.4f}  {values['sketches_per_second']:.0f} sketches/s"
-        f"  kl {values['kl_raw']:.3f} ({values['kl_loss']:.3f}) x {values['kl_weight']:.3f}"
-        f"  active {values['active_latents']}  gradient {values['gradient_norm']:.3g}"
+        f"{latents if values['kl_raw'] else ''}  gradient {values['gradient_norm']:.3g}"
         f"  clipped {values['clip_fraction']:.1%}  rate {values['learning_rate']:.2g}"
     )
     skipped = values.get("skipped_steps")

@@ -117,6 +117,21 @@ def test_the_progress_line_has_everything_and_the_time_left(run, monkeypatch):
     assert "skipped" not in line
 
 
+def test_the_time_left_does_not_count_the_making_of_the_graph(run, monkeypatch):
+    times = iter([100.0, 160.0, 170.0])
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(times))
+    stream = io.StringIO()
+    progress = callbacks.Progress(100, interval=0.0, stream=stream)
+    progress.on_start(run, 0)
+    progress.on_log(20, VALUES)
+    progress.on_log(40, VALUES)
+    assert "step 40/100  30s left" in stream.getvalue().splitlines()[-1]
+
+
+def test_a_decoder_alone_has_no_latents_in_the_progress_line():
+    assert "kl" not in callbacks.summary({**VALUES, "kl_raw": 0.0})
+
+
 def test_skipped_steps_are_in_the_progress_line():
     assert callbacks.summary({**VALUES, "skipped_steps": 3}).endswith("skipped 3")
 
