@@ -27,7 +27,13 @@ __all__ = ["SketchRNN", "Sketcher", "__version__", "load_model"]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"sketch_rnn_tf.{name} needs {error.name}, which is not installed; without TensorFlow"
+            " sketch_rnn_tf.ondevice.Sampler draws with .tflite files"
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -26,6 +27,13 @@ from typing import Any
 
 from absl import flags as absl_flags
 
+# {module: package} of what drawings in files are read with.
+_READING = {
+    "google_crc32c": "google-crc32c",
+    "orjson": "orjson",
+    "defusedxml": "defusedxml",
+    "svgelements": "svgelements",
+}
 USAGE_ERROR = 2
 FAILURE = 1
 
@@ -73,7 +81,7 @@ def command(
         except ModuleNotFoundError as error:
             if os.environ.get("SKETCH_RNN_DEBUG"):
                 raise
-            return _fail(name, f"this needs the package {error.name}: pip install it", FAILURE)
+            return _fail(name, missing(error.name), FAILURE)
         except (ValueError, OSError) as error:
             if os.environ.get("SKETCH_RNN_DEBUG"):
                 raise
@@ -82,6 +90,19 @@ def command(
             return _fail(name, "interrupted", 130)
 
     return run
+
+
+def missing(module: str) -> str:
+    """Returns the sentence for a module that is not installed, with all that is to be installed."""
+    module = module.partition(".")[0]
+    if module in ("tensorflow", "keras", "tensorflow_probability", "tf_keras"):
+        return (
+            "this needs TensorFlow: install this package with its dependencies; without TensorFlow"
+            " only models in .tflite files can be used, such as pretrained:kanji.tflite"
+        )
+    wanted = [name for name in _READING if importlib.util.find_spec(name) is None]
+    packages = " ".join(_READING[name] for name in wanted) if module in _READING else module
+    return f"this needs what is not installed: pip install {packages}"
 
 
 def require(flags: absl_flags.FlagValues, *names: str) -> None:

@@ -25,7 +25,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
     choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
-    text("model", None, "run directory, or pretrained:kanji")
+    text("model", None, "run directory, .tflite file, or pretrained:kanji")
     text("checkpoint", "best", "weights: best, last or a step")
     text("input", None, "drawings of any format, or a folder made by sketch-rnn-prepare")
     choice("split", None, ["train", "valid", "test"], "only this split of the input")
@@ -44,23 +44,56 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "model", "input")
     _check_outputs(flags)
-    from sketch_rnn_tf import runs
     from sketch_rnn_tf.commands import inputs
 
-    run = runs.open_run(flags.model)
-    drawings = inputs.load(flags.input, run.config, split=flags.split)
-    labels = _labels(run.config, drawings)
-    cli.quiet_tensorflow()
-    from sketch_rnn_tf import evaluation
-
-    model = run.load_model(flags.checkpoint)
-    rows = [drawing.strokes for drawing in drawings]
-    scores = evaluation.score(model, run.config, rows, labels, batch_size=flags.batch_size)
+    configuration, compute = _opened(flags)
+    drawings = inputs.load(flags.input, configuration, split=flags.split)
+    _check_labels(configuration, drawings)
+    scores = compute(drawings)
     for score, drawing in zip(scores, drawings, strict=True):
         score["label"] = drawing.label
     scores = chosen(scores, flags.sort, flags.worst)
-    _draw(flags, scores, drawings, run.config.drop_first_point)
+    _draw(flags, scores, drawings, configuration.drop_first_point)
     _report(flags, scores)
+
+
+def _opened(flags):
+    """Returns a model's configuration and a function from drawings to their scores."""
+    if flags.model.endswith(".tflite"):
+        return _opened_file(flags)
+    from sketch_rnn_tf import runs
+
+    run = runs.open_run(flags.model)
+    weights = run.weights(flags.checkpoint)
+
+    def compute(drawings) -> list[dict]:
+        cli.quiet_tensorflow()
+        from sketch_rnn_tf import evaluation
+
+        rows, labels = [drawing.strokes for drawing in drawings], None
+        if run.config.model.class_conditioned:
+            labels = [run.config.classes.index(drawing.label) for drawing in drawings]
+        model = runs.load_keras(weights)
+        return evaluation.score(model, run.config, rows, labels, batch_size=flags.batch_size)
+
+    return run.config, compute
+
+
+def _opened_file(flags):
+    """As `_opened`, without TensorFlow."""
+    for name in ("checkpoint", "batch_size"):
+        if flags[name].value != flags[name].default:
+            raise cli.UsageError(f"--{name} cannot be used with a .tflite file")
+    from sketch_rnn_tf import ondevice
+
+    sampler = ondevice.Sampler(flags.model)
+
+    def compute(drawings) -> list[dict]:
+        labels = [drawing.label for drawing in drawings] if sampler.classes else None
+        with cli.quiet():
+            return sampler.score([drawing.strokes for drawing in drawings], label=labels)
+
+    return sampler.config, compute
 
 
 def _check_outputs(flags) -> None:
@@ -71,15 +104,14 @@ def _check_outputs(flags) -> None:
         cli.refuse_existing(path, flags.overwrite)
 
 
-def _labels(configuration, drawings) -> list[int] | None:
-    """Returns the drawings' classes by number, for class-conditioned models."""
+def _check_labels(configuration, drawings) -> None:
+    """Finds a drawing of a class that a class-conditioned model does not know."""
     if not configuration.model.class_conditioned:
-        return None
+        return
     for drawing in drawings:
         if drawing.label not in configuration.classes:
             known = ", ".join(configuration.classes)
             raise ValueError(f"{drawing.where}: the model has no class {drawing.label!r}: {known}")
-    return [configuration.classes.index(drawing.label) for drawing in drawings]
 
 
 def value(score: dict, sort: str) -> float:

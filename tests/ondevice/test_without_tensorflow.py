@@ -111,7 +111,7 @@ def test_drawings_from_files_go_through_every_task(reading_python, litert_files,
         assert (tmp_path / "drawn.svg").read_text().startswith("<svg")
 
 
-def test_a_missing_reader_is_named_in_one_sentence(python, litert_files, tmp_path):
+def test_missing_readers_are_named_in_one_sentence(python, litert_files, tmp_path):
     (tmp_path / "given.ndjson").write_text('{"drawing": [[[0, 9], [0, 40]]]}\n')
     flags = ("--task", "complete", "--input", "given.ndjson", "--output", "drawn.svg")
     done = subprocess.run(
@@ -120,5 +120,29 @@ def test_a_missing_reader_is_named_in_one_sentence(python, litert_files, tmp_pat
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == (
-        "sketch-rnn-sample: this needs the package google_crc32c: pip install it\n"
+        "sketch-rnn-sample: this needs what is not installed:"
+        " pip install google-crc32c orjson defusedxml svgelements\n"
     )
+
+
+def test_scores_need_no_tensorflow(reading_python, litert_files, tmp_path):
+    (tmp_path / "given.ndjson").write_text('{"drawing": [[[0, 9], [0, 40]]]}\n')
+    model = ("--model", litert_files / "model.tflite", "--input", "given.ndjson", "--json")
+    command = ("-m", "sketch_rnn_tf.commands.score")
+    done = _run(reading_python, *command, *model, cwd=tmp_path)
+    (found,) = json.loads(done.stdout)["sketches"]
+    assert found["nats"] == found["offset_nats"] + found["pen_nats"] + found["end_nats"]
+
+
+def test_what_needs_tensorflow_says_so(python, tmp_path):
+    code = "import sketch_rnn_tf\ntry: sketch_rnn_tf.load_model\nexcept ImportError as e: print(e)"
+    done = _run(python, "-c", code, cwd=tmp_path)
+    assert "which is not installed; without TensorFlow" in done.stdout
+    command = ("-m", "sketch_rnn_tf.commands.sample", "--model", "pretrained:kanji")
+    done = subprocess.run(
+        [python, *command, "--output", "drawn.svg"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("sketch-rnn-sample: this needs TensorFlow: ")
+    assert len(done.stderr.splitlines()) == 1
