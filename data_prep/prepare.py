@@ -235,7 +235,8 @@ def _fingerprint(job, sources: list[dict[str, Any]]) -> dict[str, Any]:
 
 def summary(output_dir: str, info) -> list[str]:
     """Returns what the command prints: counts by split and class, what was dropped, the scale."""
-    lines = [f"{output_dir}: {len(info.classes)} classes, {len(info.shards)} shards"]
+    counts = [_counted(len(info.classes), "class", "es"), _counted(len(info.shards), "shard", "s")]
+    lines = [f"{output_dir}: {', '.join(counts)}"]
     for name, content in info.splits.items():
         lines.append(f"  {name:6}{content['num_sketches']:10} drawings")
     if 1 < len(info.classes) <= 30:
@@ -255,6 +256,10 @@ def summary(output_dir: str, info) -> list[str]:
     )
     lines.append(f"  scale factor {info.scale_factor:.4f}")
     return lines
+
+
+def _counted(number: int, word: str, ending: str) -> str:
+    return f"{number} {word}{'' if number == 1 else ending}"
 
 
 def percentile(lengths: dict[int, int], percent: float) -> int:

@@ -413,7 +413,10 @@ def converted(key: str, value: Any, kind: type) -> Any:
             raise ValueError
         return value
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{key} has the value {value!r}, expected a {kind.__name__}") from None
+        raise ValueError(f"{key} has the value {value!r}, expected {_KINDS[kind]}") from None
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def _as_bool(value: Any) -> bool:

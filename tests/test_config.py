@@ -22,12 +22,12 @@ def test_settings_reach_their_fields_with_and_without_the_leading_name():
     ("settings", "message"),
     [
         ({"decoder.unit": 1}, r"no setting 'decoder.unit'; the nearest known ones are decoder.uni"),
-        ({"batch_size": "many"}, "batch_size has the value 'many', expected a int"),
+        ({"batch_size": "many"}, "batch_size has the value 'many', expected a whole number"),
         ({"batch_size": 0}, "batch_size is 0, expected more than 0"),
         ({"decoder.cell": "gru"}, "decoder.cell is 'gru', expected one of lstm, layer_norm, hyper"),
         ({"encoder.recurrent_dropout": 1}, r"encoder.recurrent_dropout is 1.0, expected .* \[0, 1"),
         ({"learning_rate": "nan"}, "learning_rate has the value 'nan'"),
-        ({"conditional": "perhaps"}, "conditional has the value 'perhaps', expected a bool"),
+        ({"conditional": "perhaps"}, "conditional has the value 'perhaps', expected true or false"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused_by_name(settings, message):

@@ -45,10 +45,10 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "model", "output_dir", "format")
     formats = _formats(flags.format)
-    cli.quiet_tensorflow()
     from sketch_rnn_tf import runs
 
     run = runs.open_run(flags.model)
+    cli.quiet_tensorflow()
     model = run.load_model(flags.checkpoint)
     written = {}
     for name in formats:

@@ -119,6 +119,9 @@ def open_sketcher(flags: absl_flags.FlagValues) -> Any:
         from sketch_rnn_tf import ondevice
 
         return ondevice.Sampler(flags.model, temperature_mode=flags.temperature_mode)
+    from sketch_rnn_tf import runs
+
+    runs.open_run(flags.model)  # before TensorFlow takes its time
     cli.quiet_tensorflow()
     _use_threads()
     from sketch_rnn_tf import api
