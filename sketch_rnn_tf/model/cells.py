@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import cell_maths, dropout, recurrence
 
-SEGMENTS = 4  # of a sequence, see `RecurrentCell.read`
+SEGMENTS = 3  # of a sequence, see `RecurrentCell.read`
 
 
 def _segments(values: tf.Tensor, count: int) -> list[tf.Tensor]:
