@@ -78,6 +78,12 @@ def _with_units_of(initial: runs.Run, new: config.RunConfig) -> config.RunConfig
     )
 
 
+def refuse_pretrained(run_dir: files.PathLike) -> None:
+    """Raises ValueError where a run directory is the name of a pretrained model."""
+    if pretrained.is_name(run_dir):
+        raise ValueError(f"{run_dir}: is for reading only; --init_from {run_dir} starts from it")
+
+
 @contextlib.contextmanager
 def locked(run_dir: files.PathLike) -> Iterator[None]:
     """Keeps other processes out of a run directory, which is made if it is not there.
@@ -87,8 +93,7 @@ def locked(run_dir: files.PathLike) -> Iterator[None]:
     Raises:
       ValueError: another process trains this run, or it is a pretrained model.
     """
-    if pretrained.is_name(run_dir):
-        raise ValueError(f"{run_dir}: is for reading only; --init_from {run_dir} starts from it")
+    refuse_pretrained(run_dir)
     path = pathlib.Path(run_dir)
     path.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path / LOCK, blocking=False)

@@ -66,6 +66,7 @@ def train(
     place = strategies.make(strategy)
     info = records.read_info(data_dir)
     # What cannot be is told before a run directory is made.
+    opening.refuse_pretrained(run_dir)
     strategies.compiles(place, training.jit_compile)
     strategies.rows_of_replica(place, training.batch_size)
     pipeline.check_batch_size(data_dir, info, training.batch_size)
