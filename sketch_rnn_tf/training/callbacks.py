@@ -183,22 +183,19 @@ class Progress(Callback):
     def on_start(self, run, step):
         """Says where training starts."""
         self._begin, self._first = time.monotonic(), step
-        self._looks = 0
+        self._steady = None  # when and at which step the graph had been made
         how = f"going on at step {step}" if step else "training"
         self._line(f"{how}: {self.train_steps} steps into {run.path}")
 
     def on_log(self, step, values):
         """Shows the newest values, not more often than the interval."""
         now = time.monotonic()
-        self._looks += 1
-        if self._looks == 1:  # the first steps hold the making of the graph
-            self._steady, self._steady_step = now, step
+        if self._steady is None:
+            self._steady = now, step
         if not self._terminal and now - self._said < self.interval and step < self.train_steps:
             return
         self._said = now
-        begin, first = self._begin, self._first
-        if step > self._steady_step:
-            begin, first = self._steady, self._steady_step
+        begin, first = (self._begin, self._first) if self._steady[1] == step else self._steady
         left = (now - begin) / max(1, step - first) * (self.train_steps - step)
         text = f"step {step}/{self.train_steps}  {duration(left)} left  {summary(values)}"
         if self._terminal:
