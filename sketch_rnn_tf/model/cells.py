@@ -1,8 +1,9 @@
 """Recurrent cells: they own the weights, their maths is in `cell_maths`.
 
-Every cell splits its work in two, so that a whole sequence needs one product for all its inputs:
-`project` does what depends on the input alone, `step` what depends on the state. `call` does both
-and makes the cell an ordinary Keras RNN cell.
+Every cell splits its work in two: `project` does what depends on the input alone, `step` what
+depends on the state. `call` does both and makes the cell an ordinary Keras RNN cell. Over a whole
+sequence (`read`), what is the same at every step is computed once, and one product serves inputs
+and state.
 """
 
 from __future__ import annotations
@@ -96,6 +97,13 @@ class RecurrentCell(keras.layers.Layer):
             name="recurrent_kernel", shape=(self.units, width), initializer=GateOrthogonal()
         )
 
+    def input_weights(self) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Returns what makes projections of inputs and context: a matrix [D + C, P], a bias [P].
+
+        The bias is None where a cell has none, or none at this place.
+        """
+        raise NotImplementedError
+
     def project(self, inputs: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
         """Returns what the cell needs of its inputs, for any number of steps at once.
 
@@ -107,12 +115,35 @@ class RecurrentCell(keras.layers.Layer):
         Returns:
           [B, P] or [T, B, P].
         """
-        raise NotImplementedError
+        kernel, bias = self.input_weights()
+        size = inputs.shape[-1]
+        result = self._product(inputs, kernel[:size])
+        if bias is not None:
+            result = tf.nn.bias_add(result, tf.cast(bias, tf.float32))
+        return result if context is None else result + self.context_share(context, size)
+
+    def affine(self, size: int, context: tf.Tensor | None, batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what makes projections of inputs, inputs @ own [D, P] + share [B, P].
+
+        The share is the context's and the bias: it can be computed once a sketch.
+
+        Args:
+          size: D.
+          context: [B, C] or None.
+          batch: B.
+        """
+        kernel, bias = self.input_weights()
+        own = tf.cast(kernel[:size], tf.float32)
+        share = self.context_share(context, size)
+        if bias is None:
+            return own, tf.zeros([batch, kernel.shape[-1]]) if share is None else share
+        bias = tf.cast(bias, tf.float32)
+        if share is None:
+            return own, tf.broadcast_to(bias, [batch, kernel.shape[-1]])
+        return own, tf.nn.bias_add(share, bias)
 
     def context_share(self, context: tf.Tensor | None, size: int) -> tf.Tensor | None:
         """Returns what a context adds to `project` at every step, [B, P]; None without one.
-
-        Projections are affine in inputs and context, so it can be computed once a sketch.
 
         Args:
           context: [B, C] or None.
@@ -120,11 +151,10 @@ class RecurrentCell(keras.layers.Layer):
         """
         if context is None:
             return None
-        nothing = tf.zeros([tf.shape(context)[0], size])
-        return self.project(nothing, context) - self.project(nothing[:1])
+        return self._product(context, self.input_weights()[0][size:])
 
     def advance(self, weights, product, projected, states, mask):
-        """One step as a pure function, from which `step` and `unroll` are made.
+        """One step as a pure function, from which `step` and `read` are made.
 
         Args:
           weights: {name: tensor} of the weights in `matrices` and `vectors`.
@@ -161,22 +191,6 @@ class RecurrentCell(keras.layers.Layer):
         product = recurrence.plain_product(weights, tf.as_dtype(self.compute_dtype))
         return self.advance(weights, product, projected, list(states), mask)
 
-    def unroll(
-        self, projected: tf.Tensor, states: Sequence[tf.Tensor], mask: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Runs over a whole sequence, time-major: the outputs [T, B, H] and the last states."""
-        return recurrence.sequence(
-            self.advance,
-            self.step_weights(),
-            self.matrices,
-            projected,
-            list(states),
-            mask,
-            tf.as_dtype(self.compute_dtype),
-            self.joined,
-            self.recomputed,
-        )
-
     def read(
         self,
         inputs: tf.Tensor,
@@ -184,10 +198,10 @@ class RecurrentCell(keras.layers.Layer):
         states: Sequence[tf.Tensor],
         mask: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Projects and runs over a whole sequence, a segment after the other.
+        """Runs over a whole sequence, a segment after the other.
 
-        What is as large as the projections, [T, B, P] several times over, then exists for one
-        segment at a time; the gradient of the recurrent matrix is one product a segment.
+        What the gradient needs of every step at once then exists for one segment at a time; the
+        gradient of a recurrent matrix is one product a segment.
 
         Args:
           inputs: [T, B, D].
@@ -198,13 +212,24 @@ class RecurrentCell(keras.layers.Layer):
         Returns:
           The outputs [T, B, H] and the last states.
         """
-        outputs, states = [], list(states)
+        outputs, states, weights = [], list(states), self.step_weights()
+        own, share = self.affine(inputs.shape[-1], context, tf.shape(inputs)[1])
         count = min(SEGMENTS, inputs.shape[0] or SEGMENTS)  # none is empty where T is known
         masks = [None] * count if mask is None else _segments(mask, count)
         for piece, piece_mask in zip(_segments(inputs, count), masks, strict=True):
-            with tf.control_dependencies(states):  # or all segments would be projected at once
-                projected = self.project(piece, context)
-            output, states = self.unroll(projected, states, piece_mask)
+            output, states = recurrence.sequence(
+                self.advance,
+                weights,
+                self.matrices,
+                piece,
+                own,
+                share,
+                states,
+                piece_mask,
+                tf.as_dtype(self.compute_dtype),
+                self.joined,
+                self.recomputed,
+            )
             outputs.append(output)
         return tf.concat(outputs, axis=0), states
 
@@ -236,21 +261,6 @@ class RecurrentCell(keras.layers.Layer):
         result = recurrence.product(tf.reshape(a, [-1, a.shape[-1]]), b, dtype)
         return tf.reshape(result, tf.concat([shape[:-1], [b.shape[-1]]], 0))
 
-    def _project(self, inputs, context, kernel, bias=None) -> tf.Tensor:
-        """Returns [inputs, context] @ kernel + bias, the context's share computed once a sketch.
-
-        Few passes over [T, B, P], which is large: the bias joins the context's share, or goes
-        through `bias_add`, whose gradient is four times faster than that of an addition.
-        """
-        size = inputs.shape[-1]
-        result = self._product(inputs, kernel[:size])
-        if context is None:
-            return result if bias is None else tf.nn.bias_add(result, tf.cast(bias, tf.float32))
-        share = self._product(context, kernel[size:])
-        return result + (
-            share if bias is None else tf.nn.bias_add(share, tf.cast(bias, tf.float32))
-        )
-
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
 class LSTMCell(RecurrentCell):
@@ -270,9 +280,9 @@ class LSTMCell(RecurrentCell):
         self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer="zeros")
         self.built = True
 
-    def project(self, inputs, context=None):
-        """Returns the gates' share of the inputs and the bias, [..., 4H]."""
-        return self._project(inputs, context, tf.convert_to_tensor(self.kernel), self.bias)
+    def input_weights(self):
+        """Returns the gates' kernel and bias, P = 4H."""
+        return tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
 
     def advance(self, weights, product, projected, states, mask):
         """One step; see RecurrentCell."""
@@ -309,9 +319,9 @@ class LayerNormLSTMCell(RecurrentCell):
         add_norm_weights(self, self.units)
         self.built = True
 
-    def project(self, inputs, context=None):
-        """Returns the gates' share of the inputs, [..., 4H]."""
-        return self._project(inputs, context, tf.convert_to_tensor(self.kernel))
+    def input_weights(self):
+        """Returns the gates' kernel, P = 4H."""
+        return tf.convert_to_tensor(self.kernel), None
 
     def advance(self, weights, product, projected, states, mask):
         """One step; see RecurrentCell."""

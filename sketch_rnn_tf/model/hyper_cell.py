@@ -82,10 +82,9 @@ class HyperLSTMCell(cells.RecurrentCell):
         self.input_size = size
         self.built = True
 
-    def project(self, inputs, context=None):
-        """Returns W_x x and the small LSTM's share of x, [..., 4H + 4 hyper_units]."""
-        kernel = tf.concat([self.kernel, self.hyper_kernel[: self.input_size]], axis=1)
-        return self._project(inputs, context, kernel)
+    def input_weights(self):
+        """Returns W_x and the small LSTM's weights for x, P = 4H + 4 hyper_units."""
+        return tf.concat([self.kernel, self.hyper_kernel[: self.input_size]], axis=1), None
 
     def step_weights(self):
         """Returns the weights of `advance` by name.

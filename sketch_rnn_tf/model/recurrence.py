@@ -64,7 +64,9 @@ def sequence(
     advance: Advance,
     weights: Mapping[str, tf.Tensor],
     matrices: Sequence[str],
-    projected: tf.Tensor,
+    inputs: tf.Tensor,
+    own: tf.Tensor,
+    share: tf.Tensor,
     states: Sequence[tf.Tensor],
     mask: tf.Tensor | None,
     dtype: tf.DType = tf.float32,
@@ -73,63 +75,75 @@ def sequence(
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Runs a cell over time with the gradient of this module.
 
+    The projections of step t are `inputs[t] @ own + share`.
+
     Args:
       advance: (weights, product, projected [B, P], states, mask [B, H] or None) -> (output,
         states): one step, a pure function that calls `product` once for each name in `matrices`,
         in this order, and uses these weights in no other way.
       weights: every weight that `advance` uses, by name.
       matrices: the weights that are multiplied with vectors of every step, [n, m].
-      joined: the matrix in whose product `projected` is the summand `plus`, if `advance` uses
-        `projected` in no other way; their gradients are then one and are kept once.
-      recomputed: matrices, also [K, n, m], whose products are not kept but computed again by
-        the backward loop, which also sums their gradients step by step: where that takes less time
-        than the memory is worth. Their products have no summand.
-      projected: [T, B, P], the cell's input projections.
+      inputs: [T, B, D].
+      own: [D, P].
+      share: [B, P].
       states: the initial state, [B, n] each.
       mask: [T, B, H] for the candidate, or None.
       dtype: type of the products; everything else is float32.
+      joined: the matrix in whose product the projections are the summand `plus`, if `advance`
+        uses them in no other way; one product then serves the inputs and what it is called with.
+      recomputed: matrices, also [K, n, m], whose products are not kept but computed again by
+        the backward loop, which also sums their gradients step by step: where that takes less time
+        than the memory is worth. Their products have no summand.
 
     Returns:
       outputs [T, B, H] and the states after the last step.
     """
-    count = len(states)
+    weights = dict(weights)
+    if joined:
+        weights[joined] = tf.concat([own, weights[joined]], axis=0)
+    else:
+        weights[_OWN] = own
+        matrices = (_OWN, *matrices)
 
     @tf.custom_gradient
-    def run(projected, *rest):
-        given = dict(zip(weights, rest[count:], strict=True))
-        loop = _Loop(advance, given, matrices, joined, recomputed, mask, dtype)
-        return loop.forward(projected, rest[:count])
+    def run(inputs, share, *rest):
+        given = dict(zip(weights, rest[len(states) :], strict=True))
+        loop = _Loop(advance, given, matrices, joined, recomputed, inputs, share, mask, dtype)
+        return loop.forward(rest[: len(states)])
 
-    outputs, *states = run(projected, *states, *weights.values())
-    return outputs, states
+    outputs, *last = run(inputs, share, *states, *weights.values())
+    return outputs, last
+
+
+_OWN = "own"  # the name of the inputs' own product, where no other reads them
 
 
 class _Loop:
     """The forward loop of a sequence and its gradient."""
 
-    def __init__(self, advance, weights, matrices, joined, recomputed, mask, dtype):
+    def __init__(self, advance, weights, matrices, joined, recomputed, inputs, share, mask, dtype):
         self.advance, self.weights, self.matrices, self.dtype = advance, weights, matrices, dtype
-        self.joined = joined
+        self.inputs, self.share, self.mask = inputs, share, mask
+        self.source = joined or _OWN  # the matrix that reads the inputs
         self.kept = [name for name in matrices if name not in recomputed]
         self.vectors = [name for name in weights if name not in matrices]
         self.summed = [name for name in weights if name not in self.kept]  # step by step
         self.narrow = {name: tf.cast(weights[name], dtype) for name in matrices}
-        self.masks = None if mask is None else _readable(mask)
 
-    def forward(self, projected, states):
+    def forward(self, states):
         """Returns (outputs [T, B, H], states...) and the function of their gradients."""
-        length = tf.shape(projected)[0]
-        inputs = _readable(projected)
+        length = tf.shape(self.inputs)[0]
 
         def body(t, states, outputs, kept_states, kept_products):
             kept_states = [a.write(t, x) for a, x in zip(kept_states, states, strict=True)]
             products = {}
 
-            def multiply(x, name, plus=None):
+            def multiply(vectors, name, plus=None):
+                x = vectors[0] if len(vectors) == 1 else tf.concat(vectors, axis=1)
                 products[name] = _plus(product(x, self.narrow[name], self.dtype), plus)
                 return products[name]
 
-            output, states = self._advance(multiply, inputs.read(t), states, t)
+            output, states = self.step(multiply, states, t)
             kept_products = [
                 a.write(t, products[name]) for a, name in zip(kept_products, self.kept, strict=True)
             ]
@@ -149,79 +163,90 @@ class _Loop:
         )
 
         def gradient(d_outputs, *d_last):
-            # A joined product holds the projections already: they need not be kept as well.
-            kept_inputs = None if self.joined else inputs
-            return self._backward(kept_inputs, kept_states, kept_products, d_outputs, d_last)
+            return self._backward(kept_states, kept_products, d_outputs, d_last)
 
         return (outputs.stack(), *last), gradient
 
-    def _advance(self, multiply, projected, states, t):
-        mask = None if self.masks is None else self.masks.read(t)
-        output, states = self.advance(self.weights, multiply, projected, list(states), mask)
+    def step(self, multiply, states, t):
+        """Runs `advance`; multiply(vectors, name, plus) gets the inputs as the first vector."""
+        point = self.inputs[t]
+        mask = None if self.mask is None else self.mask[t]
+        projected = self.share
+        if self.source == _OWN:
+            projected = multiply([point], _OWN, self.share)
+
+        def read(x, name, plus=None):
+            return multiply([point, x] if name == self.source else [x], name, plus)
+
+        output, states = self.advance(self.weights, read, projected, list(states), mask)
         return output, list(states)
 
-    def _backward(self, inputs, kept_states, kept_products, d_outputs, d_last):
-        """Returns the gradients of projected, of the initial states and of the weights."""
+    def _backward(self, kept_states, kept_products, d_outputs, d_last):
+        """Returns the gradients of inputs, share, the initial states and the weights."""
         length = tf.shape(d_outputs)[0]
-        d_outputs = _readable(d_outputs)
-        transposed = {name: _transposed(self.weights[name], self.dtype) for name in self.matrices}
+        own = self.weights[self.source][: self.inputs.shape[-1]]
+        transposed = {name: self._transposed(name) for name in self.matrices if name != _OWN}
 
-        def body(t, d_states, d_weights, d_inputs, factors, d_products):
-            step = _StepGradient(self, t, inputs, kept_states, kept_products, transposed)
-            d_input, d_states, d_weight = step(d_outputs.read(t), d_states)
+        def body(t, d_states, d_share, d_weights, factors, d_products):
+            step = _StepGradient(self, t, kept_states, kept_products, transposed)
+            d_states, d_weight = step(d_outputs[t], d_states)
             return (
                 t - 1,
                 d_states,
+                d_share + step.d_products[self.source],
                 {name: total + d_weight[name] for name, total in d_weights.items()},
-                d_inputs if self.joined else d_inputs.write(t, d_input),
                 {name: a.write(t, step.factors[name]) for name, a in factors.items()},
                 {name: a.write(t, step.d_products[name]) for name, a in d_products.items()},
             )
 
-        _, d_states, gradients, d_inputs, factors, d_products = tf.while_loop(
+        _, d_states, d_share, gradients, factors, d_products = tf.while_loop(
             lambda t, *_: t >= 0,
             body,
             (
                 length - 1,
                 list(d_last),
+                tf.zeros_like(self.share),
                 {name: tf.zeros_like(self.weights[name]) for name in self.summed},
-                _writable(length),
                 {name: _writable(length) for name in self.kept},
                 {name: _writable(length) for name in self.kept},
             ),
             maximum_iterations=length,
         )
-        d_projected = None if self.joined else d_inputs.stack()
         for name in self.kept:
-            stacked = d_products[name].stack()
-            gradients[name] = _over_all_steps(factors[name].stack(), stacked, self.dtype)
-            if name == self.joined:
-                d_projected = stacked
-        return (d_projected, *d_states, *(gradients[name] for name in self.weights))
+            x, d = (_rows(array.stack()) for array in (factors[name], d_products[name]))
+            gradients[name] = product(x, d, self.dtype, transpose_a=True)  # over all steps
+            if name == self.source:
+                d_inputs = product(d, own, self.dtype, transpose_b=True)
+        d_inputs = tf.reshape(d_inputs, tf.shape(self.inputs))
+        return (d_inputs, d_share, *d_states, *(gradients[name] for name in self.weights))
+
+    def _transposed(self, name):
+        """Returns a matrix transposed, without the rows of the inputs."""
+        matrix = self.narrow[name]
+        if name == self.source:
+            matrix = matrix[self.inputs.shape[-1] :]
+        return tf.linalg.matrix_transpose(matrix)
 
 
 class _StepGradient:
     """Differentiates one step; its products are read, most of them, not computed again."""
 
-    def __init__(self, loop, t, inputs, kept_states, kept_products, transposed):
+    def __init__(self, loop, t, kept_states, kept_products, transposed):
         self.loop, self.t, self.transposed = loop, t, transposed
-        self.projected = None if inputs is None else inputs.read(t)
         self.states = [array.read(t) for array in kept_states]
         kept = [array.read(t) for array in kept_products]
         self.kept = dict(zip(loop.kept, kept, strict=True))
         self.factors, self.products, self.d_products = {}, {}, {}
 
     def __call__(self, d_output, d_states):
-        """Returns gradients of projected, states and, by name, the weights in `loop.summed`."""
+        """Returns gradients of the states and, by name, of the weights in `loop.summed`."""
         vectors = [self.loop.weights[name] for name in self.loop.vectors]
-        inputs = [] if self.projected is None else [self.projected]
         with tf.GradientTape() as tape:
-            tape.watch([*inputs, *self.states, *vectors])
-            output, states = self.loop._advance(self._multiply, self.projected, self.states, self.t)
-        sources = [inputs, self.states, vectors, self.products]
-        d_inputs, d_states, d_vectors, self.d_products = tape.gradient(
+            tape.watch([*self.states, *vectors])
+            output, states = self.loop.step(self._multiply(tape), self.states, self.t)
+        d_states, d_vectors, self.d_products = tape.gradient(
             [output, *states],
-            sources,
+            [self.states, vectors, self.products],
             output_gradients=[d_output, *d_states],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
@@ -230,12 +255,26 @@ class _StepGradient:
             if name not in self.kept:
                 x, d = self.factors[name], self.d_products[name]
                 d_weights[name] = product(x, d, self.loop.dtype, transpose_a=True)
-        return d_inputs[0] if inputs else None, d_states, d_weights
+        return d_states, d_weights
 
-    def _multiply(self, x, name, plus=None):
-        """Returns the product as it was; its gradient passes through the transposed matrix."""
+    def _multiply(self, tape):
+        """Returns the products as they were; gradients pass through the transposed matrices."""
+
+        def multiply(vectors, name, plus=None):
+            x = vectors[-1]
+            self.factors[name] = x if len(vectors) == 1 else tf.concat(vectors, axis=1)
+            if name == _OWN:  # nothing that it is made of is differentiated in the loop
+                self.products[name] = self.kept[name]
+                tape.watch(self.kept[name])
+            else:
+                summand = [] if plus is None or name == self.loop.source else [plus]
+                self.products[name] = self._remembered(name)(x, *summand)
+            return self.products[name]
+
+        return multiply
+
+    def _remembered(self, name):
         dtype, transposed = self.loop.dtype, self.transposed[name]
-        plus = None if name == self.loop.joined else plus
 
         @tf.custom_gradient
         def remembered(x, *plus):
@@ -245,38 +284,16 @@ class _StepGradient:
                 value = product(x, self.loop.narrow[name], dtype)
             return value, lambda d: (product(d, transposed, dtype), *[d] * len(plus))
 
-        self.factors[name] = x
-        self.products[name] = remembered(x, *([] if plus is None else [plus]))
-        return self.products[name]
+        return remembered
 
 
 def _plus(x: tf.Tensor, plus: tf.Tensor | None) -> tf.Tensor:
     return x if plus is None else x + plus
 
 
-def _over_all_steps(x: tf.Tensor, d: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Returns the gradient of a matrix: one product over steps and batch.
-
-    Args:
-      x: what was multiplied with the matrix, [T, B, n].
-      d: gradients of the products, [T, B, m].
-      dtype: type of the product's operands.
-
-    Returns:
-      [n, m].
-    """
-    x, d = (tf.reshape(values, [-1, values.shape[-1]]) for values in (x, d))
-    return product(x, d, dtype, transpose_a=True)
-
-
-def _transposed(matrix: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    return tf.linalg.matrix_transpose(tf.cast(matrix, dtype))
-
-
-def _readable(values: tf.Tensor) -> tf.TensorArray:
-    """Returns [T, ...] as an array that both loops may read more than once."""
-    array = tf.TensorArray(values.dtype, tf.shape(values)[0], clear_after_read=False)
-    return array.unstack(values)
+def _rows(values: tf.Tensor) -> tf.Tensor:
+    """Returns [T, B, n] as [T B, n]."""
+    return tf.reshape(values, [-1, values.shape[-1]])
 
 
 def _writable(length: tf.Tensor) -> tf.TensorArray:

@@ -19,7 +19,7 @@ class CellStepper:
     """One step of a cell whose inputs are [point, context], the context being the same throughout.
 
     Args:
-      cell: the cell; its projections are affine in the inputs.
+      cell: the cell.
       size: D, size of what changes from step to step.
       context: [B, C] or None.
       batch: B.
@@ -28,8 +28,7 @@ class CellStepper:
     def __init__(self, cell: RecurrentCell, size: int, context: tf.Tensor | None, batch):
         self._cell = cell
         self._dtype = tf.as_dtype(cell.compute_dtype)
-        self._share = cell.project(tf.zeros([batch, size]), context)  # [B, P]
-        own = cell.project(tf.eye(size)) - cell.project(tf.zeros([1, size]))  # [D, P]
+        own, self._share = cell.affine(size, context, batch)  # [D, P], [B, P]
         self._weights = cell.step_weights()
         self._own = tf.cast(own, self._dtype)
         if cell.joined:

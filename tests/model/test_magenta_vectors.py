@@ -46,7 +46,7 @@ def test_the_decoder_gives_magentas_outputs_and_last_state(vectors, name):
     cell, context = model.decoder.cell, model.context(outputs.get("z"))
     inputs = tf.transpose(tf.constant(numbers["x"][:, :-1]), [1, 0, 2])
     states = model.decoder.initial_state(4, context)
-    hidden, states = cell.unroll(cell.project(inputs, context), states)
+    hidden, states = cell.read(inputs, context, states)
     assert relative_error(tf.transpose(hidden, [1, 0, 2]), numbers["dec_h"]) < 1e-5
     flat = [states[place] for _, place in magenta_names.state_order(cell)]
     assert relative_error(tf.concat(flat, -1), numbers["final_state"]) < 1e-5

@@ -5,20 +5,20 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import cell_kinds, cells, recurrence
 
-B, T, D, H = 2, 7, 3, 5
+B, T, D, C, H = 2, 7, 3, 4, 5
 
 
-def _cell(kind, dtype="float32", units=H):
+def _cell(kind, dtype="float32", units=H, size=D):
     keras.utils.set_random_seed(1)
     cell = cell_kinds.make(kind, units, dtype=dtype, **cell_kinds.options(kind, 0.0, units - 1, 6))
-    cell.build((None, D))
+    cell.build((None, size))
     random = np.random.default_rng(3)
     for weight in cell.trainable_variables:
         weight.assign(weight + random.normal(0, 0.3, weight.shape))
     return cell
 
 
-def _run(cell, read, masked, length=T):
+def _run(cell, read, masked, length=T, context=None):
     """Returns values and every gradient of a loss over all outputs and last states."""
     random = np.random.default_rng(4)
     inputs = tf.constant(random.normal(size=(length, B, D)), tf.float32)
@@ -28,24 +28,22 @@ def _run(cell, read, masked, length=T):
     weights = tf.constant(random.normal(size=(length, B, cell.units)), tf.float32)
 
     @tf.function
-    def compute(inputs, states):
+    def compute(inputs, states, *given):
         with tf.GradientTape() as tape:
-            tape.watch([inputs, states])
-            outputs, last = read(inputs, states, mask)
+            tape.watch([inputs, states, *given])
+            outputs, last = read(inputs, given[0] if given else None, states, mask)
             loss = tf.reduce_sum(outputs * weights)
             loss += tf.add_n([tf.reduce_sum(tf.sin(state)) for state in last])
-        gradients = tape.gradient(loss, [inputs, states, cell.trainable_variables])
+        gradients = tape.gradient(loss, [inputs, states, cell.trainable_variables, *given])
         return outputs, last, gradients
 
-    return tf.nest.flatten(compute(inputs, states))
+    return tf.nest.flatten(compute(inputs, states, *([] if context is None else [context])))
 
 
 def _plain(cell):
-    return lambda inputs, *rest: recurrence.unroll(cell.step, cell.project(inputs), *rest)
-
-
-def _fast(cell):
-    return lambda inputs, *rest: cell.read(inputs, None, *rest)
+    return lambda inputs, context, *rest: recurrence.unroll(
+        cell.step, cell.project(inputs, context), *rest
+    )
 
 
 def _assert_close(found, expected, tolerance):
@@ -58,7 +56,15 @@ def _assert_close(found, expected, tolerance):
 @pytest.mark.parametrize(("length", "masked"), [(1, False), (2, True), (T, False), (T, True)])
 def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked, length):
     cell = _cell(kind)
-    found, expected = (_run(cell, read(cell), masked, length) for read in (_fast, _plain))
+    found, expected = (_run(cell, read, masked, length) for read in (cell.read, _plain(cell)))
+    _assert_close(found, expected, 3e-6)
+
+
+@pytest.mark.parametrize("kind", list(cell_kinds.CELLS))
+def test_it_does_so_with_a_context_at_every_step(kind):
+    cell = _cell(kind, size=D + C)
+    context = tf.random.stateless_normal([B, C], [5, 6])
+    found, expected = (_run(cell, read, True, T, context) for read in (cell.read, _plain(cell)))
     _assert_close(found, expected, 3e-6)
 
 
@@ -67,7 +73,7 @@ def test_narrow_products_stay_near_the_wide_ones(kind):
     # Norms over a handful of units can divide by next to nothing, which magnifies any rounding.
     wide, narrow = _cell(kind, units=40), _cell(kind, "mixed_bfloat16", units=40)
     narrow.set_weights(wide.get_weights())
-    found, expected = _run(narrow, _fast(narrow), True), _run(wide, _fast(wide), True)
+    found, expected = _run(narrow, narrow.read, True), _run(wide, wide.read, True)
     assert all(tensor.dtype == tf.float32 for tensor in found)
     _assert_close(found, expected, 0.1)
     assert any(np.abs(a - b).max() > 1e-5 for a, b in zip(found, expected, strict=True))

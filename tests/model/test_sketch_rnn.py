@@ -191,8 +191,7 @@ def test_a_cell_is_a_keras_rnn_cell(cell):
     inputs = tf.random.stateless_normal([B, T, 5], [1, 2])
     found = layer(inputs)
     states = own.get_initial_state(B)
-    projected = own.project(tf.transpose(inputs, [1, 0, 2]))
-    expected, _ = own.unroll(projected, states)
+    expected, _ = own.read(tf.transpose(inputs, [1, 0, 2]), None, states)
     np.testing.assert_allclose(tf.transpose(found, [1, 0, 2]), expected, atol=1e-6)
 
 
@@ -201,13 +200,13 @@ def test_recurrent_dropout_drops_candidates_with_a_new_mask_each_step(cell):
     """With every candidate dropped an LSTM's memory only fades: from zero it stays zero."""
     own = cell_kinds.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
     own.build((None, 5))
-    projected = own.project(tf.random.stateless_normal([T, B, 5], [1, 2]))
+    inputs = tf.random.stateless_normal([T, B, 5], [1, 2])
     states = own.get_initial_state(B)
     mask = np.ones((T, B, own.units), np.float32)
     mask[:3] = 0
-    _, after = own.unroll(projected[:3], states, tf.constant(mask[:3]))
+    _, after = own.read(inputs[:3], None, states, tf.constant(mask[:3]))
     np.testing.assert_array_equal(after[1], np.zeros((B, H)))
-    _, later = own.unroll(projected, states, tf.constant(mask))
+    _, later = own.read(inputs, None, states, tf.constant(mask))
     assert np.abs(later[1]).max() > 0
 
 
