@@ -10,24 +10,47 @@ FORGET_BIAS = 1.0  # added when the cell runs; stored biases do not contain it
 NORM_EPSILON = 1e-3
 
 
-def lstm(gates: tf.Tensor, c: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-    """One LSTM step from the gates' pre-activations.
+class LSTMGates:
+    """The activations of an LSTM's gates; their gradient needs their values only."""
+
+    count = 4
+
+    def values(self, gates: tf.Tensor) -> list[tf.Tensor]:
+        """Returns sigmoid(i), tanh(j), sigmoid(f + 1) and sigmoid(o), [B, H] each.
+
+        Args:
+          gates: pre-activations [B, 4H] in the order i, j, f, o (Magenta's).
+        """
+        i, j, f, o = tf.split(gates, 4, axis=-1)
+        return [tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f + FORGET_BIAS), tf.sigmoid(o)]
+
+    def gradient(self, values: Sequence[tf.Tensor], d_values: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns the gradient of the pre-activations, [B, 4H], from values and their gradients."""
+        kinds = (tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad) + 2 * (tf.raw_ops.SigmoidGrad,)
+        parts = [kind(y=y, dy=dy) for kind, y, dy in zip(kinds, values, d_values, strict=True)]
+        return tf.concat(parts, axis=-1)
+
+
+def lstm(
+    gates: Sequence[tf.Tensor], c: tf.Tensor, mask: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """One LSTM step from the activated gates.
 
         c' = c sigmoid(f + 1) + sigmoid(i) dropout(tanh j)
         h' = sigmoid(o) tanh c'
 
     Args:
-      gates: [B, 4H] in the order i, j, f, o (Magenta's).
+      gates: of `LSTMGates`, [B, H] each.
       c: [B, H].
       mask: [B, H] multiplied with the candidate, or None.
 
     Returns:
       h' and c', [B, H] each.
     """
-    i, j, f, o = tf.split(gates, 4, axis=-1)
-    candidate = tf.tanh(j) if mask is None else tf.tanh(j) * mask
-    c = c * tf.sigmoid(f + FORGET_BIAS) + tf.sigmoid(i) * candidate
-    return tf.sigmoid(o) * tf.tanh(c), c
+    i, j, f, o = gates
+    candidate = j if mask is None else j * mask
+    c = c * f + i * candidate
+    return o * tf.tanh(c), c
 
 
 def layer_norm(x: tf.Tensor, gain: tf.Tensor, shift: tf.Tensor, blocks: int = 1) -> tf.Tensor:

@@ -9,7 +9,8 @@ and state.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -59,10 +60,13 @@ class RecurrentCell(keras.layers.Layer):
         type of the matrix products only.
     """
 
-    matrices: tuple[str, ...] = ()  # weights multiplied with vectors of every step
+    # See `recurrence.Steps`.
+    matrices: tuple[str, ...] = ()
+    joined: str | None = None
+    recomputed: tuple[str, ...] = ()
+    activations: ClassVar[Mapping[str, recurrence.Activation]] = {}
+
     vectors: tuple[str, ...] = ()  # the other weights of a step
-    joined: str | None = None  # the matrix to whose product the projections are added, see advance
-    recomputed: tuple[str, ...] = ()  # matrices whose products cost more memory than time
 
     def __init__(
         self, units: int, recurrent_dropout: float = 0.0, seed: int | None = None, **kwargs
@@ -154,19 +158,7 @@ class RecurrentCell(keras.layers.Layer):
         return self._product(context, self.input_weights()[0][size:])
 
     def advance(self, weights, product, projected, states, mask):
-        """One step as a pure function, from which `step` and `read` are made.
-
-        Args:
-          weights: {name: tensor} of the weights in `matrices` and `vectors`.
-          product: (x, name, plus=None) -> x @ weights[name] + plus, for the names in `matrices`;
-            called once for each of them, in their order.
-          projected: [B, P] of `project`.
-          states: [B, n] each, as in `state_size`.
-          mask: [B, H] for the candidate, or None.
-
-        Returns:
-          The output [B, H] and the new states.
-        """
+        """One step as a pure function, see `recurrence.Steps`; `step` and `read` are made of it."""
         raise NotImplementedError
 
     def step_weights(self) -> dict[str, tf.Tensor]:
@@ -188,7 +180,8 @@ class RecurrentCell(keras.layers.Layer):
           The output [B, H] and the new states.
         """
         weights = self.step_weights()
-        product = recurrence.plain_product(weights, tf.as_dtype(self.compute_dtype))
+        dtype = tf.as_dtype(self.compute_dtype)
+        product = recurrence.plain_product(weights, dtype, self.activations)
         return self.advance(weights, product, projected, list(states), mask)
 
     def read(
@@ -217,18 +210,9 @@ class RecurrentCell(keras.layers.Layer):
         count = min(SEGMENTS, inputs.shape[0] or SEGMENTS)  # none is empty where T is known
         masks = [None] * count if mask is None else _segments(mask, count)
         for piece, piece_mask in zip(_segments(inputs, count), masks, strict=True):
+            dtype = tf.as_dtype(self.compute_dtype)
             output, states = recurrence.sequence(
-                self.advance,
-                weights,
-                self.matrices,
-                piece,
-                own,
-                share,
-                states,
-                piece_mask,
-                tf.as_dtype(self.compute_dtype),
-                self.joined,
-                self.recomputed,
+                self, weights, piece, own, share, states, piece_mask, dtype
             )
             outputs.append(output)
         return tf.concat(outputs, axis=0), states
@@ -267,12 +251,12 @@ class LSTMCell(RecurrentCell):
     """The LSTM cell of Magenta's Sketch-RNN. States: [h, c].
 
     See `cell_maths.lstm` for the equations. Recurrent weights start orthogonal a gate, input
-    weights Glorot
-    uniform. Args: see RecurrentCell.
+    weights Glorot uniform. Args: see RecurrentCell.
     """
 
     matrices = ("recurrent_kernel",)
     joined = "recurrent_kernel"
+    activations: ClassVar = {"recurrent_kernel": cell_maths.LSTMGates()}
 
     def build(self, input_shape):
         """Makes the weights for inputs [..., D]."""

@@ -13,11 +13,59 @@ Everything here is time-major: [T, B, ...].
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import tensorflow as tf
 
-Product = Callable[..., tf.Tensor]  # (vectors, name of a matrix, plus=None) -> product + plus
-Advance = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
+Values = tf.Tensor | list[tf.Tensor]
+Product = Callable[..., Values]  # (x, name of a matrix, plus=None), see `Steps.advance`
+
+
+class Activation(Protocol):
+    """A function of a product whose gradient needs its values only; see `cell_maths.LSTMGates`."""
+
+    count: int  # of the values
+
+    def values(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the values for x [B, m]."""
+
+    def gradient(self, values: Sequence[tf.Tensor], d_values: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns the gradient of x, [B, m]."""
+
+
+class Steps(Protocol):
+    """How a cell advances: what `sequence` needs of `cells.RecurrentCell`.
+
+    Attributes:
+      matrices: names of the weights that are multiplied with vectors of every step, [n, m].
+      joined: the matrix in whose product the projections are the summand `plus`, if `advance`
+        uses them in no other way, else None; one product then serves inputs and state.
+      recomputed: matrices, also [K, n, m], whose products are not kept but computed again by
+        the backward loop, which also sums their gradients step by step: where that takes less time
+        than the memory is worth. Their products have no summand.
+      activations: what becomes of a matrix's product; its values are then kept instead.
+    """
+
+    matrices: Sequence[str]
+    joined: str | None
+    recomputed: Sequence[str]
+    activations: Mapping[str, Activation]
+
+    def advance(self, weights, product, projected, states, mask):
+        """One step, a pure function.
+
+        Args:
+          weights: every weight of a step, by name.
+          product: (x, name, plus=None) -> x @ weights[name] + plus, or the values of its
+            activation; called once for each name in `matrices`, in their order, which are used in
+            no other way.
+          projected: [B, P].
+          states: [B, n] each.
+          mask: [B, H] for the candidate, or None.
+
+        Returns:
+          The output [B, H] and the new states.
+        """
 
 
 def product(a: tf.Tensor, b: tf.Tensor, dtype: tf.DType, **transposed: bool) -> tf.Tensor:
@@ -25,9 +73,20 @@ def product(a: tf.Tensor, b: tf.Tensor, dtype: tf.DType, **transposed: bool) -> 
     return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **transposed), tf.float32)
 
 
-def plain_product(weights: Mapping[str, tf.Tensor], dtype: tf.DType) -> Product:
-    """Returns the product with one of `weights` by name."""
-    return lambda x, name, plus=None: _plus(product(x, weights[name], dtype), plus)
+def plain_product(
+    weights: Mapping[str, tf.Tensor], dtype: tf.DType, activations: Mapping[str, Activation]
+) -> Product:
+    """Returns the product of `Steps.advance`."""
+
+    def multiply(x, name, plus=None):
+        return activated(_plus(product(x, weights[name], dtype), plus), activations.get(name))
+
+    return multiply
+
+
+def activated(x: tf.Tensor, activation: Activation | None) -> Values:
+    """Returns x, or the values of its activation."""
+    return x if activation is None else activation.values(x)
 
 
 def unroll(
@@ -61,54 +120,42 @@ def unroll(
 
 
 def sequence(
-    advance: Advance,
+    cell: Steps,
     weights: Mapping[str, tf.Tensor],
-    matrices: Sequence[str],
     inputs: tf.Tensor,
     own: tf.Tensor,
     share: tf.Tensor,
     states: Sequence[tf.Tensor],
     mask: tf.Tensor | None,
     dtype: tf.DType = tf.float32,
-    joined: str | None = None,
-    recomputed: Sequence[str] = (),
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Runs a cell over time with the gradient of this module.
 
     The projections of step t are `inputs[t] @ own + share`.
 
     Args:
-      advance: (weights, product, projected [B, P], states, mask [B, H] or None) -> (output,
-        states): one step, a pure function that calls `product` once for each name in `matrices`,
-        in this order, and uses these weights in no other way.
-      weights: every weight that `advance` uses, by name.
-      matrices: the weights that are multiplied with vectors of every step, [n, m].
+      cell: how to advance.
+      weights: every weight of a step, by name.
       inputs: [T, B, D].
       own: [D, P].
       share: [B, P].
       states: the initial state, [B, n] each.
       mask: [T, B, H] for the candidate, or None.
       dtype: type of the products; everything else is float32.
-      joined: the matrix in whose product the projections are the summand `plus`, if `advance`
-        uses them in no other way; one product then serves the inputs and what it is called with.
-      recomputed: matrices, also [K, n, m], whose products are not kept but computed again by
-        the backward loop, which also sums their gradients step by step: where that takes less time
-        than the memory is worth. Their products have no summand.
 
     Returns:
       outputs [T, B, H] and the states after the last step.
     """
     weights = dict(weights)
-    if joined:
-        weights[joined] = tf.concat([own, weights[joined]], axis=0)
+    if cell.joined:
+        weights[cell.joined] = tf.concat([own, weights[cell.joined]], axis=0)
     else:
         weights[_OWN] = own
-        matrices = (_OWN, *matrices)
 
     @tf.custom_gradient
     def run(inputs, share, *rest):
         given = dict(zip(weights, rest[len(states) :], strict=True))
-        loop = _Loop(advance, given, matrices, joined, recomputed, inputs, share, mask, dtype)
+        loop = _Loop(cell, given, inputs, share, mask, dtype)
         return loop.forward(rest[: len(states)])
 
     outputs, *last = run(inputs, share, *states, *weights.values())
@@ -121,54 +168,55 @@ _OWN = "own"  # the name of the inputs' own product, where no other reads them
 class _Loop:
     """The forward loop of a sequence and its gradient."""
 
-    def __init__(self, advance, weights, matrices, joined, recomputed, inputs, share, mask, dtype):
-        self.advance, self.weights, self.matrices, self.dtype = advance, weights, matrices, dtype
+    def __init__(self, cell, weights, inputs, share, mask, dtype):
+        self.cell, self.weights, self.dtype = cell, weights, dtype
         self.inputs, self.share, self.mask = inputs, share, mask
-        self.source = joined or _OWN  # the matrix that reads the inputs
-        self.kept = [name for name in matrices if name not in recomputed]
-        self.vectors = [name for name in weights if name not in matrices]
+        self.source = cell.joined or _OWN  # the matrix that reads the inputs
+        self.matrices = cell.matrices if cell.joined else (_OWN, *cell.matrices)
+        self.kept = [name for name in self.matrices if name not in cell.recomputed]
+        self.vectors = [name for name in weights if name not in self.matrices]
         self.summed = [name for name in weights if name not in self.kept]  # step by step
-        self.narrow = {name: tf.cast(weights[name], dtype) for name in matrices}
+        self.narrow = {name: tf.cast(weights[name], dtype) for name in self.matrices}
 
     def forward(self, states):
         """Returns (outputs [T, B, H], states...) and the function of their gradients."""
         length = tf.shape(self.inputs)[0]
 
-        def body(t, states, outputs, kept_states, kept_products):
-            kept_states = [a.write(t, x) for a, x in zip(kept_states, states, strict=True)]
+        def body(t, states, outputs, kept_states, kept):
+            kept_states = _write(kept_states, t, states)
             products = {}
 
             def multiply(vectors, name, plus=None):
                 x = vectors[0] if len(vectors) == 1 else tf.concat(vectors, axis=1)
-                products[name] = _plus(product(x, self.narrow[name], self.dtype), plus)
+                result = _plus(product(x, self.narrow[name], self.dtype), plus)
+                products[name] = activated(result, self.cell.activations.get(name))
                 return products[name]
 
             output, states = self.step(multiply, states, t)
-            kept_products = [
-                a.write(t, products[name]) for a, name in zip(kept_products, self.kept, strict=True)
-            ]
-            return t + 1, states, outputs.write(t, output), kept_states, kept_products
+            kept = _write(kept, t, {name: products[name] for name in self.kept})
+            return t + 1, states, outputs.write(t, output), kept_states, kept
 
-        _, last, outputs, kept_states, kept_products = tf.while_loop(
+        kept = {name: self._places(name, length) for name in self.kept}
+        _, last, outputs, kept_states, kept = tf.while_loop(
             lambda t, *_: t < length,
             body,
-            (
-                0,
-                list(states),
-                _writable(length),
-                [_writable(length) for _ in states],
-                [_writable(length) for _ in self.kept],
-            ),
+            (0, list(states), _writable(length), [_writable(length) for _ in states], kept),
             maximum_iterations=length,
         )
 
         def gradient(d_outputs, *d_last):
-            return self._backward(kept_states, kept_products, d_outputs, d_last)
+            return self._backward(kept_states, kept, d_outputs, d_last)
 
         return (outputs.stack(), *last), gradient
 
+    def _places(self, name, length):
+        """Returns where the products with a matrix, or their activations, are kept."""
+        if name not in self.cell.activations:
+            return _writable(length)
+        return [_writable(length) for _ in range(self.cell.activations[name].count)]
+
     def step(self, multiply, states, t):
-        """Runs `advance`; multiply(vectors, name, plus) gets the inputs as the first vector."""
+        """Advances by a step; multiply(vectors, name, plus) gets the inputs as first vector."""
         point = self.inputs[t]
         mask = None if self.mask is None else self.mask[t]
         projected = self.share
@@ -178,25 +226,25 @@ class _Loop:
         def read(x, name, plus=None):
             return multiply([point, x] if name == self.source else [x], name, plus)
 
-        output, states = self.advance(self.weights, read, projected, list(states), mask)
+        output, states = self.cell.advance(self.weights, read, projected, list(states), mask)
         return output, list(states)
 
-    def _backward(self, kept_states, kept_products, d_outputs, d_last):
+    def _backward(self, kept_states, kept, d_outputs, d_last):
         """Returns the gradients of inputs, share, the initial states and the weights."""
         length = tf.shape(d_outputs)[0]
         own = self.weights[self.source][: self.inputs.shape[-1]]
         transposed = {name: self._transposed(name) for name in self.matrices if name != _OWN}
 
         def body(t, d_states, d_share, d_weights, factors, d_products):
-            step = _StepGradient(self, t, kept_states, kept_products, transposed)
+            step = _StepGradient(self, t, kept_states, kept, transposed)
             d_states, d_weight = step(d_outputs[t], d_states)
             return (
                 t - 1,
                 d_states,
                 d_share + step.d_products[self.source],
                 {name: total + d_weight[name] for name, total in d_weights.items()},
-                {name: a.write(t, step.factors[name]) for name, a in factors.items()},
-                {name: a.write(t, step.d_products[name]) for name, a in d_products.items()},
+                _write(factors, t, {name: step.factors[name] for name in self.kept}),
+                _write(d_products, t, {name: step.d_products[name] for name in self.kept}),
             )
 
         _, d_states, d_share, gradients, factors, d_products = tf.while_loop(
@@ -231,60 +279,55 @@ class _Loop:
 class _StepGradient:
     """Differentiates one step; its products are read, most of them, not computed again."""
 
-    def __init__(self, loop, t, kept_states, kept_products, transposed):
+    def __init__(self, loop, t, kept_states, kept, transposed):
         self.loop, self.t, self.transposed = loop, t, transposed
         self.states = [array.read(t) for array in kept_states]
-        kept = [array.read(t) for array in kept_products]
-        self.kept = dict(zip(loop.kept, kept, strict=True))
-        self.factors, self.products, self.d_products = {}, {}, {}
+        self.kept = tf.nest.map_structure(lambda array: array.read(t), kept)
+        self.factors, self.d_products = {}, {}
 
     def __call__(self, d_output, d_states):
         """Returns gradients of the states and, by name, of the weights in `loop.summed`."""
-        vectors = [self.loop.weights[name] for name in self.loop.vectors]
+        weights = {name: self.loop.weights[name] for name in self.loop.vectors}
+        projected = self.kept.get(_OWN, [])  # made of nothing that is differentiated in the loop
         with tf.GradientTape() as tape:
-            tape.watch([*self.states, *vectors])
-            output, states = self.loop.step(self._multiply(tape), self.states, self.t)
-        d_states, d_vectors, self.d_products = tape.gradient(
+            tape.watch([self.states, weights, projected])
+            output, states = self.loop.step(self._multiply, self.states, self.t)
+        d_states, d_weights, d_projected = tape.gradient(
             [output, *states],
-            [self.states, vectors, self.products],
+            [self.states, weights, projected],
             output_gradients=[d_output, *d_states],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        d_weights = dict(zip(self.loop.vectors, d_vectors, strict=True))
-        for name in self.factors:
-            if name not in self.kept:
-                x, d = self.factors[name], self.d_products[name]
-                d_weights[name] = product(x, d, self.loop.dtype, transpose_a=True)
+        if _OWN in self.kept:
+            self.d_products[_OWN] = d_projected
+        for name in self.loop.cell.recomputed:
+            x, d = self.factors[name], self.d_products[name]
+            d_weights[name] = product(x, d, self.loop.dtype, transpose_a=True)
         return d_states, d_weights
 
-    def _multiply(self, tape):
-        """Returns the products as they were; gradients pass through the transposed matrices."""
-
-        def multiply(vectors, name, plus=None):
-            x = vectors[-1]
-            self.factors[name] = x if len(vectors) == 1 else tf.concat(vectors, axis=1)
-            if name == _OWN:  # nothing that it is made of is differentiated in the loop
-                self.products[name] = self.kept[name]
-                tape.watch(self.kept[name])
-            else:
-                summand = [] if plus is None or name == self.loop.source else [plus]
-                self.products[name] = self._remembered(name)(x, *summand)
-            return self.products[name]
-
-        return multiply
-
-    def _remembered(self, name):
-        dtype, transposed = self.loop.dtype, self.transposed[name]
+    def _multiply(self, vectors, name, plus=None):
+        """Returns a product as it was; its gradient passes through the transposed matrix."""
+        x = vectors[-1]
+        self.factors[name] = x if len(vectors) == 1 else tf.concat(vectors, axis=1)
+        if name == _OWN:
+            return self.kept[_OWN]
+        dtype, activation = self.loop.dtype, self.loop.cell.activations.get(name)
 
         @tf.custom_gradient
         def remembered(x, *plus):
-            if name in self.kept:
-                value = tf.identity(self.kept[name])
-            else:
-                value = product(x, self.loop.narrow[name], dtype)
-            return value, lambda d: (product(d, transposed, dtype), *[d] * len(plus))
+            value = self.kept.get(name)
+            if value is None:
+                value = activated(product(x, self.loop.narrow[name], dtype), activation)
 
-        return remembered
+            def gradient(*d):
+                d = d[0] if activation is None else activation.gradient(value, d)
+                self.d_products[name] = d
+                return product(d, self.transposed[name], dtype), *[d] * len(plus)
+
+            return tf.nest.map_structure(tf.identity, value), gradient
+
+        # The summand of the matrix that reads the inputs is the same at every step.
+        return remembered(x, *([] if plus is None or name == self.loop.source else [plus]))
 
 
 def _plus(x: tf.Tensor, plus: tf.Tensor | None) -> tf.Tensor:
@@ -294,6 +337,11 @@ def _plus(x: tf.Tensor, plus: tf.Tensor | None) -> tf.Tensor:
 def _rows(values: tf.Tensor) -> tf.Tensor:
     """Returns [T, B, n] as [T B, n]."""
     return tf.reshape(values, [-1, values.shape[-1]])
+
+
+def _write(arrays: Any, t: tf.Tensor, values: Any) -> Any:
+    """Writes values, a structure like that of the arrays, as step t."""
+    return tf.nest.map_structure(lambda array, value: array.write(t, value), arrays, values)
 
 
 def _writable(length: tf.Tensor) -> tf.TensorArray:

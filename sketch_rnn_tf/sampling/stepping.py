@@ -37,12 +37,14 @@ class CellStepper:
 
     def __call__(self, point: tf.Tensor, states: Sequence[tf.Tensor]):
         """Returns the output [B, H] and the new states after reading a point [B, D]."""
-        plain = recurrence.plain_product(self._weights, self._dtype)
+        activations = self._cell.activations
+        plain = recurrence.plain_product(self._weights, self._dtype, activations)
 
         def joined(x, name, plus=None):
             if name != self._cell.joined:
                 return plain(x, name, plus)
-            return recurrence.product(tf.concat([point, x], 1), self._own, self._dtype) + plus
+            result = recurrence.product(tf.concat([point, x], 1), self._own, self._dtype) + plus
+            return recurrence.activated(result, activations.get(name))
 
         share = self._share
         if not self._cell.joined:
