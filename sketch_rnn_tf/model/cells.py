@@ -15,7 +15,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cell_maths, dropout, recurrence
+from sketch_rnn_tf.model import cell_maths, dropout, recurrence, steps
 
 SEGMENTS = 3  # of a sequence, see `RecurrentCell.read`
 
@@ -60,11 +60,11 @@ class RecurrentCell(keras.layers.Layer):
         type of the matrix products only.
     """
 
-    # See `recurrence.Steps`.
+    # See `steps.Steps`.
     matrices: tuple[str, ...] = ()
     joined: str | None = None
     recomputed: tuple[str, ...] = ()
-    activations: ClassVar[Mapping[str, recurrence.Activation]] = {}
+    activations: ClassVar[Mapping[str, steps.Activation]] = {}
 
     vectors: tuple[str, ...] = ()  # the other weights of a step
 
@@ -158,7 +158,7 @@ class RecurrentCell(keras.layers.Layer):
         return self._product(context, self.input_weights()[0][size:])
 
     def advance(self, weights, product, projected, states, mask):
-        """One step as a pure function, see `recurrence.Steps`; `step` and `read` are made of it."""
+        """One step as a pure function, see `steps.Steps`; `step` and `read` are made of it."""
         raise NotImplementedError
 
     def step_weights(self) -> dict[str, tf.Tensor]:
@@ -181,7 +181,7 @@ class RecurrentCell(keras.layers.Layer):
         """
         weights = self.step_weights()
         dtype = tf.as_dtype(self.compute_dtype)
-        product = recurrence.plain_product(weights, dtype, self.activations)
+        product = steps.plain_product(weights, dtype, self.activations)
         return self.advance(weights, product, projected, list(states), mask)
 
     def read(
@@ -240,9 +240,9 @@ class RecurrentCell(keras.layers.Layer):
         """Returns a @ b in float32; [T, B, n] is multiplied as [T B, n]."""
         dtype = tf.as_dtype(self.compute_dtype)
         if a.shape.rank == 2:
-            return recurrence.product(a, b, dtype)
+            return steps.product(a, b, dtype)
         shape = tf.shape(a)
-        result = recurrence.product(tf.reshape(a, [-1, a.shape[-1]]), b, dtype)
+        result = steps.product(tf.reshape(a, [-1, a.shape[-1]]), b, dtype)
         return tf.reshape(result, tf.concat([shape[:-1], [b.shape[-1]]], 0))
 
 

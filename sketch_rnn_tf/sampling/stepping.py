@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from sketch_rnn_tf.model import recurrence
+from sketch_rnn_tf.model import steps
 from sketch_rnn_tf.model.cells import RecurrentCell
 from sketch_rnn_tf.model.decoder import Decoder
 
@@ -38,17 +38,17 @@ class CellStepper:
     def __call__(self, point: tf.Tensor, states: Sequence[tf.Tensor]):
         """Returns the output [B, H] and the new states after reading a point [B, D]."""
         activations = self._cell.activations
-        plain = recurrence.plain_product(self._weights, self._dtype, activations)
+        plain = steps.plain_product(self._weights, self._dtype, activations)
 
         def joined(x, name, plus=None):
             if name != self._cell.joined:
                 return plain(x, name, plus)
-            result = recurrence.product(tf.concat([point, x], 1), self._own, self._dtype) + plus
-            return recurrence.activated(result, activations.get(name))
+            result = steps.product(tf.concat([point, x], 1), self._own, self._dtype, plus)
+            return steps.activated(result, activations.get(name))
 
         share = self._share
         if not self._cell.joined:
-            share = share + recurrence.product(point, self._own, self._dtype)
+            share = steps.product(point, self._own, self._dtype, share)
         return self._cell.advance(self._weights, joined, share, list(states), None)
 
 
