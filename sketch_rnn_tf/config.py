@@ -91,7 +91,7 @@ class TrainingConfig:
       checkpoint_every: steps between checkpoints.
       keep_checkpoints: how many of them are kept.
       early_stopping_patience: evaluations without a lower cost after which training ends; 0: none.
-      max_bad_steps: steps in a row with a loss or gradient that is not finite, after which it ends.
+      max_bad_steps: steps in a row with numbers that are not finite, after which it ends.
       parallel_parts: parts of a batch that are computed side by side, each on its own thread.
       jit_compile: `auto` compiles the step with XLA where a GPU computes it (one replica), `on`
         always, `off` never.

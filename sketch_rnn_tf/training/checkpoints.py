@@ -22,7 +22,7 @@ class State:
 
     Attributes:
       step: steps done, skipped ones included; also the position in the stream of batches.
-      skipped_steps: how many of them were skipped because loss or gradient were not finite.
+      skipped_steps: how many of them were skipped for loss, gradient or weights not being finite.
       evaluated_step: step of the last evaluation, None before the first.
       best_cost: lowest validation cost so far, None before the first evaluation.
       best_step: its step.

@@ -20,7 +20,7 @@ LOG_EVERY = 20  # steps between two looks at the training values
 
 
 class DivergedError(ValueError):
-    """Loss or gradient were not finite too often in a row."""
+    """Loss, gradient or weights were not finite too often in a row."""
 
 
 class Loop:
@@ -183,7 +183,7 @@ class Loop:
             return
         self._log()
         if self._bad_in_a_row:
-            self._say(f"no checkpoint at step {self.state.step}: its loss was not finite")
+            self._say(f"no checkpoint at step {self.state.step}: its numbers are not finite")
             return
         self.state.seconds = time.monotonic() - self._begin
         trainer = self._trainer
@@ -218,9 +218,9 @@ class Loop:
             with files.atomic_path(trainer.run.path / runs.BAD_BATCH) as path:
                 np.savez(path, position=position, **{k: v.numpy() for k, v in batch.items()})
         raise DivergedError(
-            f"{trainer.run.path}: loss or gradient were not finite in {self._bad_in_a_row} steps in"
-            f" a row, up to step {self.state.step}; the batch is in {runs.BAD_BATCH}, the last good"
-            f" checkpoint is {self._newest()}"
+            f"{trainer.run.path}: loss, gradient or weights were not finite in {self._bad_in_a_row}"
+            f" steps in a row, up to step {self.state.step}; the batch is in {runs.BAD_BATCH}, the"
+            f" last good checkpoint is {self._newest()}"
         )
 
     def _finish(self) -> None:

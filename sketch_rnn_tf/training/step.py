@@ -68,6 +68,9 @@ class TrainingStep:
     def __call__(self, batch: dict[str, tf.Tensor], position: int) -> int:
         """Takes a step, or skips it where loss or gradient are not finite.
 
+        Weights that the step itself drives beyond all numbers cannot be brought back: they count
+        as skipped too, so that nobody keeps them.
+
         Args:
           batch: `strokes`, `lengths` and `labels`; a value for each replica.
           position: of the batch in the stream; dropout and latent noise depend on it.
@@ -111,7 +114,7 @@ class TrainingStep:
         gradients, values, z_sums = self.strategy.run(self._compute, given)
         values, z_sums = self._local(values), self._local(z_sums)
         good = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
-        tf.cond(good, lambda: self._update(gradients), lambda: None)
+        good = tf.cond(good, lambda: self._update(gradients), lambda: False)
         self._tally.add(values, z_sums, good)
         self._bad_in_a_row.assign(tf.where(good, 0, self._bad_in_a_row + 1))
         return self._bad_in_a_row.read_value()
@@ -174,7 +177,9 @@ class TrainingStep:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
     def _update(self, gradients):
-        """Updates weights and optimiser; the gradients are the same on all replicas.
+        """Updates weights and optimiser, and returns whether the weights are finite.
+
+        The gradients are the same on all replicas.
 
         Not `optimizer.apply`: it clips before it sums over replicas, and sums again.
         """
@@ -187,6 +192,8 @@ class TrainingStep:
                 group=False,
             )
         self.optimizer.iterations.assign_add(1)
+        weights = [variable.value for variable in self.model.trainable_variables]
+        return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
 
 
 def clip(gradients, limit: float) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
