@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -32,17 +32,21 @@ class LSTMGates:
 
 
 def lstm(
-    gates: Sequence[tf.Tensor], c: tf.Tensor, mask: tf.Tensor | None
+    gates: Sequence[tf.Tensor],
+    c: tf.Tensor,
+    mask: tf.Tensor | None,
+    norm: Callable[[tf.Tensor], tf.Tensor] = lambda c: c,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """One LSTM step from the activated gates.
 
         c' = c sigmoid(f + 1) + sigmoid(i) dropout(tanh j)
-        h' = sigmoid(o) tanh c'
+        h' = sigmoid(o) tanh norm(c')
 
     Args:
       gates: of `LSTMGates`, [B, H] each.
       c: [B, H].
       mask: [B, H] multiplied with the candidate, or None.
+      norm: of c' as it goes into h'.
 
     Returns:
       h' and c', [B, H] each.
@@ -50,7 +54,7 @@ def lstm(
     i, j, f, o = gates
     candidate = j if mask is None else j * mask
     c = c * f + i * candidate
-    return o * tf.tanh(c), c
+    return o * tf.tanh(norm(c)), c
 
 
 def layer_norm(x: tf.Tensor, gain: tf.Tensor, shift: tf.Tensor, blocks: int = 1) -> tf.Tensor:
@@ -92,7 +96,5 @@ def layer_norm_lstm(
       h' and c', [B, H] each.
     """
     gate_gain, gate_shift, carry_gain, carry_shift = norms
-    i, j, f, o = tf.split(layer_norm(gates, gate_gain, gate_shift, 4), 4, axis=-1)
-    candidate = tf.tanh(j) if mask is None else tf.tanh(j) * mask
-    c = c * tf.sigmoid(f + FORGET_BIAS) + tf.sigmoid(i) * candidate
-    return tf.sigmoid(o) * tf.tanh(layer_norm(c, carry_gain, carry_shift)), c
+    gates = LSTMGates().values(layer_norm(gates, gate_gain, gate_shift, 4))
+    return lstm(gates, c, mask, lambda c: layer_norm(c, carry_gain, carry_shift))

@@ -207,10 +207,10 @@ class RecurrentCell(keras.layers.Layer):
         """
         outputs, states, weights = [], list(states), self.step_weights()
         own, share = self.affine(inputs.shape[-1], context, tf.shape(inputs)[1])
+        dtype = tf.as_dtype(self.compute_dtype)
         count = min(SEGMENTS, inputs.shape[0] or SEGMENTS)  # none is empty where T is known
         masks = [None] * count if mask is None else _segments(mask, count)
         for piece, piece_mask in zip(_segments(inputs, count), masks, strict=True):
-            dtype = tf.as_dtype(self.compute_dtype)
             output, states = recurrence.sequence(
                 self, weights, piece, own, share, states, piece_mask, dtype
             )

@@ -17,7 +17,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from sketch_rnn_tf.model.steps import Steps, activated, product
+from sketch_rnn_tf.model import steps
+from sketch_rnn_tf.model.steps import OWN, activated, product
 
 
 def unroll(
@@ -51,7 +52,7 @@ def unroll(
 
 
 def sequence(
-    cell: Steps,
+    cell: steps.Steps,
     weights: Mapping[str, tf.Tensor],
     inputs: tf.Tensor,
     own: tf.Tensor,
@@ -77,53 +78,44 @@ def sequence(
     Returns:
       outputs [T, B, H] and the states after the last step.
     """
-    weights = dict(weights)
-    if cell.joined:
-        weights[cell.joined] = tf.concat([own, weights[cell.joined]], axis=0)
-    else:
-        weights[_OWN] = own
+    weights, matrices = steps.reading(cell, weights, own)
 
     @tf.custom_gradient
     def run(inputs, share, *rest):
         given = dict(zip(weights, rest[len(states) :], strict=True))
-        loop = _Loop(cell, given, inputs, share, mask, dtype)
+        loop = _Loop(cell, given, matrices, inputs, share, mask, dtype)
         return loop.forward(rest[: len(states)])
 
     outputs, *last = run(inputs, share, *states, *weights.values())
     return outputs, last
 
 
-_OWN = "own"  # the name of the inputs' own product, where no other reads them
-
-
 class _Loop:
     """The forward loop of a sequence and its gradient."""
 
-    def __init__(self, cell, weights, inputs, share, mask, dtype):
-        self.cell, self.weights, self.dtype = cell, weights, dtype
+    def __init__(self, cell, weights, matrices, inputs, share, mask, dtype):
+        self.cell, self.weights, self.matrices, self.dtype = cell, weights, matrices, dtype
         self.inputs, self.share, self.mask = inputs, share, mask
-        self.source = cell.joined or _OWN  # the matrix that reads the inputs
-        self.matrices = cell.matrices if cell.joined else (_OWN, *cell.matrices)
-        self.kept = [name for name in self.matrices if name not in cell.recomputed]
-        self.vectors = [name for name in weights if name not in self.matrices]
+        self.source = cell.joined or OWN  # the matrix that reads the inputs
+        self.kept = [name for name in matrices if name not in cell.recomputed]
+        self.vectors = [name for name in weights if name not in matrices]
         self.summed = [name for name in weights if name not in self.kept]  # step by step
-        self.narrow = {name: tf.cast(weights[name], dtype) for name in self.matrices}
+        self.narrow = {name: tf.cast(weights[name], dtype) for name in matrices}
 
     def forward(self, states):
         """Returns (outputs [T, B, H], states...) and the function of their gradients."""
         length = tf.shape(self.inputs)[0]
+        multiply = steps.plain_product(self.narrow, self.dtype, self.cell.activations)
 
         def body(t, states, outputs, kept_states, kept):
             kept_states = _write(kept_states, t, states)
             products = {}
 
-            def multiply(vectors, name, plus=None):
-                x = vectors[0] if len(vectors) == 1 else tf.concat(vectors, axis=1)
-                result = product(x, self.narrow[name], self.dtype, plus)
-                products[name] = activated(result, self.cell.activations.get(name))
+            def remember(x, name, *rest):
+                products[name] = multiply(x, name, *rest)
                 return products[name]
 
-            output, states = self.step(multiply, states, t)
+            output, states = self.step(remember, states, t)
             kept = _write(kept, t, {name: products[name] for name in self.kept})
             return t + 1, states, outputs.write(t, output), kept_states, kept
 
@@ -147,24 +139,17 @@ class _Loop:
         return [_writable(length) for _ in range(self.cell.activations[name].count)]
 
     def step(self, multiply, states, t):
-        """Advances by a step; multiply(vectors, name, plus) gets the inputs as first vector."""
-        point = self.inputs[t]
+        """Reads the inputs of step t."""
         mask = None if self.mask is None else self.mask[t]
-        projected = self.share
-        if self.source == _OWN:
-            projected = multiply([point], _OWN, self.share)
-
-        def read(x, name, plus=None):
-            return multiply([point, x] if name == self.source else [x], name, plus)
-
-        output, states = self.cell.advance(self.weights, read, projected, list(states), mask)
-        return output, list(states)
+        return steps.read(
+            self.cell, self.weights, multiply, self.inputs[t], self.share, states, mask
+        )
 
     def _backward(self, kept_states, kept, d_outputs, d_last):
         """Returns the gradients of inputs, share, the initial states and the weights."""
         length = tf.shape(d_outputs)[0]
         own = self.weights[self.source][: self.inputs.shape[-1]]
-        transposed = {name: self._transposed(name) for name in self.matrices if name != _OWN}
+        transposed = {name: self._transposed(name) for name in self.matrices if name != OWN}
 
         def body(t, d_states, d_share, d_weights, factors, d_products):
             step = _StepGradient(self, t, kept_states, kept, transposed)
@@ -219,7 +204,7 @@ class _StepGradient:
     def __call__(self, d_output, d_states):
         """Returns gradients of the states and, by name, of the weights in `loop.summed`."""
         weights = {name: self.loop.weights[name] for name in self.loop.vectors}
-        projected = self.kept.get(_OWN, [])  # made of nothing that is differentiated in the loop
+        projected = self.kept.get(OWN, [])  # made of nothing that is differentiated in the loop
         with tf.GradientTape() as tape:
             tape.watch([self.states, weights, projected])
             output, states = self.loop.step(self._multiply, self.states, self.t)
@@ -229,19 +214,18 @@ class _StepGradient:
             output_gradients=[d_output, *d_states],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        if _OWN in self.kept:
-            self.d_products[_OWN] = d_projected
+        if OWN in self.kept:
+            self.d_products[OWN] = d_projected
         for name in self.loop.cell.recomputed:
             x, d = self.factors[name], self.d_products[name]
             d_weights[name] = product(x, d, self.loop.dtype, transpose_a=True)
         return d_states, d_weights
 
-    def _multiply(self, vectors, name, plus=None):
+    def _multiply(self, x, name, plus=None, inputs=None):
         """Returns a product as it was; its gradient passes through the transposed matrix."""
-        x = vectors[-1]
-        self.factors[name] = x if len(vectors) == 1 else tf.concat(vectors, axis=1)
-        if name == _OWN:
-            return self.kept[_OWN]
+        self.factors[name] = steps.after(inputs, x)
+        if name == OWN:
+            return self.kept[OWN]
         dtype, activation = self.loop.dtype, self.loop.cell.activations.get(name)
 
         @tf.custom_gradient

@@ -73,14 +73,63 @@ def product(
 def plain_product(
     weights: Mapping[str, tf.Tensor], dtype: tf.DType, activations: Mapping[str, Activation]
 ) -> Product:
-    """Returns the product of `Steps.advance`."""
+    """Returns the product of `Steps.advance`, which also is the `multiply` of `read`."""
 
-    def multiply(x, name, plus=None):
-        return activated(product(x, weights[name], dtype, plus), activations.get(name))
+    def multiply(x, name, plus=None, inputs=None):
+        result = product(after(inputs, x), weights[name], dtype, plus)
+        return activated(result, activations.get(name))
 
     return multiply
+
+
+def after(inputs: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+    """Returns [inputs, x], or x alone."""
+    return x if inputs is None else tf.concat([inputs, x], axis=1)
 
 
 def activated(x: tf.Tensor, activation: Activation | None) -> Values:
     """Returns x, or the values of its activation."""
     return x if activation is None else activation.values(x)
+
+
+OWN = "own"  # the name of the inputs' own matrix, where no other reads them
+
+
+def reading(
+    cell: Steps, weights: Mapping[str, tf.Tensor], own: tf.Tensor
+) -> tuple[dict[str, tf.Tensor], tuple[str, ...]]:
+    """Returns the weights of steps that read their inputs, see `read`, and which are matrices.
+
+    Args:
+      cell: how to advance.
+      weights: every weight of a step, by name.
+      own: [D, P], what makes projections of inputs.
+    """
+    if not cell.joined:
+        return {**weights, OWN: own}, (OWN, *cell.matrices)
+    joint = tf.concat([own, weights[cell.joined]], axis=0)
+    return {**weights, cell.joined: joint}, tuple(cell.matrices)
+
+
+def read(cell: Steps, weights, multiply: Callable[..., Values], inputs, share, states, mask=None):
+    """Advances by one step, whose projections are inputs @ own + share.
+
+    Args:
+      cell: how to advance.
+      weights: of `reading`.
+      multiply: (x, name, plus=None, inputs=None) -> [inputs, x] @ weights[name] + plus, or the
+        values of its activation.
+      inputs: [B, D].
+      share: [B, P].
+      states: [B, n] each.
+      mask: [B, H] for the candidate, or None.
+
+    Returns:
+      The output [B, H] and the new states.
+    """
+    projected = share if cell.joined else multiply(inputs, OWN, share)
+
+    def joined_product(x, name, plus=None):
+        return multiply(x, name, plus, inputs if name == cell.joined else None)
+
+    return cell.advance(weights, joined_product, projected, list(states), mask)

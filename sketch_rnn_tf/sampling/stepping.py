@@ -27,29 +27,15 @@ class CellStepper:
 
     def __init__(self, cell: RecurrentCell, size: int, context: tf.Tensor | None, batch):
         self._cell = cell
-        self._dtype = tf.as_dtype(cell.compute_dtype)
         own, self._share = cell.affine(size, context, batch)  # [D, P], [B, P]
-        self._weights = cell.step_weights()
-        self._own = tf.cast(own, self._dtype)
-        if cell.joined:
-            parts = [own, self._weights[cell.joined]]
-            self._own = tf.cast(tf.concat(parts, axis=0), self._dtype)  # [D + H, P]
+        self._weights, matrices = steps.reading(cell, cell.step_weights(), own)
+        dtype = tf.as_dtype(cell.compute_dtype)
+        narrow = {name: tf.cast(self._weights[name], dtype) for name in matrices}
+        self._multiply = steps.plain_product(narrow, dtype, cell.activations)
 
     def __call__(self, point: tf.Tensor, states: Sequence[tf.Tensor]):
         """Returns the output [B, H] and the new states after reading a point [B, D]."""
-        activations = self._cell.activations
-        plain = steps.plain_product(self._weights, self._dtype, activations)
-
-        def joined(x, name, plus=None):
-            if name != self._cell.joined:
-                return plain(x, name, plus)
-            result = steps.product(tf.concat([point, x], 1), self._own, self._dtype, plus)
-            return steps.activated(result, activations.get(name))
-
-        share = self._share
-        if not self._cell.joined:
-            share = steps.product(point, self._own, self._dtype, share)
-        return self._cell.advance(self._weights, joined, share, list(states), None)
+        return steps.read(self._cell, self._weights, self._multiply, point, self._share, states)
 
 
 class Stepper:

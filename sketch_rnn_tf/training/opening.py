@@ -91,9 +91,8 @@ def locked(run_dir: files.PathLike) -> Iterator[None]:
     The lock belongs to the process: it is gone when that ends, however it ends.
 
     Raises:
-      ValueError: another process trains this run, or it is a pretrained model.
+      ValueError: another process trains this run.
     """
-    refuse_pretrained(run_dir)
     path = pathlib.Path(run_dir)
     path.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path / LOCK, blocking=False)
