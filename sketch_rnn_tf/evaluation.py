@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ def evaluate(
     seed: int = 0,
     info: records.DatasetInfo | None = None,
     drop_first_point: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Computes a split's losses.
 
@@ -46,6 +47,7 @@ def evaluate(
       seed: of the sampled latent vectors.
       info: the data set's description where it has been read already.
       drop_first_point: the model's, see `pipeline.drops_first_point`.
+      check: called before every batch; what it raises ends the evaluation.
 
     Returns:
       `split`, `num_sketches`, `n_max`, `kl_weight`; `reconstruction_loss`, `offset_loss` and
@@ -69,6 +71,7 @@ def evaluate(
     sums: dict[str, float] = collections.defaultdict(float)
     latents = []
     for index, batch in enumerate(batches):
+        check()
         values, z_mean = _batch_sums(model, batch, tf.constant([seed, index], tf.int32))
         for name, value in values.items():
             sums[name] += float(value)

@@ -146,11 +146,10 @@ class Loop:
         self._log()
         trainer, values = self._trainer, None
         try:
-            with trainer.signals.interruptible():
-                if trainer.info.num_sketches("valid"):
-                    values = trainer.evaluate(trainer.model, "valid")
-                pictures = trainer.draw()
-        except stopping.InterruptedSectionError:
+            if trainer.info.num_sketches("valid"):
+                values = trainer.evaluate(trainer.model, "valid")
+            pictures = trainer.draw()
+        except stopping.StopRequestedError:
             return
         self.state.evaluated_step = self.state.step
         if values is not None:
@@ -229,13 +228,12 @@ class Loop:
         if not trainer.chief:
             return
         try:
-            with trainer.signals.interruptible():
-                test = None
-                if trainer.info.num_sketches("test"):
-                    model = trainer.run.load_model("best")
-                    test = {**trainer.evaluate(model, "test"), "checkpoint": "best"}
-                pictures = trainer.draw()
-        except stopping.InterruptedSectionError:
+            test = None
+            if trainer.info.num_sketches("test"):
+                model = trainer.run.load_model("best")
+                test = {**trainer.evaluate(model, "test"), "checkpoint": "best"}
+            pictures = trainer.draw()
+        except stopping.StopRequestedError:
             return
         if test is not None:
             self._watchers.on_evaluation(self.state.step, test)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,13 +47,20 @@ class Artist:
         split = "valid" if info.num_sketches("valid") else "train"
         self._originals = _first_sketches(data_dir, split) if model.conditional else []
 
-    def draw(self) -> Pictures:
-        """Returns {name: (drawings, options of the picture)}."""
+    def draw(self, check: Callable[[], None] = lambda: None) -> Pictures:
+        """Returns {name: (drawings, options of the picture)}.
+
+        Args:
+          check: called before each picture; what it raises ends the drawing.
+        """
+        check()
         pictures = {"samples": self._samples()}
         if self._originals:
+            check()
             z = self._encode()
             pictures["reconstructions"] = self._reconstructions(z)
             if len(z) > 1:
+                check()
                 pictures["interpolation"] = self._interpolation(z)
         return pictures
 

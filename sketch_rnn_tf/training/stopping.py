@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
-from collections.abc import Iterator
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class InterruptedSectionError(Exception):
-    """A signal came in a section that may be left at any point."""
+class StopRequestedError(Exception):
+    """A signal has come and what is going on can be left here."""
 
 
 class Signals:
@@ -24,7 +22,6 @@ class Signals:
     def __init__(self):
         self.received: int | None = None
         self._before = {}
-        self._interruptible = False
 
     def __enter__(self) -> Signals:
         if threading.current_thread() is threading.main_thread():
@@ -35,22 +32,21 @@ class Signals:
     def __exit__(self, *_) -> None:
         self._restore()
 
-    @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Makes a section, long and writing nothing, that a signal ends with an error of ours."""
-        self._interruptible = True
-        try:
-            if self.received:
-                raise InterruptedSectionError
-            yield
-        finally:
-            self._interruptible = False
+    def check(self) -> None:
+        """Leaves long work that writes nothing, at a place of its choice, when a signal has come.
+
+        The handler itself raises nothing: an error that rises in the middle of TensorFlow's
+        tracing is swallowed there, or becomes another one.
+
+        Raises:
+          StopRequestedError: a signal has come.
+        """
+        if self.received is not None:
+            raise StopRequestedError
 
     def _handle(self, number, frame) -> None:
         self.received = number
         self._restore()
-        if self._interruptible:
-            raise InterruptedSectionError
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -212,13 +212,13 @@ class Trainer:
         return (self.run.path / runs.REPORT).exists()
 
     def draw(self) -> pictures.Pictures:
-        """Returns what the model draws now."""
+        """Returns what the model draws now; a signal ends it."""
         if self._artist is None:
             self._artist = pictures.Artist(self.model, self.run.config, self.data_dir, self.info)
-        return self._artist.draw()
+        return self._artist.draw(self.signals.check)
 
     def evaluate(self, model, split: str) -> dict[str, Any]:
-        """Returns the losses of a split."""
+        """Returns the losses of a split; a signal ends it."""
         return evaluation.evaluate(
             model,
             self.data_dir,
@@ -228,4 +228,5 @@ class Trainer:
             kl_weight=self.training.kl_weight,
             batch_size=self.training.batch_size,
             info=self.info,
+            check=self.signals.check,
         )

@@ -37,13 +37,13 @@ def test_handlers_are_put_back():
     assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
 
 
-def test_an_interruptible_section_is_left_at_once_and_not_entered_again():
-    left = []
+def test_work_is_left_where_it_asks():
     with stopping.Signals() as signals:
+        signals.check()
+        signal.raise_signal(signal.SIGTERM)
         for _ in range(2):
-            with pytest.raises(stopping.InterruptedSectionError), signals.interruptible():
-                left.append(signal.raise_signal(signal.SIGTERM))
-    assert left == []
+            with pytest.raises(stopping.StopRequestedError):
+                signals.check()
 
 
 def test_in_another_thread_it_does_nothing():

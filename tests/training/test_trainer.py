@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf import files, runs
+from sketch_rnn_tf import evaluation, files, runs
 from sketch_rnn_tf.data import records, wire
-from sketch_rnn_tf.training import callbacks, checkpoints, loop, trainer
+from sketch_rnn_tf.training import callbacks, checkpoints, loop, pictures, trainer
 
 
 def _metrics(run):
@@ -108,6 +108,28 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, train, whole):
     assert list(run.checkpoints())[-1] == 4
     assert "stopped at step 4 and saved" in said[-1]
     assert not (run.path / runs.BEST).exists()  # the signal came before the evaluation
+    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+    _assert_same(run, whole, 6)
+
+
+@pytest.mark.parametrize("function", ["_terms_of_batch", "_labels"])
+def test_a_signal_while_tensorflow_traces_ends_the_evaluation(
+    tmp_path, train, whole, monkeypatch, function
+):
+    holder = {"_terms_of_batch": evaluation, "_labels": pictures.Artist}[function]
+    before = getattr(holder, function)
+
+    def signalled(*arguments):
+        if signal.getsignal(signal.SIGTERM) != outside:
+            signal.raise_signal(signal.SIGTERM)
+        return before(*arguments)
+
+    outside = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(holder, function, signalled)
+        run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+    assert "stopped at step 4 and saved" in said[-1]
+    assert not (run.path / runs.BEST).exists()
     run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
     _assert_same(run, whole, 6)
 
