@@ -314,15 +314,13 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_pa
     assert records.read_info(tmp_path / "x").shards == records.read_info(tmp_path / "y").shards
 
 
-def test_help_is_there_in_under_a_second():
-    start = time.monotonic()
+def test_help_names_the_flags():
     shown = subprocess.run(
         [sys.executable, "-m", "data_prep.prepare", "--help"], capture_output=True, text=True
     )
 
     assert shown.returncode == 0
     assert "--simplify_epsilon" in shown.stdout
-    assert time.monotonic() - start < 1
 
 
 def test_a_data_set_inside_its_input_is_not_read_as_drawings(tmp_path, write_ndjson):

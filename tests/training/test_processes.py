@@ -109,7 +109,7 @@ def whole(tmp_path_factory, data_dir):
 
 def test_a_killed_process_goes_on_bit_for_bit(tmp_path, data_dir, whole):
     run_dir = tmp_path / "run"
-    with _started(data_dir, run_dir) as process:
+    with _started(data_dir, run_dir, hang_at=30) as process:
         _wait_for(run_dir / "checkpoints" / "step-00000020", process)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import tensorflow as tf
 
@@ -12,11 +13,20 @@ from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import callbacks, trainer
 
 
+class _Hang(callbacks.Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_log(self, step, values):
+        while step == self.step:
+            time.sleep(1)
+
+
 def main() -> None:
-    """Reads {"data_dir", "run_dir", "settings", "strategy", "cpus", "mean_z"} from argv.
+    """Reads {"data_dir", "run_dir", "settings", "strategy", "cpus", "mean_z", "hang_at"} from argv.
 
     `cpus` splits the processor into so many logical devices; `mean_z` takes z at its mean, whose
-    noise is another one on every replica.
+    noise is another one on every replica; `hang_at` is a logged step at which nothing goes on.
     """
     given = json.loads(sys.argv[1])
     if given.get("cpus"):
@@ -36,7 +46,7 @@ def main() -> None:
         model,
         training,
         strategy=given.get("strategy", "default"),
-        callbacks=[callbacks.MetricsFile()],
+        callbacks=[callbacks.MetricsFile(), _Hang(given.get("hang_at"))],
         say=print,
     )
 
