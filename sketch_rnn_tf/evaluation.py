@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ def evaluate(
       ValueError: the split is empty or damaged.
     """
     info = info or records.read_info(directory)
+    records.verify(directory, info, split)
     batches = pipeline.evaluation_batches(
         directory,
         info,
@@ -72,7 +74,7 @@ def evaluate(
     latents = []
     for index, batch in enumerate(batches):
         check()
-        values, z_mean = _batch_sums(model, batch, tf.constant([seed, index], tf.int32))
+        values, z_mean = _graph(model, _sums_of_batch, batch, tf.constant([seed, index], tf.int32))
         for name, value in values.items():
             sums[name] += float(value)
         latents.append(z_mean.numpy())
@@ -114,7 +116,9 @@ def score(
         chosen = order[start : start + batch_size]
         own = None if labels is None else np.asarray(labels, np.int32)[chosen]
         batch = _padded([checked[i] for i in chosen], own, configuration.scale_factor)
-        values = {name: value.numpy() for name, value in _batch_scores(model, batch).items()}
+        values = {
+            name: value.numpy() for name, value in _graph(model, _scores_of_batch, batch).items()
+        }
         for row, i in enumerate(chosen):
             nats = {f"{name}_nats": float(value[row]) for name, value in values.items()}
             name = configuration.classes[own[row]] if own is not None else None
@@ -139,16 +143,22 @@ def _padded(sketches, labels, scale_factor) -> dict[str, tf.Tensor]:
     return batch if labels is None else {**batch, "labels": tf.constant(labels)}
 
 
-def _batch_scores(model: SketchRNN, batch) -> dict[str, tf.Tensor]:
+def _graph(model: SketchRNN, function: Callable, batch, *rest):
+    """Calls a function as a graph, traced once a model for batches of every size and length."""
+    graphs = vars(model).setdefault("_evaluation_graphs", {})  # none of Keras's business
+    key = (function, *sorted(batch))
+    if key not in graphs:
+        sizes = {"strokes": [None, None, 5], "lengths": [None], "labels": [None]}
+        specs = {name: tf.TensorSpec(sizes[name], value.dtype) for name, value in batch.items()}
+        signature = (specs, *(tf.TensorSpec(value.shape, value.dtype) for value in rest))
+        graphs[key] = tf.function(
+            functools.partial(function, model), input_signature=signature, autograph=False
+        )
+    return graphs[key](batch, *rest)
+
+
+def _scores_of_batch(model: SketchRNN, batch) -> dict[str, tf.Tensor]:
     """Returns offset, pen, end and kl of each sketch of a batch, [B] each."""
-    function = getattr(model, "_score_function", None)
-    if function is None:
-        function = tf.function(lambda batch: _scores_of_batch(model, batch), reduce_retracing=True)
-        model._score_function = function
-    return function(batch)
-
-
-def _scores_of_batch(model: SketchRNN, batch):
     strokes, lengths = batch["strokes"], batch["lengths"]
     outputs = model(batch, training=False, seed=tf.zeros([2], tf.int32), sample_z=False)
     parameters = mixture.split_parameters(outputs["raw"])
@@ -167,31 +177,26 @@ def _scores_of_batch(model: SketchRNN, batch):
     }
 
 
-def _batch_sums(model: SketchRNN, batch, seed):
+def _sums_of_batch(model: SketchRNN, batch, seed):
     """Returns sums over a batch and its z means [B, Z]."""
-    function = getattr(model, "_evaluation_function", None)
-    if function is None:
-        function = tf.function(
-            lambda batch, seed: _terms_of_batch(model, batch, seed), reduce_retracing=True
-        )
-        model._evaluation_function = function
-    return function(batch, seed)
+    latents = model.latents(batch, training=False, seed=seed, sample_z=True)
 
+    def decoded(z):
+        raw = model.decode(batch, z, training=False, seed=seed)
+        return model.terms(batch, {**latents, "raw": raw})
 
-def _terms_of_batch(model: SketchRNN, batch, seed):
-    outputs = model(batch, training=False, seed=seed, sample_z=False)
-    terms = model.terms(batch, outputs)
+    terms = decoded(latents.get("z_mean"))
     sums = {name: tf.reduce_sum(terms[name]) for name in ("offset", "pen", "pen_masked")}
     sums["sketches"] = tf.cast(tf.shape(batch["lengths"])[0], tf.float32)
     sums["points"] = tf.cast(tf.reduce_sum(batch["lengths"]), tf.float32)
     if not model.conditional:
         return sums, tf.zeros([tf.shape(batch["lengths"])[0], 0])
     sums["kl"] = tf.reduce_sum(tf.reduce_mean(terms["kl"], axis=1))
-    sampled = model.terms(batch, model(batch, training=False, seed=seed, sample_z=True))
+    sampled = decoded(latents["z"])
     sums |= {
         f"{name}_sampled": tf.reduce_sum(sampled[name]) for name in ("offset", "pen", "pen_masked")
     }
-    return sums, outputs["z_mean"]
+    return sums, latents["z_mean"]
 
 
 def _report(model, sums, latents, split, n_max, kl_weight) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -129,6 +131,40 @@ def test_the_batch_size_does_not_matter(data_dir):
     for name, value in whole.items():
         if "sampled" not in name and name != "split":
             assert parts[name] == pytest.approx(value, rel=1e-5), name
+
+
+def test_a_model_is_traced_once_for_batches_of_every_size_and_length(
+    data_dir, sketches, monkeypatch
+):
+    traced = []
+    for name in ("_sums_of_batch", "_scores_of_batch"):
+        function = getattr(evaluation, name)
+
+        def counted(*arguments, name=name, function=function):
+            traced.append(name)
+            return function(*arguments)
+
+        monkeypatch.setattr(evaluation, name, counted)
+    model, configuration = _model(), config.RunConfig(SCALE, N_MAX, ("even", "odd"))
+    for batch_size in (3, 2, 7):
+        _evaluate(model, data_dir, batch_size=batch_size)
+        evaluation.score(model, configuration, sketches, batch_size=batch_size)
+    assert sorted(traced) == ["_scores_of_batch", "_sums_of_batch"]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "shortened", "cut"])
+def test_a_damaged_split_is_refused_by_its_file(data_dir, tmp_path, damage):
+    shutil.copytree(data_dir, tmp_path / "data")
+    (shard,) = (tmp_path / "data").glob("test-*")
+    content = bytearray(shard.read_bytes())
+    if damage == "flipped":
+        content[-10] ^= 1
+    last = len(list(wire.read_frames(shard))[-1]) + 16  # a frame has 16 bytes beside its record
+    shard.write_bytes(
+        content if damage == "flipped" else content[: -last if damage == "shortened" else -3]
+    )
+    with pytest.raises(ValueError, match=shard.name):
+        _evaluate(_model(conditional=False), tmp_path / "data")
 
 
 def test_active_latents_are_those_whose_mean_varies(data_dir):

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import cell_maths, dropout, recurrence, steps
 
-SEGMENTS = 3  # of a sequence, see `RecurrentCell.read`
+SEGMENTS = 3  # of a sequence in training, see `RecurrentCell.read`
 
 
 def _segments(values: tf.Tensor, count: int) -> list[tf.Tensor]:
@@ -190,8 +190,9 @@ class RecurrentCell(keras.layers.Layer):
         context: tf.Tensor | None,
         states: Sequence[tf.Tensor],
         mask: tf.Tensor | None = None,
+        training: bool = True,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Runs over a whole sequence, a segment after the other.
+        """Runs over a whole sequence, in training a segment after the other.
 
         What the gradient needs of every step at once then exists for one segment at a time; the
         gradient of a recurrent matrix is one product a segment.
@@ -201,6 +202,7 @@ class RecurrentCell(keras.layers.Layer):
           context: see `project`.
           states: the initial state, [B, n] each.
           mask: [T, B, H] for the candidate, or None.
+          training: whether in segments; gradients are the same either way.
 
         Returns:
           The outputs [T, B, H] and the last states.
@@ -208,7 +210,8 @@ class RecurrentCell(keras.layers.Layer):
         outputs, states, weights = [], list(states), self.step_weights()
         own, share = self.affine(inputs.shape[-1], context, tf.shape(inputs)[1])
         dtype = tf.as_dtype(self.compute_dtype)
-        count = min(SEGMENTS, inputs.shape[0] or SEGMENTS)  # none is empty where T is known
+        count = SEGMENTS if training else 1
+        count = min(count, inputs.shape[0] or count)  # none is empty where T is known
         masks = [None] * count if mask is None else _segments(mask, count)
         for piece, piece_mask in zip(_segments(inputs, count), masks, strict=True):
             output, states = recurrence.sequence(

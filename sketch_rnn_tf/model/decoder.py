@@ -168,7 +168,7 @@ class Decoder(keras.layers.Layer):
         mask = self._mask(
             inputs, self.cell.units, self.cell.recurrent_dropout, training, seed, _RECURRENT
         )
-        outputs, _ = self.cell.read(inputs, context, states, mask)  # [T, B, H]
+        outputs, _ = self.cell.read(inputs, context, states, mask, training)  # [T, B, H]
         drop = self._mask(inputs, self.cell.units, self.output_dropout, training, seed, _OUTPUT)
         raw = self.output_layer(outputs if drop is None else outputs * drop)
         return tf.transpose(raw, [1, 0, 2])

@@ -109,7 +109,7 @@ class Encoder(keras.layers.Layer):
             shape = [length, batch, cell.units]
             mask = dropout.mask(shape, cell.recurrent_dropout, dropout.fold(seed, stream))
         states = cell.get_initial_state(batch)
-        outputs, _ = cell.read(strokes, context, states, mask)  # [T, B, H]
+        outputs, _ = cell.read(strokes, context, states, mask, training)  # [T, B, H]
         last = tf.stack([tf.maximum(lengths - 1, 0), tf.range(batch)], axis=1)
         summary = tf.gather_nd(outputs, last)
         return tf.where(lengths[:, None] > 0, summary, tf.zeros_like(summary))

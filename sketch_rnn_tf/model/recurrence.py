@@ -130,13 +130,22 @@ class _Loop:
         def gradient(d_outputs, *d_last):
             return self._backward(kept_states, kept, d_outputs, d_last)
 
-        return (outputs.stack(), *last), gradient
+        return (self._stack(outputs, states[0].shape[-1]), *last), gradient
 
     def _places(self, name, length):
         """Returns where the products with a matrix, or their activations, are kept."""
         if name not in self.cell.activations:
             return _writable(length)
         return [_writable(length) for _ in range(self.cell.activations[name].count)]
+
+    def _stack(self, array, width):
+        """Returns [T, B, width]; TensorFlow needs to know the rest where T is 0."""
+        if tf.executing_eagerly():
+            return array.stack()
+        shape = [tf.shape(self.share)[0], width]
+        return tf.raw_ops.TensorListStack(
+            input_handle=array.flow, element_shape=shape, element_dtype=tf.float32
+        )
 
     def step(self, multiply, states, t):
         """Reads the inputs of step t."""
@@ -177,7 +186,8 @@ class _Loop:
             maximum_iterations=length,
         )
         for name in self.kept:
-            x, d = (_rows(array.stack()) for array in (factors[name], d_products[name]))
+            arrays = zip((factors[name], d_products[name]), self.weights[name].shape, strict=True)
+            x, d = (tf.reshape(self._stack(array, n), [-1, n]) for array, n in arrays)
             gradients[name] = product(x, d, self.dtype, transpose_a=True)  # over all steps
             if name == self.source:
                 d_inputs = product(d, own, self.dtype, transpose_b=True)
@@ -243,11 +253,6 @@ class _StepGradient:
 
         # The summand of the matrix that reads the inputs is the same at every step.
         return remembered(x, *([] if plus is None or name == self.loop.source else [plus]))
-
-
-def _rows(values: tf.Tensor) -> tf.Tensor:
-    """Returns [T, B, n] as [T B, n]."""
-    return tf.reshape(values, [-1, values.shape[-1]])
 
 
 def _write(arrays: Any, t: tf.Tensor, values: Any) -> Any:

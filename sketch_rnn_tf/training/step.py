@@ -93,12 +93,12 @@ class TrainingStep:
         Values of several replicas have no such signature: their second length is traced again.
         """
         if self._replicas > 1:
-            return tf.function(self._step, reduce_retracing=True)
+            return tf.function(self._step, reduce_retracing=True, autograph=False)
         size, _, width = batch["strokes"].shape
         strokes = tf.TensorSpec([size, None, width], batch["strokes"].dtype)
         rest = {name: tf.TensorSpec(value.shape, value.dtype) for name, value in batch.items()}
         signature = [{**rest, "strokes": strokes}, tf.TensorSpec([], tf.int32)]
-        return tf.function(self._step, input_signature=signature)
+        return tf.function(self._step, input_signature=signature, autograph=False)
 
     def take_means(self) -> dict[str, float]:
         """Returns means since the last call, and where the schedules stand; starts new means."""

@@ -18,7 +18,7 @@ def _cell(kind, dtype="float32", units=H, size=D):
     return cell
 
 
-def _run(cell, read, masked, length=T, context=None):
+def _run(cell, read, masked, length=T, context=None, sizes_known=True):
     """Returns values and every gradient of a loss over all outputs and last states."""
     random = np.random.default_rng(4)
     inputs = tf.constant(random.normal(size=(length, B, D)), tf.float32)
@@ -37,7 +37,16 @@ def _run(cell, read, masked, length=T, context=None):
         gradients = tape.gradient(loss, [inputs, states, cell.trainable_variables, *given])
         return outputs, last, gradients
 
-    return tf.nest.flatten(compute(inputs, states, *([] if context is None else [context])))
+    given = [] if context is None else [context]
+    if not sizes_known:  # while it is traced; masks and weights are known in any case
+        batches = tf.nest.map_structure(_of_any_batch, (states, *given))
+        specs = (tf.TensorSpec([None, None, D]), *batches)
+        return tf.nest.flatten(compute.get_concrete_function(*specs)(inputs, states, *given))
+    return tf.nest.flatten(compute(inputs, states, *given))
+
+
+def _of_any_batch(value):
+    return tf.TensorSpec([None, value.shape[-1]])
 
 
 def _plain(cell):
@@ -58,6 +67,14 @@ def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind
     cell = _cell(kind)
     found, expected = (_run(cell, read, masked, length) for read in (cell.read, _plain(cell)))
     _assert_close(found, expected, 3e-6)
+
+
+@pytest.mark.parametrize("kind", list(cell_kinds.CELLS))
+@pytest.mark.parametrize("length", [1, 2, T])
+def test_it_does_so_where_neither_length_nor_batch_is_known(kind, length):
+    cell = _cell(kind)
+    found = _run(cell, cell.read, False, length, sizes_known=False)
+    _assert_close(found, _run(cell, _plain(cell), False, length), 3e-6)
 
 
 @pytest.mark.parametrize("kind", list(cell_kinds.CELLS))
