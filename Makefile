@@ -73,6 +73,7 @@ $(OUT)/data/dataset.json: | $(VENV)/installed-quickstart
 # Training goes on by itself from the last checkpoint.
 $(OUT)/trained: $(OUT)/data/dataset.json | $(VENV)/installed-quickstart
 	$(BIN)/sketch-rnn-train --data_dir $(OUT)/data --run_dir $(OUT)/run --preset quickstart
+	@test -f $(OUT)/run/report.html || { echo "Training was stopped; the same command goes on."; exit 1; }
 	@touch $@
 
 $(OUT)/evaluation.json: $(OUT)/trained

@@ -74,7 +74,7 @@ def run_in_process(name: str) -> dict:
 
 
 def time_variant(name: str) -> dict:
-    """Returns median seconds a step, GFLOP a step, the peak in GFLOP/s and memory of a variant."""
+    """Returns mean seconds a step, GFLOP a step, the peak in GFLOP/s and memory of a variant."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     step, batch_flops, dtype = variant(name)
     step()
@@ -189,7 +189,7 @@ def flops(model, batch: int, length: int) -> float:
 def peak(dtype: str | None) -> float:
     """Returns the best GFLOP/s of a large matrix product in this process's thread settings.
 
-    As many products as there are cores run side by side, since a training step does the same.
+    As many products run side by side as there are cores for, since a training step does the same.
     """
     if dtype is None:
         return float("nan")
@@ -198,7 +198,7 @@ def peak(dtype: str | None) -> float:
     kind = tf.bfloat16 if "bfloat16" in dtype else tf.float32
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     size = 2048
-    parts = cores if tf.config.threading.get_intra_op_parallelism_threads() == 1 else 1
+    parts = max(1, cores // (tf.config.threading.get_intra_op_parallelism_threads() or cores))
     matrices = [tf.cast(tf.random.normal([size, size]), kind) for _ in range(parts + 1)]
 
     @tf.function

@@ -42,7 +42,7 @@ class State:
 def save(
     run: runs.Run, model: SketchRNN, optimizer: keras.optimizers.Optimizer, state: State, keep: int
 ) -> None:
-    """Writes a checkpoint and `last.keras`, then removes all but the newest `keep`.
+    """Writes a checkpoint, then removes all but the newest `keep`.
 
     The folder is written beside, flushed and renamed: it is whole or not there.
 
@@ -56,7 +56,6 @@ def save(
         files.write_json(folder / STATE, {**dataclasses.asdict(state), "sha256": checksums})
         for name in (MODEL, OPTIMIZER):
             _flush(folder / name)
-    copy_weights(run.checkpoint_path(state.step) / MODEL, run.path / runs.LAST)
     for step, folder in list(run.checkpoints().items())[:-keep]:
         if step != state.step:
             shutil.rmtree(folder, ignore_errors=True)
@@ -107,18 +106,22 @@ def restore(
             continue
         for newer in (other for other in there if other > step):
             shutil.rmtree(there[newer], ignore_errors=True)
-        _renew_last(run, folder)
+        renew_last(run, step)
         return state
     if there:
         raise ValueError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
     return State()
 
 
-def _renew_last(run: runs.Run, folder) -> None:
-    """Makes `last.keras` the weights of a checkpoint, should a crash have come between the two."""
-    last = run.path / runs.LAST
-    if not last.exists() or files.sha256_of_file(last) != files.sha256_of_file(folder / MODEL):
-        copy_weights(folder / MODEL, last)
+def renew_last(run: runs.Run, step: int) -> None:
+    """Makes `last.keras` the weights of a checkpoint, where it is not.
+
+    Raises:
+      OSError: it cannot be written; what was there stays.
+    """
+    weights, last = run.checkpoint_path(step) / MODEL, run.path / runs.LAST
+    if not last.exists() or files.sha256_of_file(last) != files.sha256_of_file(weights):
+        copy_weights(weights, last)
 
 
 def _restore_from(folder, model, optimizer) -> State:

@@ -80,7 +80,9 @@ class Loop:
         if self.is_complete():
             self._finish()
         elif self._trainer.signals.received:
-            self._say(f"{self._trainer.run.path}: stopped at step {self.state.step} and saved")
+            saved = self._saved_step == self.state.step
+            how = "and saved" if saved else f"and not saved; the last checkpoint: {self._newest()}"
+            self._say(f"{self._trainer.run.path}: stopped at step {self.state.step} {how}")
 
     def is_complete(self) -> bool:
         """Whether the run has all its steps, or has stopped early."""
@@ -117,7 +119,10 @@ class Loop:
                 self._diverged()
 
     def _log_if_due(self) -> None:
-        """Logs at fixed steps, so that a resumed run gives the same lines as one that was not."""
+        """Logs at fixed steps, so that a run that was killed gives the lines of one that was not.
+
+        One that saved on a signal has a line more, where it stopped.
+        """
         if any(self._is_due(every) for every in (LOG_EVERY, self._training.checkpoint_every)):
             self._log()
 
@@ -181,8 +186,10 @@ class Loop:
         if not self._trainer.chief or (self._saved_step == self.state.step and not must):
             return
         self._log()
-        if self._bad_in_a_row:
+        if self._bad_in_a_row and not (must and self._weights_are_finite()):
             self._say(f"no checkpoint at step {self.state.step}: its numbers are not finite")
+            if self.is_complete():
+                self._diverged()
             return
         self.state.seconds = time.monotonic() - self._begin
         trainer = self._trainer
@@ -195,14 +202,19 @@ class Loop:
                 self._training.keep_checkpoints,
             )
             self._saved_step = self.state.step
+            checkpoints.renew_last(trainer.run, self.state.step)
         except OSError as error:
+            saved = self._saved_step == self.state.step
             self._say(
-                f"checkpoint of step {self.state.step} could not be written ({error});"
-                f" the one before ({self._newest()}) stays"
+                f"{runs.LAST if saved else f'checkpoint of step {self.state.step}'} could not be"
+                f" written ({error}); the last checkpoint: {self._newest()}"
             )
             if must:
                 raise
         self._restart_clock()
+
+    def _weights_are_finite(self) -> bool:
+        return all(np.isfinite(weight).all() for weight in self._trainer.model.get_weights())
 
     def _newest(self) -> str:
         steps = list(self._trainer.run.checkpoints())
@@ -234,6 +246,10 @@ class Loop:
                 test = {**trainer.evaluate(model, "test"), "checkpoint": "best"}
             pictures = trainer.draw()
         except stopping.StopRequestedError:
+            self._say(
+                f"{trainer.run.path}: has its {self.state.step} steps, but no {runs.REPORT} yet;"
+                " the same command writes it"
+            )
             return
         if test is not None:
             self._watchers.on_evaluation(self.state.step, test)

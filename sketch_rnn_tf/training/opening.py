@@ -14,7 +14,8 @@ from sketch_rnn_tf import config, files, pretrained, runs
 from sketch_rnn_tf.data import records
 
 LOCK = ".lock"
-# What may change from one session of a run to the next: nothing that it has computed depends on it.
+# What may change from one session of a run to the next. Nothing that it has computed depends on it,
+# but that a cosine schedule of the learning rate is stretched to new `train_steps`.
 FREE_KEYS = (
     "versions",
     "preset",
@@ -161,6 +162,12 @@ def _same_run(run: runs.Run, wanted: config.RunConfig, say) -> runs.Run:
         say(
             f"{run.path}: was begun with another version of {', '.join(changed)}; it goes on, but"
             " not bit for bit"
+        )
+    before, now = run.config.training, wanted.training
+    if now.learning_rate_schedule == "cosine" and before.train_steps != now.train_steps:
+        say(
+            f"{run.path}: the learning rate falls until the last step, so that it is another one"
+            f" from here on with train_steps {now.train_steps} instead of {before.train_steps}"
         )
     same = dataclasses.replace(run.config, training=wanted.training)
     if same != run.config:

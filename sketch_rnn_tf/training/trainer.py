@@ -201,6 +201,8 @@ class Trainer:
             if self.chief:
                 self._say(f"{self.run.path}: has its {state.step} steps already")
             return state
+        if self.chief:
+            (self.run.path / runs.REPORT).unlink(missing_ok=True)  # it was of fewer steps
         watchers.on_start(self.run, state.step)
         try:
             session.run()

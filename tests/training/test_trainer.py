@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import evaluation, files, runs
 from sketch_rnn_tf.data import records, wire
-from sketch_rnn_tf.training import callbacks, checkpoints, loop, pictures, trainer
+from sketch_rnn_tf.training import callbacks, checkpoints, loop, pictures, step, trainer
 
 
 def _metrics(run):
@@ -31,8 +31,7 @@ def _assert_same(run, other, step):
     assert set(first) == set(second)
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
-    lines = [line for line in _metrics(other) if line in _metrics(run)]
-    assert lines == _metrics(run)
+    assert _metrics(run) == _metrics(other)
 
 
 class _SignalAt(callbacks.Callback):
@@ -112,11 +111,11 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, train, whole):
     _assert_same(run, whole, 6)
 
 
-@pytest.mark.parametrize("function", ["_terms_of_batch", "_labels"])
+@pytest.mark.parametrize("function", ["_sums_of_batch", "_labels"])
 def test_a_signal_while_tensorflow_traces_ends_the_evaluation(
     tmp_path, train, whole, monkeypatch, function
 ):
-    holder = {"_terms_of_batch": evaluation, "_labels": pictures.Artist}[function]
+    holder = {"_sums_of_batch": evaluation, "_labels": pictures.Artist}[function]
     before = getattr(holder, function)
 
     def signalled(*arguments):
@@ -153,6 +152,34 @@ def test_more_steps_go_on_and_the_same_steps_do_nothing(tmp_path, train, whole):
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.keras")}
 
 
+def test_more_steps_make_a_new_report_however_often_they_are_stopped(tmp_path, train, monkeypatch):
+    settings = {"conditional": False, "checkpoint_every": 2}
+    train(tmp_path / "run", train_steps=2, **settings)
+    evaluate = trainer.evaluation.evaluate
+
+    def signalled(model, directory, split, **rest):
+        if split == "test":
+            signal.raise_signal(signal.SIGTERM)
+        return evaluate(model, directory, split, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.evaluation, "evaluate", signalled)
+        run, said = train(tmp_path / "run", train_steps=3, **settings)
+    assert "has its 3 steps, but no report.html yet" in said[-1]
+    assert not (run.path / runs.REPORT).exists()
+    _, said = train(tmp_path / "run", train_steps=3, **settings)
+    assert said == []
+    assert "3 of 3" in (run.path / runs.REPORT).read_text()
+
+
+def test_another_end_of_a_cosine_learning_rate_is_said(tmp_path, train):
+    settings = {"conditional": False, "learning_rate_schedule": "cosine"}
+    train(tmp_path / "run", train_steps=2, **settings)
+    _, said = train(tmp_path / "run", train_steps=3, **settings)
+    assert len(said) == 1
+    assert "train_steps 3 instead of 2" in said[0]
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, train, whole):
     run, _ = train(tmp_path / "run", train_steps=4, callbacks=[callbacks.MetricsFile()])
     damaged = run.checkpoints()[4] / checkpoints.MODEL
@@ -184,6 +211,22 @@ def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(tmp_path, train, mo
     assert not list((run.path / "checkpoints").glob(".*"))
 
 
+def test_weights_that_cannot_be_copied_are_said_and_copied_later(tmp_path, train, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "copy_weights", full)
+        with pytest.raises(OSError, match="No space left"):
+            train(tmp_path / "run", train_steps=2, conditional=False)
+    run = runs.open_run(tmp_path / "run")
+    assert list(run.checkpoints()) == [2]
+    assert not (run.path / runs.LAST).exists()
+    train(tmp_path / "run", train_steps=2, conditional=False)
+    expected = files.sha256_of_file(run.checkpoints()[2] / checkpoints.MODEL)
+    assert files.sha256_of_file(run.path / runs.LAST) == expected
+
+
 def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path, train, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -208,6 +251,44 @@ def test_training_that_diverges_stops_with_the_batch_and_the_last_good_checkpoin
         assert batch["position"] == last + 2
     skipped = sum(line.get("skipped_steps", 0) for line in _metrics(run))
     assert skipped >= 3  # and single ones before
+
+
+def _bad_steps(monkeypatch, first, weights):
+    """Makes every step from `first` on one that is skipped, and the weights what is given."""
+    take = step.TrainingStep.__call__
+
+    def taken(self, batch, position):
+        if position < first:
+            return take(self, batch, position)
+        if weights is not None:
+            self.model.trainable_variables[0].assign(
+                weights * tf.ones_like(self.model.trainable_variables[0])
+            )
+        return position - first + 1
+
+    monkeypatch.setattr(step.TrainingStep, "__call__", taken)
+
+
+def test_good_weights_are_saved_though_the_last_steps_were_skipped(tmp_path, train, monkeypatch):
+    _bad_steps(monkeypatch, first=3, weights=None)
+    run, _ = train(tmp_path / "run", conditional=False, train_steps=5)
+    assert list(run.checkpoints()) == [2, 5]
+    assert (run.path / runs.REPORT).exists()
+
+
+def test_a_run_that_ends_with_bad_weights_has_diverged(tmp_path, train, monkeypatch):
+    _bad_steps(monkeypatch, first=3, weights=np.inf)
+    with pytest.raises(loop.DivergedError, match=r"2 steps in a row, up to step 5.*is step 2"):
+        train(tmp_path / "run", conditional=False, train_steps=5)
+    assert not (tmp_path / "run" / runs.REPORT).exists()
+
+
+def test_a_signal_while_weights_are_bad_saves_nothing_and_says_so(tmp_path, train, monkeypatch):
+    _bad_steps(monkeypatch, first=3, weights=np.nan)
+    settings = {"conditional": False, "train_steps": 50}
+    run, said = train(tmp_path / "run", callbacks=[_SignalAt(4)], **settings)
+    assert list(run.checkpoints()) == [2]
+    assert said[-1].endswith("stopped at step 4 and not saved; the last checkpoint: step 2")
 
 
 def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, train):
