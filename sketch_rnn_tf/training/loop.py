@@ -80,8 +80,9 @@ class Loop:
         if self.is_complete():
             self._finish()
         elif self._trainer.signals.received:
-            saved = self._saved_step == self.state.step
-            how = "and saved" if saved else f"and not saved; the last checkpoint: {self._newest()}"
+            how = "and saved"
+            if self._trainer.chief and self._saved_step != self.state.step:
+                how = f"and not saved; the last checkpoint: {self._newest()}"
             self._say(f"{self._trainer.run.path}: stopped at step {self.state.step} {how}")
 
     def is_complete(self) -> bool:

@@ -177,7 +177,7 @@ def test_another_end_of_a_cosine_learning_rate_is_said(tmp_path, train):
     train(tmp_path / "run", train_steps=2, **settings)
     _, said = train(tmp_path / "run", train_steps=3, **settings)
     assert len(said) == 1
-    assert "train_steps 3 instead of 2" in said[0]
+    assert "train_steps 3 instead of 2, so that the rate jumps" in said[0]
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, train, whole):
