@@ -166,8 +166,8 @@ def _same_run(run: runs.Run, wanted: config.RunConfig, say) -> runs.Run:
     before, now = run.config.training, wanted.training
     if now.learning_rate_schedule == "cosine" and before.train_steps != now.train_steps:
         say(
-            f"{run.path}: the learning rate's cosine ends with train_steps {now.train_steps} instead"
-            f" of {before.train_steps}, so that the rate jumps here"
+            f"{run.path}: the learning rate's cosine ends with train_steps {now.train_steps}"
+            f" instead of {before.train_steps}, so that the rate jumps here"
         )
     same = dataclasses.replace(run.config, training=wanted.training)
     if same != run.config:
