@@ -171,7 +171,15 @@ def test_quickstart_does_only_what_is_not_done(make, tmp_path):
         "echo prepare >> log; touch quickstart/data/dataset.json",
     )
     assert make("quickstart").returncode != 0
-    _fake(venv / "bin", "sketch-rnn-train", "echo train >> log")
+    _fake(venv / "bin", "sketch-rnn-train", "echo train >> log")  # by SIGTERM, which is no error
+    done = make("quickstart")
+    assert done.returncode != 0
+    assert "Training was stopped; the same command goes on." in done.stdout
+    _fake(
+        venv / "bin",
+        "sketch-rnn-train",
+        "echo train >> log; mkdir quickstart/run; touch quickstart/run/report.html",
+    )
     _fake(
         venv / "bin", "sketch-rnn-sample", 'echo sample >> log; for last; do :; done; touch "$last"'
     )
@@ -180,4 +188,4 @@ def test_quickstart_does_only_what_is_not_done(make, tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == "quickstart/kanji.png"
     steps = (tmp_path / "log").read_text().split()
-    assert steps == ["prepare", "train", "train", "evaluate", "sample", "export", "sample"]
+    assert steps == ["prepare", *3 * ["train"], "evaluate", "sample", "export", "sample"]
