@@ -66,7 +66,9 @@ def main(flags: absl_flags.FlagValues) -> None:
 
 def _sheet_paths(flags: absl_flags.FlagValues) -> list[pathlib.Path]:
     """Returns where the sheets go; nowhere when those of an earlier look may not be replaced."""
-    stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, "contact_sheet"))
+    from sketch_rnn_tf.data import records
+
+    stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, records.CONTACT_SHEET))
     if stem.suffix.lower() in (".svg", ".png"):
         stem = stem.with_suffix("")
     paths = [stem.with_name(stem.name + suffix) for suffix in (".svg", ".png")]

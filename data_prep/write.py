@@ -21,6 +21,7 @@ from sketch_rnn_tf import files
 from sketch_rnn_tf.data import records, wire
 
 WORKSPACE = ".unfinished"  # in the output folder, until the data set is whole
+JOB = "job.json"  # in the workspace: what it is for
 LOCK = ".lock"
 _SHARD = re.compile(r"(train|valid|test)-\d{5,}-of-\d{5,}\.tfrecord")
 
@@ -256,12 +257,12 @@ def _refuse_occupied(directory: pathlib.Path, overwrite: bool) -> None:
 
 def _workspace(directory: pathlib.Path, fingerprint: dict[str, Any]) -> tuple[pathlib.Path, bool]:
     workspace = directory / WORKSPACE
-    job = workspace / "job.json"
+    job = workspace / JOB
     with contextlib.suppress(ValueError, OSError):
         if files.read_json(job) == fingerprint:
             return workspace, True
     if workspace.exists():
-        shutil.rmtree(workspace)
+        _remove(workspace)
     workspace.mkdir()
     files.write_json(job, fingerprint)
     return workspace, False
@@ -280,8 +281,16 @@ def publish(directory: files.PathLike, info: records.DatasetInfo) -> None:
             os.unlink(entry.path)
     for shard in info.shards:
         os.replace(directory / WORKSPACE / shard["file"], directory / shard["file"])
+    for suffix in (".svg", ".png"):
+        (directory / f"{records.CONTACT_SHEET}{suffix}").unlink(missing_ok=True)
     records.write_info(directory, info)
-    shutil.rmtree(directory / WORKSPACE)
+    _remove(directory / WORKSPACE)
+
+
+def _remove(workspace: pathlib.Path) -> None:
+    """Removes a workspace, first what says whose it is: half of it is nobody's."""
+    (workspace / JOB).unlink(missing_ok=True)
+    shutil.rmtree(workspace)
 
 
 def is_shard(path: str) -> bool:

@@ -68,13 +68,15 @@ def command(
         define_flags(flags)
         absl_flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=flags)
         try:
+            code = 0
             if _asks_for_help(arguments):
-                print(_help_text(name, description, flags), flush=True)
-                return 0
-            _parse(name, flags, arguments)
-            return main(flags) or 0
+                print(_help_text(name, description, flags))
+            else:
+                _parse(name, flags, arguments)
+                code = main(flags) or 0
+            sys.stdout.flush()  # here, where that it cannot be written has a sentence
+            return code
         except BrokenPipeError:  # whoever read stdout has seen enough, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILURE
         except UsageError as error:
             return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
@@ -86,10 +88,31 @@ def command(
             if os.environ.get("SKETCH_RNN_DEBUG"):
                 raise
             return _fail(name, _one_sentence(error), FAILURE)
+        except MemoryError:
+            return _fail(name, "out of memory", FAILURE)
         except KeyboardInterrupt:
             return _fail(name, "interrupted", 130)
+        except Exception as error:
+            if os.environ.get("SKETCH_RNN_DEBUG") or not _is_tensorflows(error):
+                raise
+            return _fail(name, _one_sentence(error), FAILURE)
+        finally:
+            _settle_stdout()
 
     return run
+
+
+def _is_tensorflows(error: Exception) -> bool:
+    """Whether TensorFlow could not do something: a full disk, too little memory."""
+    return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
+
+
+def _settle_stdout() -> None:
+    """Keeps Python from trying again, as it ends, to write what could not be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def missing(module: str) -> str:

@@ -85,7 +85,9 @@ def write_text(path: PathLike, text: str) -> None:
 
 def write_json(path: PathLike, value: Any) -> None:
     """Writes a value as indented JSON atomically. NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    # The name of a file can hold bytes that are no UTF-8; JSON has an escape for what stands there.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def read_json(path: PathLike) -> Any:
@@ -127,14 +129,13 @@ def _folder_beside(path: pathlib.Path) -> pathlib.Path:
 def _replace_directory(path: pathlib.Path, new: pathlib.Path) -> None:
     """Puts a folder in another's place and removes that; when it fails, the other stays."""
     aside = _folder_beside(path)
+    old = aside / "old"
     try:
-        os.rename(path, aside / "old")
-        try:
-            os.rename(new, path)
-        except BaseException:
-            os.rename(aside / "old", path)
-            raise
-    finally:
+        os.rename(path, old)
+        os.rename(new, path)
+    finally:  # an interrupt can come between any two of these lines
+        if old.exists() and not path.exists():
+            os.rename(old, path)
         shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -14,8 +14,11 @@ RUN/bad_batch.npz    where training stopped because losses were no numbers: the 
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import pathlib
 import re
+import zipfile
 from typing import Any
 
 from sketch_rnn_tf import config, files, pretrained
@@ -110,7 +113,13 @@ def open_run(path: files.PathLike) -> Run:
     if not (path / CONFIG).is_file():
         raise ValueError(f"{path}: is not a run directory (it holds no {CONFIG})")
     content = files.read_json(path / CONFIG)
-    return Run(path, config.from_json(config.RunConfig, content, str(path / CONFIG)))
+    found = config.from_json(config.RunConfig, content, str(path / CONFIG))
+    if not (math.isfinite(found.scale_factor) and found.scale_factor > 0 and found.max_length > 0):
+        raise ValueError(
+            f"{path / CONFIG}: scale_factor is {found.scale_factor} and max_length"
+            f" {found.max_length}, expected numbers above 0"
+        )
+    return Run(path, found)
 
 
 def load_keras(path: files.PathLike):
@@ -123,6 +132,9 @@ def load_keras(path: files.PathLike):
 
     from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
+    if not zipfile.is_zipfile(path):  # which Keras calls "not found"
+        state = "is damaged or no .keras file" if os.path.exists(path) else "is not there"
+        raise ValueError(f"{path}: {state}")
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # zipfile, h5py and Keras raise a dozen types for a damaged file

@@ -172,3 +172,51 @@ def test_a_reader_that_has_seen_enough_is_no_error():
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("size", [10, 4123, 100_000])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_results_that_cannot_be_written_are_an_error(size, unbuffered):
+    code = (
+        "import sys; from sketch_rnn_tf import cli; run = cli.command("
+        "'thing', 'Says.', lambda flags: None, lambda flags: print('x' * " + str(size) + "));"
+        "sys.exit(run([]))"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=pathlib.Path(__file__).resolve().parents[1],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert done.returncode == 1
+    assert done.stderr == "thing: No space left on device\n"
+
+
+class OpError(Exception):
+    """As TensorFlow's, which is no ValueError."""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(MemoryError(), "out of memory"), (type("Full", (OpError,), {})("no\nspace"), "no")],
+)
+def test_too_little_memory_and_what_tensorflow_cannot_do_are_one_sentence(error, words, capsys):
+    def fail(flags):
+        raise error
+
+    assert _run([], fail) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"sketch-rnn-thing: {words}")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_error_of_ours_is_not_hidden(capsys):
+    def fail(flags):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _run([], fail)

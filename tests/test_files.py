@@ -114,6 +114,30 @@ def test_an_old_folder_stays_when_the_new_one_cannot_be_moved(tmp_path, monkeypa
     assert _names(tmp_path) == ["d"]
 
 
+def test_an_interrupt_between_two_renames_loses_no_folder(tmp_path, monkeypatch):
+    target = tmp_path / "d"
+    target.mkdir()
+    (target / "old").write_text("x")
+    real = os.rename
+
+    def rename(source, destination):
+        real(source, destination)
+        if source == target:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(KeyboardInterrupt), files.atomic_directory(target, overwrite=True):
+        pass
+    assert _names(target) == ["old"]
+    assert _names(tmp_path) == ["d"]
+
+
+def test_json_holds_names_that_are_no_utf8(tmp_path):
+    name = os.fsdecode(b"caf\xe9.ndjson")
+    files.write_json(tmp_path / "a.json", {"path": name})
+    assert files.read_json(tmp_path / "a.json") == {"path": name}
+
+
 def test_json_comes_back(tmp_path):
     value = {"a": [1, 2.5, None, "é猫"]}
     files.write_json(tmp_path / "a.json", value)

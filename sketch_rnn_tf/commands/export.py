@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import pathlib
 import sys
 
 from absl import flags as absl_flags
@@ -26,6 +27,8 @@ FORMATS = {
     "run": "sketch_rnn_tf.export.half_run",
 }
 ALIASES = {"tflite": "litert"}
+# What may be refused comes first; a SavedModel, which a server takes up at once, comes last.
+_ORDER = ("magenta_js", "run", "litert", "saved_model")
 
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
@@ -48,10 +51,13 @@ def main(flags: absl_flags.FlagValues) -> None:
     from sketch_rnn_tf import runs
 
     run = runs.open_run(flags.model)
+    for name in {"litert", "run"} & set(formats):  # each is a folder of its own
+        cli.refuse_existing(pathlib.Path(flags.output_dir, name), flags.overwrite)
     cli.quiet_tensorflow()
     model = run.load_model(flags.checkpoint)
-    written = {}
-    for name in formats:
+    _require_finite(model, run)
+    written = dict.fromkeys(formats)
+    for name in sorted(formats, key=_ORDER.index):
         cli.say(f"writing {name}")
         write = importlib.import_module(FORMATS[name]).write
         written[name] = str(write(run, model, flags.output_dir, overwrite=flags.overwrite))
@@ -60,6 +66,14 @@ def main(flags: absl_flags.FlagValues) -> None:
         return
     for path in written.values():
         print(path)
+
+
+def _require_finite(model, run) -> None:
+    import numpy as np
+
+    for variable in model.variables:
+        if not np.isfinite(np.asarray(variable)).all():
+            raise ValueError(f"{run.path}: {variable.path} holds numbers that are not finite")
 
 
 def _formats(names: list[str]) -> list[str]:

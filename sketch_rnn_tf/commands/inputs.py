@@ -37,8 +37,9 @@ def load(
 
     Rows of npz files, simplified Quick, Draw! drawings and prepared data sets are taken as they
     are; absolute coordinates go through the simplification of the run's configuration (Quick,
-    Draw!'s where it has none). A model with `drop_first_point` does not see row 0 of drawings in
-    absolute coordinates, which says where the first point lies.
+    Draw!'s where it has none). A model with `drop_first_point` does not see row 0 where that says
+    where the first point lies: of drawings in absolute coordinates, of data sets prepared from
+    such, and where it is no step at all.
 
     Args:
       path: any input of `sketch-rnn-prepare`, a prepared data set (its folder) or one of its
@@ -48,7 +49,7 @@ def load(
       split: train, valid or test, for inputs that carry splits.
 
     Raises:
-      ValueError: the input cannot be read, is empty, or has no drawing of an index.
+      ValueError: the input cannot be read, is empty or not whole, or has no drawing of an index.
     """
     found = _all(pathlib.Path(path), str(path), configuration, split)
     drawings = list(found) if indices is None else _chosen(found, list(indices), path)
@@ -59,9 +60,9 @@ def load(
 
 def _all(path: pathlib.Path, name: str, configuration, split) -> Iterator[Drawing]:
     if (path / records.DESCRIPTION).is_file():
-        return _of_data_set(path, split)
+        return _of_data_set(path, configuration, split)
     if path.suffix == ".tfrecord":
-        return _of_shard(path)
+        return _of_shard(path, configuration, split)
     return _of_files(name, configuration, split)
 
 
@@ -81,22 +82,43 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
     return [kept[index] for index in indices]
 
 
-def _of_data_set(path: pathlib.Path, split: str | None) -> Iterator[Drawing]:
+def _of_data_set(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
     info = records.read_info(path)
+    absolute = info.simplification is not None
     names = [split] if split else [name for name in records.SPLITS if info.num_sketches(name)]
     for name in names:
         for index, record in enumerate(records.read_split(path, name)):
             label = _class_name(info.classes, record.label)
-            yield Drawing(record.strokes, label, f"{path}: {name} {index}")
+            rows = _seen(record.strokes, configuration, absolute)
+            yield Drawing(rows, label, f"{path}: {name} {index}")
 
 
-def _of_shard(path: pathlib.Path) -> Iterator[Drawing]:
-    described = (path.parent / records.DESCRIPTION).is_file()
-    classes = records.read_info(path.parent).classes if described else []
-    for index, serialized in enumerate(wire.read_frames(path)):
-        where = f"{path}: record {index}"
+def _of_shard(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
+    """Reads one shard; what lies beside it says of which classes and split, and how long it is."""
+    info, shard = None, {}
+    if (path.parent / records.DESCRIPTION).is_file():
+        info = records.read_info(path.parent)
+        shard = next((one for one in info.shards if one["file"] == path.name), {})
+    if split and shard.get("split") != split:
+        raise ValueError(f"{path}: is of split {shard.get('split', 'unknown')!r}, not {split!r}")
+    absolute = info is not None and info.simplification is not None
+    count = 0
+    for count, serialized in enumerate(wire.read_frames(path), start=1):
+        where = f"{path}: record {count - 1}"
         record = wire.parse(serialized, where)
-        yield Drawing(record.strokes, _class_name(classes, record.label), where)
+        rows = _seen(record.strokes, configuration, absolute)
+        yield Drawing(rows, _class_name(info.classes if info else [], record.label), where)
+    if count != shard.get("num_records", count):
+        raise ValueError(
+            f"{path}: holds {count} records, {records.DESCRIPTION} says {shard['num_records']}"
+        )
+
+
+def _seen(rows: np.ndarray, configuration: config.RunConfig, absolute: bool) -> np.ndarray:
+    """Returns the rows that a model reads, see `load`."""
+    if configuration.drop_first_point and len(rows) and (absolute or not rows[0, :2].any()):
+        return rows[1:]
+    return rows
 
 
 def _class_name(classes, label: int) -> str:
@@ -111,9 +133,8 @@ def _of_files(name: str, configuration: config.RunConfig, split) -> Iterator[Dra
         if split and drawing.split != split:
             continue
         try:
-            rows = simplify.convert(drawing, simplification)
+            rows = np.asarray(simplify.convert(drawing, simplification), np.float32)
         except simplify.TooComplexError as error:
             raise ValueError(f"{drawing.where}: {error}") from None
-        if configuration.drop_first_point and drawing.polylines is not None:
-            rows = rows[1:]
-        yield Drawing(np.asarray(rows, np.float32), drawing.label, drawing.where)
+        rows = _seen(rows, configuration, drawing.polylines is not None)
+        yield Drawing(rows, drawing.label, drawing.where)

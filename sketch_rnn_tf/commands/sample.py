@@ -87,7 +87,10 @@ def _define_drawing(flags, text, switch) -> None:
     text("class", None, "class to draw, for class-conditioned models")
     switch("greedy", False, "always the likeliest point")
     switch("sample_z", False, "draw z from the encoder's distribution instead of taking its mean")
-    number("max_points", None, "longest drawing; the model's own when not given", lower_bound=1)
+    number(
+        "max_points", None, "longest drawing; the model's own when not given",
+        lower_bound=1, upper_bound=1_000_000,
+    )  # fmt: skip
     number("steps", None, "interpolate: drawings a row (10); explore: drawings a strip (7)")
     absl_flags.DEFINE_enum(
         "interpolation", "spherical", ["spherical", "linear"], "the way between", flag_values=flags

@@ -53,8 +53,8 @@ def main(flags: absl_flags.FlagValues) -> None:
     for score, drawing in zip(scores, drawings, strict=True):
         score["label"] = drawing.label
     scores = chosen(scores, flags.sort, flags.worst)
+    _report(flags, scores)  # first: whatever becomes of the pictures
     _draw(flags, scores, drawings, configuration.drop_first_point)
-    _report(flags, scores)
 
 
 def _opened(flags):
@@ -100,7 +100,10 @@ def _check_outputs(flags) -> None:
     from sketch_rnn_tf import drawing
 
     for path in flags.output:
-        drawing.check_suffix(path)
+        try:
+            drawing.check_suffix(path)
+        except ValueError as error:
+            raise cli.UsageError(str(error)) from None
         cli.refuse_existing(path, flags.overwrite)
 
 

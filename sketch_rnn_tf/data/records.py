@@ -8,6 +8,7 @@ is unfinished. Everything but the feature spec does without TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from sketch_rnn_tf.data import wire
 SCHEMA_VERSION = 1
 SPLITS = ("train", "valid", "test")
 DESCRIPTION = "dataset.json"
+CONTACT_SHEET = "contact_sheet"  # .svg and .png beside it, made by sketch-rnn-inspect
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,10 @@ def read_info(directory: files.PathLike) -> DatasetInfo:
     for shard in info.shards:
         if not (path.parent / shard["file"]).is_file():
             raise ValueError(f"{path}: lists the shard {shard['file']}, which is missing")
+    for split, facts in info.splits.items():
+        count = facts.get("num_sketches") if isinstance(facts, dict) else None
+        if count != sum(shard["num_records"] for shard in info.shards_of(split)):
+            raise ValueError(f"{path}: split {split!r} and its shards differ in their sketches")
     return info
 
 
@@ -102,9 +108,14 @@ def _info_from_json(path: pathlib.Path, content: Mapping[str, Any]) -> DatasetIn
     for name, kind in expected.items():
         if not isinstance(content.get(name), kind):
             raise ValueError(f"{path}: {name!r} is missing or of the wrong type")
+    for name in ("max_length", "scale_factor"):
+        if not (math.isfinite(content[name]) and content[name] > 0):
+            raise ValueError(f"{path}: {name!r} is {content[name]}, expected a number above 0")
     for i, shard in enumerate(content["shards"]):
         if not isinstance(shard, dict) or {"file", "split", "num_records"} - set(shard):
             raise ValueError(f"{path}: shard {i} lacks one of file, split, num_records")
+        if not (isinstance(shard["num_records"], int) and isinstance(shard["file"], str)):
+            raise ValueError(f"{path}: shard {i} has a value of the wrong type")
         if pathlib.PurePath(shard["file"]).name != shard["file"]:
             raise ValueError(f"{path}: shard {i} names a file outside the data set")
     known = {field.name for field in dataclasses.fields(DatasetInfo)}

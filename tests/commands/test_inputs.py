@@ -93,3 +93,32 @@ def test_an_input_without_drawings_is_refused(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="none"):
         inputs.load(path, _run())
+
+
+def test_a_first_row_that_is_no_step_is_not_seen_by_a_model_that_drops_it(tmp_path):
+    rows = [[0, 0, 0], [1, 2, 0], [0, 0, 1]]
+    path = tmp_path / "dog.json"
+    path.write_text(json.dumps({"sketches": [{"strokes": rows, "label": "dog"}]}))
+    np.testing.assert_array_equal(inputs.load(path, _run())[0].strokes, rows)
+    found = inputs.load(path, _run(drop_first_point=True))
+    np.testing.assert_array_equal(found[0].strokes, rows[1:])
+
+
+def test_a_data_set_of_absolute_drawings_is_read_without_their_first_rows(data_dir):
+    description = data_dir / records.DESCRIPTION
+    content = files.read_json(description)
+    files.write_json(description, {**content, "simplification": RDP})
+    shard = data_dir / records.shard_name("test", 0, 1)
+    for path in (data_dir, shard):
+        found = inputs.load(path, _run(drop_first_point=True), split="test")
+        np.testing.assert_array_equal(found[0].strokes, [[0, 2, 1]])
+
+
+def test_a_shard_that_is_short_or_of_another_split_is_refused(data_dir):
+    shard = data_dir / records.shard_name("train", 0, 1)
+    with pytest.raises(ValueError, match=r"is of split 'train', not 'test'"):
+        inputs.load(shard, _run(), split="test")
+    content = shard.read_bytes()
+    shard.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"holds 1 records, dataset\.json says 2"):
+        inputs.load(shard, _run())

@@ -57,6 +57,39 @@ def test_an_existing_picture_is_not_overwritten(tiny_run, drawings, capsys, tmp_
     assert picture.read_text() == "mine"
 
 
+def test_scores_are_not_lost_with_a_picture(tiny_run, drawings, capsys, tmp_path):
+    (tmp_path / "file").write_text("x")
+    picture = tmp_path / "file" / "worst.svg"
+    arguments = ["--model", tiny_run(), "--input", drawings, "--json", "--output", picture]
+    assert score.run(list(map(str, arguments))) == 1
+    assert len(json.loads(capsys.readouterr().out)["sketches"]) == 3
+
+
+def test_a_picture_of_no_known_form_is_a_usage_error(tiny_run, drawings, capsys):
+    arguments = ["--model", tiny_run(), "--input", drawings, "--output", "x.foo"]
+    assert score.run(list(map(str, arguments))) == 2
+    assert "x.foo" in capsys.readouterr().err
+
+
+def test_a_model_that_was_cut_off_is_called_damaged(tiny_run, drawings, capsys):
+    path = tiny_run()
+    weights = path / runs.BEST
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert score.run(["--model", str(path), "--input", str(drawings)]) == 1
+    assert f"{weights}: is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("key", "value"), [("scale_factor", 0), ("max_length", -5)])
+def test_a_configuration_that_cannot_be_is_refused(tiny_run, drawings, capsys, key, value):
+    path = tiny_run()
+    content = json.loads((path / runs.CONFIG).read_text())
+    (path / runs.CONFIG).write_text(json.dumps({**content, key: value}))
+    assert score.run(["--model", str(path), "--input", str(drawings)]) == 1
+    error = capsys.readouterr().err
+    assert key in error
+    assert "above 0" in error
+
+
 def test_a_class_that_the_model_has_not_is_named(tiny_run, drawings, capsys):
     path = tiny_run(classes=("dog", "fish"), class_conditioned=True)
     assert score.run(["--model", str(path), "--input", str(drawings)]) == 1

@@ -69,6 +69,11 @@ def test_a_shard_that_is_short_or_altered_is_an_error_that_names_it(data_set, da
             {"shards": [{"file": "../x", "split": "train", "num_records": 1}]},
             "outside the data set",
         ),
+        ({"scale_factor": float("inf")}, "'scale_factor' is inf, expected a number above 0"),
+        ({"max_length": 0}, "'max_length' is 0, expected a number above 0"),
+        ({"splits": {"train": 5}}, "split 'train' and its shards differ"),
+        ({"splits": {"train": {"num_sketches": 4}}}, "split 'train' and its shards differ"),
+        ({"shards": []}, "split 'train' and its shards differ"),
         (
             {"shards": [{"file": "gone", "split": "train", "num_records": 1}]},
             "gone, which is missing",

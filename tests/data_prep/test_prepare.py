@@ -314,6 +314,42 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_pa
     assert records.read_info(tmp_path / "x").shards == records.read_info(tmp_path / "y").shards
 
 
+def test_a_workspace_that_is_half_removed_is_nobodys(tmp_path, write_ndjson, monkeypatch):
+    command = ([str(write_ndjson())], tmp_path / "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(write.shutil, "rmtree", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare.prepare(*command, workers=1)
+    workspace = tmp_path / "x" / write.WORKSPACE
+    assert not (workspace / write.JOB).exists()
+    for path in workspace.glob("*.run"):
+        path.unlink()
+    prepare.prepare(*command, workers=1, overwrite=True)
+    assert sum(count for _, count in write.verify(tmp_path / "x")) == 40
+    assert not workspace.exists()
+
+
+def test_a_new_data_set_has_no_contact_sheet_of_the_old_one(tmp_path, write_ndjson):
+    command = ([str(write_ndjson())], tmp_path / "x")
+    prepare.prepare(*command, workers=1)
+    for suffix in (".svg", ".png"):
+        (tmp_path / "x" / f"{records.CONTACT_SHEET}{suffix}").write_text("of the old one")
+    prepare.prepare(*command, workers=1, overwrite=True)
+    assert not list((tmp_path / "x").glob("contact_sheet*"))
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are UTF-8 on macOS")
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_file_whose_name_is_no_utf8_is_read_like_any_other(tmp_path, write_ndjson, alone):
+    name = os.fsdecode(b"a\xe9.ndjson")
+    (tmp_path / "in").mkdir()
+    os.rename(write_ndjson(), tmp_path / "in" / name)
+    write_ndjson("in/b.ndjson", word="dog", seed=1)
+    prepare.prepare([str(tmp_path / "in" / (name if alone else ""))], tmp_path / "x", workers=1)
+    info = records.read_info(tmp_path / "x")
+    assert info.classes == (["cat"] if alone else ["cat", "dog"])
+
+
 def test_help_names_the_flags():
     shown = subprocess.run(
         [sys.executable, "-m", "data_prep.prepare", "--help"], capture_output=True, text=True
