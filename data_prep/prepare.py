@@ -68,7 +68,9 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     number("shard_mb", 32, "size of a shard", lower_bound=1)
     number("workers", None, "processes; default: one a core", lower_bound=1)
     choice("engine", "local", ["local", "beam"], "what runs the conversion")
-    text("runner", "DirectRunner", "of --engine beam; flags unknown here go to the runner")
+    text(
+        "runner", "DirectRunner", "of --engine beam; flags unknown here, as --name=value, go to it"
+    )
 
 
 def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None:
@@ -315,6 +317,7 @@ def _runner_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     if flags.engine != "beam" or any(word in ("-h", "--help") for word in arguments):
         return arguments, []
     own = list(arguments)
+    rest = [word for word in rest if word.startswith("-")]  # no others: they may be ours as well
     for word in rest:
         own.remove(word)
     return own, rest

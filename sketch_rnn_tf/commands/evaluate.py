@@ -26,7 +26,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     )
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
     number("batch_size", 100, "sketches at once", lower_bound=1)
-    number("seed", 0, "of the sampled latent vectors")
+    number("seed", 0, "of the sampled latent vectors", -(2**31), 2**31 - 1)
     absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
 
 

@@ -30,7 +30,10 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
         "scale_factor", None, "source units a normalised unit; the file's own by default",
         flag_values=flags,
     )  # fmt: skip
-    text("data_dir", None, "prepared data set that gives the scale factor and the longest length")
+    text(
+        "data_dir", None,
+        "for checkpoints: prepared data set that gives the scale factor and the longest length",
+    )  # fmt: skip
     absl_flags.DEFINE_bool("overwrite", False, "replace an existing run", flag_values=flags)
     absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
 
@@ -42,6 +45,8 @@ def main(flags: absl_flags.FlagValues) -> None:
         raise ValueError(f"{flags.input}: there is no such file or folder")
     if flags.scale_factor is not None and not 0 < flags.scale_factor < float("inf"):
         raise cli.UsageError(f"--scale_factor is {flags.scale_factor}, expected more than 0")
+    if flags.data_dir and not pathlib.Path(flags.input).is_dir():
+        raise cli.UsageError("--data_dir is for checkpoints: a file holds its own scale factor")
     _check_output(flags)
     cli.quiet_tensorflow()
     configuration, model = _read(flags)

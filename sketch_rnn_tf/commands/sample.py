@@ -29,6 +29,17 @@ from sketch_rnn_tf import cli
 NAME = "sketch-rnn-sample"
 TASKS = ("generate", "reconstruct", "complete", "interpolate", "analogy", "explore")
 _NEEDS_INPUT = ("reconstruct", "complete", "interpolate", "explore")
+_ONLY_FOR = {  # flags that mean nothing to the other tasks
+    **dict.fromkeys(("input", "index"), _NEEDS_INPUT),
+    "split": (*_NEEDS_INPUT, "analogy"),
+    **dict.fromkeys(("points", "pen"), ("complete",)),
+    **dict.fromkeys(("from", "minus", "plus"), ("analogy",)),
+    "num": ("generate", "complete", "analogy"),
+    "sample_z": ("reconstruct", "complete"),
+    "steps": ("interpolate", "explore"),
+    "interpolation": ("interpolate",),
+    **dict.fromkeys(("directions", "span"), ("explore",)),
+}
 _DEFAULT_NUM = {"generate": 16, "complete": 3}
 STDOUT = "-"
 _NOT_ON_SERVERS = (
@@ -166,6 +177,9 @@ def _check(flags: absl_flags.FlagValues) -> None:
     needed = ["input"] if flags.task in _NEEDS_INPUT else []
     cli.require(flags, *(["from", "minus", "plus"] if flags.task == "analogy" else needed))
     cli.require(flags, "output")
+    for name, tasks in _ONLY_FOR.items():
+        if flags[name].present and flags.task not in tasks:
+            raise cli.UsageError(f"--{name} is for --task {' or '.join(tasks)} only")
     if STDOUT in flags.output and flags.json:
         raise cli.UsageError("--json and --output - both write to stdout: choose one")
     mode = flags.temperature_mode

@@ -387,6 +387,8 @@ def test_flags_for_a_beam_runner_are_told_from_the_commands_own():
     assert own == ["--input=x", "--engine=beam", "--runner", "FlinkRunner", "--seed=1"]
     assert rest == ["--parallelism=8"]
     assert prepare._runner_flags(["--parallelism=8"]) == (["--parallelism=8"], [])
+    words = ["--label", "us", "--engine=beam", "--region", "us"]
+    assert prepare._runner_flags(words) == (["--label", "us", "--engine=beam", "us"], ["--region"])
 
 
 def test_score_and_a_data_set_convert_a_drawing_alike(tmp_path, write_ndjson):
