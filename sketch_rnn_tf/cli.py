@@ -54,8 +54,9 @@ def command(
       name: the console script's name, used in help and errors.
       description: what the command does; the first thing `--help` prints.
       define_flags: defines the command's flags on the FlagValues that it is given.
-      main: does the work; a ValueError or OSError from it is a failed run (exit 1), a
-        UsageError a wrong command line (exit 2). Returns the exit code, None being 0.
+      main: does the work; a ValueError or OSError from it, too little memory or an error of
+        TensorFlow's own is a failed run (exit 1), a UsageError a wrong command line (exit 2).
+        Returns the exit code, None being 0.
 
     Returns:
       A function of an optional argument list (without the program's name) that returns the exit
