@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 from sketch_rnn_tf import config, files
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.data import augment, pipeline, records
-from sketch_rnn_tf.model import losses, mixture
+from sketch_rnn_tf.model import graphs, losses, mixture
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 ACTIVE_VARIANCE = 0.01  # a latent is active when Var(E[z|sketch]) exceeds this (arXiv 1509.00519)
@@ -74,7 +73,8 @@ def evaluate(
     latents = []
     for index, batch in enumerate(batches):
         check()
-        values, z_mean = _graph(model, _sums_of_batch, batch, tf.constant([seed, index], tf.int32))
+        batch["seed"] = tf.constant([seed, index], tf.int32)
+        values, z_mean = _run(model, _sums_of_batch, batch)
         for name, value in values.items():
             sums[name] += float(value)
         latents.append(z_mean.numpy())
@@ -116,9 +116,8 @@ def score(
         chosen = order[start : start + batch_size]
         own = None if labels is None else np.asarray(labels, np.int32)[chosen]
         batch = _padded([checked[i] for i in chosen], own, configuration.scale_factor)
-        values = {
-            name: value.numpy() for name, value in _graph(model, _scores_of_batch, batch).items()
-        }
+        found = _run(model, _scores_of_batch, batch)
+        values = {name: value.numpy() for name, value in found.items()}
         for row, i in enumerate(chosen):
             nats = {f"{name}_nats": float(value[row]) for name, value in values.items()}
             name = configuration.classes[own[row]] if own is not None else None
@@ -143,18 +142,12 @@ def _padded(sketches, labels, scale_factor) -> dict[str, tf.Tensor]:
     return batch if labels is None else {**batch, "labels": tf.constant(labels)}
 
 
-def _graph(model: SketchRNN, function: Callable, batch, *rest):
-    """Calls a function as a graph, traced once a model for batches of every size and length."""
-    graphs = vars(model).setdefault("_evaluation_graphs", {})  # none of Keras's business
-    key = (function, *sorted(batch))
-    if key not in graphs:
-        sizes = {"strokes": [None, None, 5], "lengths": [None], "labels": [None]}
-        specs = {name: tf.TensorSpec(sizes[name], value.dtype) for name, value in batch.items()}
-        signature = (specs, *(tf.TensorSpec(value.shape, value.dtype) for value in rest))
-        graphs[key] = tf.function(
-            functools.partial(function, model), input_signature=signature, autograph=False
-        )
-    return graphs[key](batch, *rest)
+def _run(model: SketchRNN, function: Callable, batch: dict[str, tf.Tensor]):
+    """Calls a function of a model and a batch as a graph, which the model keeps."""
+    kept = vars(model)  # past Keras, which would track it
+    if "_evaluation_graphs" not in kept:
+        kept["_evaluation_graphs"] = graphs.BatchGraphs({"strokes": [5], "seed": [2]})
+    return kept["_evaluation_graphs"].of(function, model, inputs=batch)(batch)
 
 
 def _scores_of_batch(model: SketchRNN, batch) -> dict[str, tf.Tensor]:
@@ -177,8 +170,9 @@ def _scores_of_batch(model: SketchRNN, batch) -> dict[str, tf.Tensor]:
     }
 
 
-def _sums_of_batch(model: SketchRNN, batch, seed):
+def _sums_of_batch(model: SketchRNN, batch):
     """Returns sums over a batch and its z means [B, Z]."""
+    seed = batch["seed"]
     latents = model.latents(batch, training=False, seed=seed, sample_z=True)
 
     def decoded(z):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import functools
-import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,6 +10,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.data import augment
+from sketch_rnn_tf.model import graphs
 from sketch_rnn_tf.sampling import choosing, sampler, stepping
 
 BATCH_SIZE = 100
@@ -40,8 +39,7 @@ class Sampler:
         self.mode = mode
         self.start_token = tuple(start_token)
         self.batch_size = batch_size
-        self._graphs: dict[tuple, tf.types.experimental.PolymorphicFunction] = {}
-        self._making = threading.Lock()  # parts of a batch ask for their graph side by side
+        self._graphs = graphs.BatchGraphs({"z": [model.z_size], **_WIDTHS})
 
     def prior(self, seeds: np.ndarray) -> np.ndarray:
         """Returns latent vectors from the prior, [S, Z], one for each row of seeds [S, 2]."""
@@ -80,7 +78,7 @@ class Sampler:
             inputs["length"] = tf.constant(length)
             if prefixes is not None:
                 inputs["prefix"], inputs["prefix_lengths"] = _padded(prefixes[part])
-            drawn, lengths = self._graph(self._draw_rows, inputs, greedy=greedy)(inputs)
+            drawn, lengths = self._graphs.of(self._draw_rows, greedy, inputs=inputs)(inputs)
             return _unpadded(drawn.numpy(), lengths.numpy().tolist())
 
         parts = _side_by_side(draw_part, self._parts(len(seeds)))
@@ -104,34 +102,15 @@ class Sampler:
         for part in self._parts(len(rows)):
             inputs = _constants({"labels": labels, "seeds": seeds}, part)
             inputs["strokes"], inputs["lengths"] = _padded(rows[part])
-            found.append(self._graph(self._encode_rows, inputs)(inputs).numpy())
+            found.append(self._graphs.of(self._encode_rows, inputs=inputs)(inputs).numpy())
         return np.concatenate(found)
-
-    def _graph(self, function: Callable, inputs: dict[str, tf.Tensor], **options: bool) -> Callable:
-        """Returns a function of a dict as a graph that serves every batch size and length."""
-        key = (function.__name__, *sorted(inputs), *options.values())
-        with self._making:
-            if key not in self._graphs:
-                whole = functools.partial(function, **options)
-                self._graphs[key] = tf.function(whole, input_signature=[self._signature(inputs)])
-            return self._graphs[key]
-
-    def _signature(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
-        """Returns the inputs' specifications, open in the number and length of sketches."""
-        widths = {"z": [self.model.z_size], **_WIDTHS}
-        signature = {}
-        for name, value in inputs.items():
-            width = widths.get(name, [])
-            shape = [None] * (value.shape.rank - len(width)) + width
-            signature[name] = tf.TensorSpec(shape, value.dtype)
-        return signature
 
     def _parts(self, count: int) -> list[slice]:
         """Returns batches, each in as many parts as can be computed side by side."""
         size = -(-min(self.batch_size, count) // _workers()) if count else 1
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
-    def _draw_rows(self, inputs, greedy):
+    def _draw_rows(self, greedy, inputs):
         batch = tf.shape(inputs["seeds"])[0]
         context = self.model.context(inputs.get("z"), inputs.get("labels"))
         noise = inputs.get("noise")
