@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketch_rnn_tf import config, files
-from sketch_rnn_tf.data import records, wire
+from sketch_rnn_tf.data import records
 
 
 class Drawing(NamedTuple):
@@ -84,12 +84,11 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
 
 def _of_data_set(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
     info = records.read_info(path)
-    absolute = info.simplification is not None
     names = [split] if split else [name for name in records.SPLITS if info.num_sketches(name)]
     for name in names:
         for index, record in enumerate(records.read_split(path, name)):
             label = _class_name(info.classes, record.label)
-            rows = _seen(record.strokes, configuration, absolute)
+            rows = _seen(record.strokes, configuration, info.from_absolute)
             yield Drawing(rows, label, f"{path}: {name} {index}")
 
 
@@ -101,17 +100,10 @@ def _of_shard(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
         shard = next((one for one in info.shards if one["file"] == path.name), {})
     if split and shard.get("split") != split:
         raise ValueError(f"{path}: is of split {shard.get('split', 'unknown')!r}, not {split!r}")
-    absolute = info is not None and info.simplification is not None
-    count = 0
-    for count, serialized in enumerate(wire.read_frames(path), start=1):
-        where = f"{path}: record {count - 1}"
-        record = wire.parse(serialized, where)
+    classes, absolute = (info.classes, info.from_absolute) if info else ([], False)
+    for index, record in enumerate(records.read_shard(path, shard.get("num_records"))):
         rows = _seen(record.strokes, configuration, absolute)
-        yield Drawing(rows, _class_name(info.classes if info else [], record.label), where)
-    if count != shard.get("num_records", count):
-        raise ValueError(
-            f"{path}: holds {count} records, {records.DESCRIPTION} says {shard['num_records']}"
-        )
+        yield Drawing(rows, _class_name(classes, record.label), f"{path}: record {index}")
 
 
 def _seen(rows: np.ndarray, configuration: config.RunConfig, absolute: bool) -> np.ndarray:

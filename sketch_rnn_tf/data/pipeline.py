@@ -265,7 +265,7 @@ def drops_first_point(info: records.DatasetInfo, model_drops: bool) -> bool:
       info: the data set's description.
       model_drops: the model's `drop_first_point`.
     """
-    return bool(model_drops and info.simplification is not None)
+    return bool(model_drops and info.from_absolute)
 
 
 def parse_flat(

@@ -56,6 +56,11 @@ class DatasetInfo:
     simplification: dict[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def from_absolute(self) -> bool:
+        """Whether row 0 of a sketch only says where its first point lies."""
+        return self.simplification is not None
+
     def num_sketches(self, split: str) -> int:
         """Returns the number of sketches of a split; 0 where the data set has no such split."""
         return self.splits.get(split, {}).get("num_sketches", 0)
@@ -148,15 +153,30 @@ def read_split(directory: files.PathLike, split: str) -> Iterator[wire.Record]:
     """
     info = read_info(directory)
     for shard in require_split(directory, info, split):
-        path = pathlib.Path(directory) / shard["file"]
-        count = 0
-        for serialized in wire.read_frames(path):
-            yield wire.parse(serialized, f"{path}: record {count}")
-            count += 1
-        if count != shard["num_records"]:
-            raise ValueError(
-                f"{path}: holds {count} records, {DESCRIPTION} says {shard['num_records']}"
-            )
+        yield from read_shard(pathlib.Path(directory) / shard["file"], shard["num_records"])
+
+
+def read_shard(path: pathlib.Path, num_records: int | None = None) -> Iterator[wire.Record]:
+    """Yields the records of a shard.
+
+    Args:
+      path: the shard.
+      num_records: how many there are to be; any number when not given.
+
+    Raises:
+      ValueError: the shard is damaged, short or long; names file and record.
+    """
+    count = 0
+    for serialized in wire.read_frames(path):
+        yield wire.parse(serialized, f"{path}: record {count}")
+        count += 1
+    if num_records is not None:
+        _check_count(path, count, num_records)
+
+
+def _check_count(path: pathlib.Path, count: int, num_records: int) -> None:
+    if count != num_records:
+        raise ValueError(f"{path}: holds {count} records, {DESCRIPTION} says {num_records}")
 
 
 def verify(directory: files.PathLike, info: DatasetInfo, *splits: str) -> None:
@@ -171,10 +191,7 @@ def verify(directory: files.PathLike, info: DatasetInfo, *splits: str) -> None:
         if "sha256" in shard and files.sha256_of_file(path) == shard["sha256"]:
             continue
         count = sum(1 for _ in wire.read_frames(path))
-        if count != shard["num_records"]:
-            raise ValueError(
-                f"{path}: holds {count} records, {DESCRIPTION} says {shard['num_records']}"
-            )
+        _check_count(path, count, shard["num_records"])
         if "sha256" in shard:
             raise ValueError(f"{path}: differs from its checksum in {DESCRIPTION}")
 
