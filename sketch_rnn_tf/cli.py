@@ -85,16 +85,12 @@ def command(
             if os.environ.get("SKETCH_RNN_DEBUG"):
                 raise
             return _fail(name, missing(error.name), FAILURE)
-        except (ValueError, OSError) as error:
-            if os.environ.get("SKETCH_RNN_DEBUG"):
-                raise
-            return _fail(name, _one_sentence(error), FAILURE)
         except MemoryError:
             return _fail(name, "out of memory", FAILURE)
         except KeyboardInterrupt:
             return _fail(name, "interrupted", 130)
         except Exception as error:
-            if os.environ.get("SKETCH_RNN_DEBUG") or not _is_tensorflows(error):
+            if os.environ.get("SKETCH_RNN_DEBUG") or not _is_failure(error):
                 raise
             return _fail(name, _one_sentence(error), FAILURE)
         finally:
@@ -103,8 +99,10 @@ def command(
     return run
 
 
-def _is_tensorflows(error: Exception) -> bool:
-    """Whether TensorFlow could not do something: a full disk, too little memory."""
+def _is_failure(error: Exception) -> bool:
+    """Whether a run failed, not our code; TensorFlow's own errors are of a full disk or memory."""
+    if isinstance(error, (ValueError, OSError)):
+        return True
     return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
 
 

@@ -96,37 +96,28 @@ def test_an_existing_folder_is_refused_or_replaced_whole(tmp_path):
     assert _names(tmp_path) == ["d"]
 
 
-def test_an_old_folder_stays_when_the_new_one_cannot_be_moved(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "error", "done"),
+    [(1, OSError("no"), False), (2, OSError("no"), False), (1, KeyboardInterrupt("no"), True)],
+)
+def test_an_old_folder_stays_when_the_new_one_is_not_moved(
+    tmp_path, monkeypatch, number, error, done
+):
+    """The old one is moved first, the new one then; an interrupt can come when one is done."""
     target = tmp_path / "d"
     target.mkdir()
     (target / "old").write_text("x")
-    real = os.rename
+    real, calls = os.rename, []
 
     def rename(source, destination):
-        if destination == target and os.path.basename(source) != "old":
-            raise OSError("no")
-        real(source, destination)
+        calls.append(source)
+        if len(calls) != number or done:
+            real(source, destination)
+        if len(calls) == number:
+            raise error
 
     monkeypatch.setattr(os, "rename", rename)
-    with pytest.raises(OSError, match="no"), files.atomic_directory(target, overwrite=True):
-        pass
-    assert _names(target) == ["old"]
-    assert _names(tmp_path) == ["d"]
-
-
-def test_an_interrupt_between_two_renames_loses_no_folder(tmp_path, monkeypatch):
-    target = tmp_path / "d"
-    target.mkdir()
-    (target / "old").write_text("x")
-    real = os.rename
-
-    def rename(source, destination):
-        real(source, destination)
-        if source == target:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "rename", rename)
-    with pytest.raises(KeyboardInterrupt), files.atomic_directory(target, overwrite=True):
+    with pytest.raises(type(error), match="no"), files.atomic_directory(target, overwrite=True):
         pass
     assert _names(target) == ["old"]
     assert _names(tmp_path) == ["d"]

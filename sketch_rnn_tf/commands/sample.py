@@ -171,7 +171,8 @@ def _use_threads() -> None:
 
 def _check(flags: absl_flags.FlagValues) -> None:
     """Finds what is wrong with the command line before anything is loaded."""
-    from sketch_rnn_tf import config, drawing
+    from sketch_rnn_tf import config
+    from sketch_rnn_tf.commands import outputs
 
     _check_place(flags)
     needed = ["input"] if flags.task in _NEEDS_INPUT else []
@@ -186,14 +187,7 @@ def _check(flags: absl_flags.FlagValues) -> None:
     if mode is not None and mode not in config.TEMPERATURE_MODES:
         known = ", ".join(config.TEMPERATURE_MODES)
         raise cli.UsageError(f"there is no temperature mode {mode!r}; there are {known}")
-    for path in flags.output:
-        if path == STDOUT:
-            continue
-        try:
-            drawing.check_suffix(path)
-        except ValueError as error:
-            raise cli.UsageError(f"--output {error}") from None
-        cli.refuse_existing(path, flags.overwrite)
+    outputs.check([path for path in flags.output if path != STDOUT], flags.overwrite)
 
 
 def _check_place(flags: absl_flags.FlagValues) -> None:

@@ -43,8 +43,9 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "model", "input")
-    _check_outputs(flags)
-    from sketch_rnn_tf.commands import inputs
+    from sketch_rnn_tf.commands import inputs, outputs
+
+    outputs.check(flags.output, flags.overwrite)
 
     configuration, compute = _opened(flags)
     drawings = inputs.load(flags.input, configuration, split=flags.split)
@@ -94,17 +95,6 @@ def _opened_file(flags):
             return sampler.score([drawing.strokes for drawing in drawings], label=labels)
 
     return sampler.config, compute
-
-
-def _check_outputs(flags) -> None:
-    from sketch_rnn_tf import drawing
-
-    for path in flags.output:
-        try:
-            drawing.check_suffix(path)
-        except ValueError as error:
-            raise cli.UsageError(str(error)) from None
-        cli.refuse_existing(path, flags.overwrite)
 
 
 def _check_labels(configuration, drawings) -> None:

@@ -106,22 +106,27 @@ def restore(
             continue
         for newer in (other for other in there if other > step):
             shutil.rmtree(there[newer], ignore_errors=True)
-        renew_last(run, step)
+        _renew_last(run, step)
         return state
     if there:
         raise ValueError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
     return State()
 
 
-def renew_last(run: runs.Run, step: int) -> None:
-    """Makes `last.keras` the weights of a checkpoint, where it is not.
+def write_last(run: runs.Run, step: int) -> None:
+    """Makes `last.keras` the weights of a checkpoint.
 
     Raises:
       OSError: it cannot be written; what was there stays.
     """
+    copy_weights(run.checkpoint_path(step) / MODEL, run.path / runs.LAST)
+
+
+def _renew_last(run: runs.Run, step: int) -> None:
+    """Writes `last.keras` where a crash came between it and the checkpoint."""
     weights, last = run.checkpoint_path(step) / MODEL, run.path / runs.LAST
     if not last.exists() or files.sha256_of_file(last) != files.sha256_of_file(weights):
-        copy_weights(weights, last)
+        write_last(run, step)
 
 
 def _restore_from(folder, model, optimizer) -> State:

@@ -81,7 +81,7 @@ class Loop:
             self._finish()
         elif self._trainer.signals.received:
             how = "and saved"
-            if self._trainer.chief and self._saved_step != self.state.step:
+            if self._trainer.chief and not self._is_saved():
                 how = f"and not saved; the last checkpoint: {self._newest()}"
             self._say(f"{self._trainer.run.path}: stopped at step {self.state.step} {how}")
 
@@ -184,7 +184,7 @@ class Loop:
         Args:
           must: training ends here, so that a disk that is full is an error.
         """
-        if not self._trainer.chief or (self._saved_step == self.state.step and not must):
+        if not self._trainer.chief or (self._is_saved() and not must):
             return
         self._log()
         if self._bad_in_a_row and not (must and self._weights_are_finite()):
@@ -203,16 +203,19 @@ class Loop:
                 self._training.keep_checkpoints,
             )
             self._saved_step = self.state.step
-            checkpoints.renew_last(trainer.run, self.state.step)
+            checkpoints.write_last(trainer.run, self.state.step)
         except OSError as error:
-            saved = self._saved_step == self.state.step
+            what = runs.LAST if self._is_saved() else f"checkpoint of step {self.state.step}"
             self._say(
-                f"{runs.LAST if saved else f'checkpoint of step {self.state.step}'} could not be"
-                f" written ({error}); the last checkpoint: {self._newest()}"
+                f"{what} could not be written ({error}); the last checkpoint: {self._newest()}"
             )
             if must:
                 raise
         self._restart_clock()
+
+    def _is_saved(self) -> bool:
+        """Whether there is a checkpoint of this step."""
+        return self._saved_step == self.state.step
 
     def _weights_are_finite(self) -> bool:
         return all(np.isfinite(weight).all() for weight in self._trainer.model.get_weights())
