@@ -34,7 +34,9 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 import numpy as np
 import orjson
 
-from data_prep import convert, engines, readers, simplify
+from data_prep import readers
+from data_prep.conversion import convert, simplify
+from data_prep.engines import local
 from sketch_rnn_tf.data import records, wire
 
 
@@ -162,8 +164,8 @@ def _prepare(path: pathlib.Path, folder: pathlib.Path) -> None:
     """Converts an input in this process: everything the command does but the sources' checksum."""
     workspace = folder / "workspace"
     workspace.mkdir()
-    job = engines.Job(list(readers.units(path)), convert.Options())
-    engines.run_local(job, workspace, workers=1)
+    job = local.Job(list(readers.units(path)), convert.Options())
+    local.run_local(job, workspace, workers=1)
     shutil.rmtree(workspace)
 
 

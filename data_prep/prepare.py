@@ -138,14 +138,16 @@ def prepare(
     Raises:
       ValueError: bad input, an occupied output folder, an empty split; one clear sentence.
     """
-    from data_prep import convert, engines, sources, split
+    from data_prep.conversion import convert
+    from data_prep.conversion.splits import parse_fractions
+    from data_prep.engines import local, sources
 
-    fractions = split.parse_fractions(splits)
+    fractions = parse_fractions(splits)
     units = sources.units(inputs, reading or {}, beam=runner is not None)
-    workers = workers or engines.default_workers()
+    workers = workers or local.default_workers()
     simplification = _simplification(units, simplify_epsilon, target_length, workers)
     options = convert.Options(simplification, **(filters or {}))
-    job = engines.Job(units, options, fractions, drop_duplicates, shard_bytes)
+    job = local.Job(units, options, fractions, drop_duplicates, shard_bytes)
     described = [sources.describe(path, workers) for path in inputs]
     convey = _to_remote if sources.is_remote(str(output_dir)) else _to_folder
     return convey(job, str(output_dir), described, overwrite, workers, runner)
@@ -153,15 +155,15 @@ def prepare(
 
 def _to_folder(job, output_dir, sources, overwrite, workers, runner):
     """Runs a job whose output folder is on this machine."""
-    from data_prep import engines, write
+    from data_prep.engines import local, shards
 
-    with write.output_directory(output_dir, _fingerprint(job, sources), overwrite) as workspace:
+    with shards.output_directory(output_dir, _fingerprint(job, sources), overwrite) as workspace:
         folder, resumed = workspace
         if resumed:
             cli.say(f"{output_dir}: continuing where an interrupted run ended")
-        result = engines.run(job, folder, workers, runner)
+        result = local.run(job, folder, workers, runner)
         info = _info(job, result, sources)
-        write.publish(output_dir, info)
+        shards.publish(output_dir, info)
     return info
 
 
@@ -169,19 +171,19 @@ def _to_remote(job, output_dir, sources, overwrite, workers, runner):
     """Runs a job whose output folder only Beam can reach."""
     if runner is None:
         raise ValueError(f"{output_dir}: writing there needs --engine beam")
-    from data_prep import beam_engine
+    from data_prep.engines import beam
 
-    with beam_engine.remote_output(output_dir, overwrite) as workspace:
-        info = _info(job, beam_engine.run(job, workspace, runner), sources)
-        beam_engine.publish(output_dir, info)
+    with beam.remote_output(output_dir, overwrite) as workspace:
+        info = _info(job, beam.run(job, workspace, runner), sources)
+        beam.publish(output_dir, info)
     return info
 
 
 def _info(job, result, sources: list[dict[str, Any]]):
     """Returns the description of a finished data set; says on stderr what a person should know."""
-    from data_prep import plan, write
+    from data_prep.engines import plan, shards
 
-    info = write.describe(
+    info = shards.describe(
         result.shards,
         result.classes,
         result.tally,
@@ -200,7 +202,8 @@ def _info(job, result, sources: list[dict[str, Any]]):
 
 def _simplification(units, epsilon: float | None, target_length: int | None, workers: int):
     """Returns how to simplify; searches the epsilon when a target length is given."""
-    from data_prep import simplify, sources
+    from data_prep.conversion import simplify
+    from data_prep.engines import sources
 
     if target_length is None:
         if epsilon is None:
@@ -287,16 +290,16 @@ def _given(flags: absl_flags.FlagValues, *names: str) -> dict[str, Any]:
 
 
 def _verify(flags: absl_flags.FlagValues) -> None:
-    from data_prep import write
+    from data_prep.engines import shards
 
     start = time.monotonic()
-    shards = list(write.verify(flags.verify))
-    count = sum(n for _, n in shards)
+    checked = list(shards.verify(flags.verify))
+    count = sum(n for _, n in checked)
     if flags.json:
-        cli.print_json({"data_dir": flags.verify, "shards": len(shards), "sketches": count})
+        cli.print_json({"data_dir": flags.verify, "shards": len(checked), "sketches": count})
         return
     took = time.monotonic() - start
-    print(f"{flags.verify}: {len(shards)} shards with {count} drawings are whole ({took:.1f} s)")
+    print(f"{flags.verify}: {len(checked)} shards with {count} drawings are whole ({took:.1f} s)")
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -83,7 +83,7 @@ def test_public_names_resolve_and_unknown_ones_do_not():
         _ = sketch_rnn_tf.Sketcherr
 
 
-@pytest.mark.parametrize("module", ["sketch_rnn_tf.strokes", "data_prep.simplify"])
+@pytest.mark.parametrize("module", ["sketch_rnn_tf.strokes", "data_prep.conversion.simplify"])
 def test_warnings_from_our_own_code_are_errors(module):
     with pytest.raises(UserWarning, match="ours"):
         warnings.warn_explicit("ours", UserWarning, "f.py", 1, module=module)

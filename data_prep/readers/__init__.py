@@ -17,10 +17,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from data_prep.raw_sketch import RawSketch, ReadError
 from data_prep.readers import find
 from data_prep.readers.detect import FORMATS, detect_format
 from data_prep.readers.find import SUFFIXES, source_files
+from data_prep.readers.raw_sketch import RawSketch, ReadError
 from data_prep.readers.source import (
     DEFAULT_CURVE_TOLERANCE,
     NOT_RECOGNIZED,

@@ -7,7 +7,7 @@ import re
 import struct
 import zlib
 
-from data_prep.raw_sketch import ReadError
+from data_prep.readers.raw_sketch import ReadError
 
 # Format names, as `--format` takes them, and the modules that read them.
 MODULES = {

@@ -6,8 +6,8 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from data_prep.raw_sketch import ReadError
 from data_prep.readers import kanjivg
+from data_prep.readers.raw_sketch import ReadError
 from data_prep.readers.source import Source, printable
 from sketch_rnn_tf.data import records
 

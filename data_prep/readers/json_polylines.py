@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from data_prep.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers import inflate
 from data_prep.readers.ndjson import checked_points, quickdraw_polylines, text_field
 from data_prep.readers.npz import checked_offsets
+from data_prep.readers.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers.source import UNREADABLE, Options, Skip, Source
 
 MAX_BYTES = 256 << 20

@@ -6,7 +6,7 @@ import importlib.metadata
 import pathlib
 from collections.abc import Iterator
 
-from data_prep.raw_sketch import ReadError
+from data_prep.readers.raw_sketch import ReadError
 from data_prep.readers.source import Source
 
 LABEL = "kanji"

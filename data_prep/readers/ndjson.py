@@ -12,8 +12,8 @@ from typing import IO, Any
 import numpy as np
 import orjson
 
-from data_prep.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers import inflate
+from data_prep.readers.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers.source import (
     MAX_COORDINATE,
     NOT_RECOGNIZED,

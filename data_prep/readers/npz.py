@@ -1,7 +1,7 @@
 """Reads Sketch-RNN's .npz files: object arrays `train`, `valid` and `test` of stroke-3 drawings.
 
 What `sketch-rnn-sample` writes is read as well: `strokes` [sum N, 3] and `lengths` [drawings].
-Nothing in a file is run; see `data_prep.unpickle`.
+Nothing in a file is run; see `data_prep.readers.safe_pickle`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import unpickle
-from data_prep.raw_sketch import RawSketch, ReadError
+from data_prep.readers import safe_pickle
+from data_prep.readers.raw_sketch import RawSketch, ReadError
 from data_prep.readers.source import MAX_COORDINATE, UNREADABLE, Options, Skip, Source
 
 SPLITS = ("train", "valid", "test")
@@ -126,9 +126,9 @@ def _rows(source: Source, split: str) -> Rows:
         return _generated(source, archive)
 
 
-def _drawings(source: Source, split: str, array: np.ndarray | unpickle.ObjectArray) -> Rows:
+def _drawings(source: Source, split: str, array: np.ndarray | safe_pickle.ObjectArray) -> Rows:
     """Returns the items of an array of drawings: of objects, or [drawings, N, 3] of numbers."""
-    if isinstance(array, unpickle.ObjectArray) and len(array.shape) == 1:
+    if isinstance(array, safe_pickle.ObjectArray) and len(array.shape) == 1:
         return array.items
     if array.shape[:1] == (0,) or (len(array.shape) == 3 and array.shape[2] == 3):
         return list(array) if isinstance(array, np.ndarray) else array.items
@@ -243,7 +243,7 @@ def _opened(source: Source) -> Iterator[zipfile.ZipFile]:
             yield archive
     except (ReadError, OSError, MemoryError):
         raise
-    except unpickle.UnpickleError as error:
+    except safe_pickle.UnpickleError as error:
         raise source.error(str(error)) from None
     except Exception as error:  # zipfile and NumPy's header parser promise no narrower type
         reason = " ".join(str(error).split())[:120] or type(error).__name__
@@ -265,7 +265,7 @@ def _member(source: Source, archive: zipfile.ZipFile, name: str) -> zipfile.ZipI
 
 def _array(
     source: Source, archive: zipfile.ZipFile, name: str
-) -> np.ndarray | unpickle.ObjectArray:
+) -> np.ndarray | safe_pickle.ObjectArray:
     """Reads one array of the archive."""
     info = _member(source, archive, name)
     data = archive.read(info)
@@ -275,26 +275,26 @@ def _array(
     shape, fortran, dtype = _npy_header(stream)
     try:
         return _content(data, stream.tell(), shape, fortran, dtype)
-    except unpickle.UnpickleError as error:
+    except safe_pickle.UnpickleError as error:
         raise source.error(f"array {name!r} {error}") from None
 
 
 def _content(
     data: bytes, start: int, shape: tuple[int, ...], fortran: bool, dtype: np.dtype
-) -> np.ndarray | unpickle.ObjectArray:
+) -> np.ndarray | safe_pickle.ObjectArray:
     """Returns the array behind an .npy header."""
     if dtype.hasobject:
-        array = unpickle.load(data, start)
+        array = safe_pickle.load(data, start)
         if array.shape != shape:
-            raise unpickle.UnpickleError(
+            raise safe_pickle.UnpickleError(
                 f"has shape {list(array.shape)}, its header says {list(shape)}"
             )
         return array
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise unpickle.UnpickleError(f"has type {dtype}, expected numbers")
+        raise safe_pickle.UnpickleError(f"has type {dtype}, expected numbers")
     declared = math.prod(shape) * dtype.itemsize
     if declared != len(data) - start:
-        raise unpickle.UnpickleError(f"declares {declared} bytes and holds {len(data) - start}")
+        raise safe_pickle.UnpickleError(f"declares {declared} bytes and holds {len(data) - start}")
     flat = np.frombuffer(data, dtype, offset=start)
     return flat.reshape(shape, order="F" if fortran else "C")
 

@@ -13,8 +13,8 @@ from typing import IO
 
 import numpy as np
 
-from data_prep.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers import inflate
+from data_prep.readers.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers.source import NOT_RECOGNIZED, Options, Skip, Source
 
 _DRAWING = struct.Struct("<Q2sbIH")

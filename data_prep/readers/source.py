@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from data_prep import raw_sketch
+from data_prep.readers import raw_sketch
 
 DEFAULT_CURVE_TOLERANCE = 1e-3
 MAX_COORDINATE = 1e12  # beyond it float64 keeps fewer than four decimals: garbage, not a drawing

@@ -22,8 +22,8 @@ import defusedxml
 import defusedxml.ElementTree
 import svgelements
 
-from data_prep.raw_sketch import Polylines, RawSketch
 from data_prep.readers import inflate
+from data_prep.readers.raw_sketch import Polylines, RawSketch
 from data_prep.readers.source import Options, Skip, Source
 from data_prep.readers.svg_paths import Curves, GeometryError, numbers, points_as_path
 

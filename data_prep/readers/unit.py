@@ -7,8 +7,8 @@ import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from data_prep.raw_sketch import RawSketch, ReadError
 from data_prep.readers import detect
+from data_prep.readers.raw_sketch import RawSketch, ReadError
 from data_prep.readers.source import UNREADABLE, Options, Skip, Source, printable
 
 BUNCH_FILES = 64  # small files that one unit holds at most ...

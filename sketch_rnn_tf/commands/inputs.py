@@ -118,7 +118,8 @@ def _class_name(classes, label: int) -> str:
 
 
 def _of_files(name: str, configuration: config.RunConfig, split) -> Iterator[Drawing]:
-    from data_prep import readers, simplify
+    from data_prep import readers
+    from data_prep.conversion import simplify
 
     simplification = simplify.Simplification.from_json(configuration.simplification)
     for drawing in readers.read(name):

@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from data_prep import prepare, readers, write
+from data_prep import prepare, readers
+from data_prep.engines import shards
 from sketch_rnn_tf.data import records
 
 
@@ -205,7 +206,7 @@ def test_an_existing_data_set_stays_without_overwrite(tmp_path, write_ndjson, ca
     assert records.read_info(tmp_path / "x").classes == ["cat"]
     assert _run("--input", dog, "--output_dir", tmp_path / "x", "--overwrite") == 0
     assert records.read_info(tmp_path / "x").classes == ["dog"]
-    assert len(list(write.verify(tmp_path / "x"))) == 3
+    assert len(list(shards.verify(tmp_path / "x"))) == 3
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_pa
     command += ["--input", str(folder), "--output_dir", str(tmp_path / "x")]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
-    workspace = tmp_path / "x" / write.WORKSPACE
+    workspace = tmp_path / "x" / shards.WORKSPACE
     deadline = time.monotonic() + 60
     while not list(workspace.glob("*.run")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -308,7 +309,7 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_pa
     assert not (tmp_path / "x" / "dataset.json").exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert "continuing where an interrupted run ended" in again.stderr
-    assert sum(count for _, count in write.verify(tmp_path / "x")) == 1200
+    assert sum(count for _, count in shards.verify(tmp_path / "x")) == 1200
     assert not workspace.exists()
     prepare.prepare([str(folder)], tmp_path / "y", workers=1)
     assert records.read_info(tmp_path / "x").shards == records.read_info(tmp_path / "y").shards
@@ -317,15 +318,15 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_pa
 def test_a_workspace_that_is_half_removed_is_nobodys(tmp_path, write_ndjson, monkeypatch):
     command = ([str(write_ndjson())], tmp_path / "x")
     with monkeypatch.context() as patch:
-        patch.setattr(write.shutil, "rmtree", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(shards.shutil, "rmtree", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             prepare.prepare(*command, workers=1)
-    workspace = tmp_path / "x" / write.WORKSPACE
-    assert not (workspace / write.JOB).exists()
+    workspace = tmp_path / "x" / shards.WORKSPACE
+    assert not (workspace / shards.JOB).exists()
     for path in workspace.glob("*.run"):
         path.unlink()
     prepare.prepare(*command, workers=1, overwrite=True)
-    assert sum(count for _, count in write.verify(tmp_path / "x")) == 40
+    assert sum(count for _, count in shards.verify(tmp_path / "x")) == 40
     assert not workspace.exists()
 
 
@@ -393,7 +394,7 @@ def test_flags_for_a_beam_runner_are_told_from_the_commands_own():
 
 def test_score_and_a_data_set_convert_a_drawing_alike(tmp_path, write_ndjson):
     """`simplify.convert` with the recorded simplification gives a data set's very rows."""
-    from data_prep import simplify
+    from data_prep.conversion import simplify
 
     path = write_ndjson(raw=True)
     _run("--input", path, "--output_dir", tmp_path / "x", "--simplify_epsilon=9")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep import simplify
+from data_prep.conversion import simplify
 from sketch_rnn_tf import api, config, evaluation, runs
 from sketch_rnn_tf.commands import inputs
 from sketch_rnn_tf.interop import imported, magenta_js

@@ -12,8 +12,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from data_prep import readers, unpickle
-from data_prep.raw_sketch import ReadError
+from data_prep import readers
+from data_prep.readers import safe_pickle
+from data_prep.readers.raw_sketch import ReadError
 
 SETTINGS = hypothesis.settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "250")),
@@ -233,7 +234,7 @@ OPCODES = [
 def test_any_opcodes_give_arrays_or_unpickle_errors(opcodes, after_an_array):
     data = (PICKLE if after_an_array else b"\x80\x02") + b"".join(opcodes) + b"."
     try:
-        found = unpickle.load(data)
-    except unpickle.UnpickleError:
+        found = safe_pickle.load(data)
+    except safe_pickle.UnpickleError:
         return
-    assert isinstance(found, (np.ndarray, unpickle.ObjectArray))
+    assert isinstance(found, (np.ndarray, safe_pickle.ObjectArray))

@@ -4,7 +4,7 @@ import itertools
 import pytest
 
 from data_prep import readers
-from data_prep.raw_sketch import ReadError
+from data_prep.readers.raw_sketch import ReadError
 
 
 def test_package_is_restricted_to_its_cjk_glyphs():

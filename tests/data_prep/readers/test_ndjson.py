@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.raw_sketch import ReadError
 from data_prep.readers import ndjson
+from data_prep.readers.raw_sketch import ReadError
 
 
 def line(key, drawing, **fields):

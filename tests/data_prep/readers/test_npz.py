@@ -12,8 +12,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from data_prep import readers, unpickle
-from data_prep.raw_sketch import ReadError
+from data_prep import readers
+from data_prep.readers import safe_pickle
+from data_prep.readers.raw_sketch import ReadError
 
 SPLITS = ("train", "valid", "test")
 RNG = np.random.default_rng(4)
@@ -90,7 +91,7 @@ def test_pickles_that_name_either_home_of_numpy_are_read():
     named = old.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray")
     new = named.replace(b"cnumpy.core.multiarray", b"cnumpy._core.multiarray")
     assert named != new
-    np.testing.assert_array_equal(unpickle.load(named).items[0], unpickle.load(new).items[0])
+    np.testing.assert_array_equal(safe_pickle.load(named).items[0], safe_pickle.load(new).items[0])
 
 
 def test_drawings_of_one_length_saved_as_one_array_are_read(tmp_path):

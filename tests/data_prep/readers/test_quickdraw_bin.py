@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.raw_sketch import ReadError
+from data_prep.readers.raw_sketch import ReadError
 
 
 def packed(key, strokes, recognized=1, country=b"DE"):

@@ -7,7 +7,7 @@ import scipy.interpolate
 import svgelements
 
 from data_prep import readers
-from data_prep.raw_sketch import ReadError
+from data_prep.readers.raw_sketch import ReadError
 
 
 def save(folder, body, attributes='viewBox="0 0 100 100"', name="a.svg"):

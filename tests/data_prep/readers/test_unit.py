@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.raw_sketch import RawSketch, ReadError
+from data_prep.readers.raw_sketch import RawSketch, ReadError
 
 SVG = '<svg><path d="M0 0L{} 1"/></svg>'
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import convert, split
+from data_prep.conversion import convert, splits
 from sketch_rnn_tf.data import records
 
 
@@ -34,7 +34,7 @@ class Plan:
         return dataclasses.asdict(self)
 
 
-def split_codes(rows: np.ndarray, splitter: split.Splitter) -> np.ndarray:
+def split_codes(rows: np.ndarray, splitter: splits.Splitter) -> np.ndarray:
     """Returns each row's split: what its file says, else what its hash says. int8 [R]."""
     return np.where(rows["split"] >= 0, rows["split"], splitter.codes(rows["place"])).astype(
         np.int8

@@ -16,7 +16,8 @@ from typing import Any
 import filelock
 import numpy as np
 
-from data_prep import convert, spool
+from data_prep.conversion import convert
+from data_prep.engines import spool
 from sketch_rnn_tf import files
 from sketch_rnn_tf.data import records, wire
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data_prep import simplify
-from data_prep.raw_sketch import Polylines, RawSketch
+from data_prep.conversion import simplify
+from data_prep.readers.raw_sketch import Polylines, RawSketch
 
 QUICKDRAW = simplify.Simplification()
 NAMES = [
@@ -115,7 +115,9 @@ def test_no_point_ends_up_farther_than_epsilon_from_the_simplified_stroke(stroke
 @settings(max_examples=200, deadline=None)
 @given(_STROKES, st.floats(0, 50), st.booleans(), st.floats(0.5, 5))
 def test_numba_and_numpy_give_the_same_points(stroke, epsilon, whole_line, spacing):
-    fast = pytest.importorskip("data_prep.fast", reason="numba (extra [fast]) is not installed")
+    fast = pytest.importorskip(
+        "data_prep.conversion.simplify_numba", reason="numba (extra [fast]) is not installed"
+    )
     slow = simplify.NUMPY_KERNELS
 
     np.testing.assert_array_equal(fast.resample(stroke, spacing), slow.resample(stroke, spacing))

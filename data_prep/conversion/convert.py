@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import readers, signature, simplify, split
-from data_prep.raw_sketch import Polylines, RawSketch
+from data_prep import readers
+from data_prep.conversion import near_duplicates, simplify, splits
+from data_prep.readers.raw_sketch import Polylines, RawSketch
 
 EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"
 TOO_COMPLEX, DUPLICATE = "too_complex", "duplicate"
@@ -261,13 +262,13 @@ class _Builder:
 
     def _keep(self, drawing: RawSketch, content: Content, points: int) -> None:
         key = drawing.key
-        digest = split.stable_hash(key)
+        digest = splits.stable_hash(key)
         alone = drawing.group is None or drawing.group == key
         resplit = self._options.resplit
         self._keys.append(key.encode("utf-8", "surrogateescape"))
         self._hashes.append(digest)
-        self._places.append(digest if alone else split.stable_hash(drawing.group))
-        self._splits.append(split.BY_HASH if resplit else split.code_of(drawing.split))
+        self._places.append(digest if alone else splits.stable_hash(drawing.group))
+        self._splits.append(splits.BY_HASH if resplit else splits.code_of(drawing.split))
         self._label_of.append(self._labels.setdefault(drawing.label, len(self._labels)))
         self._contents.append(content)
         self._points.append(points)
@@ -291,15 +292,17 @@ class _Builder:
         """Fills in the columns, and what the tally says of all points."""
         points = np.concatenate(strokes)
         hashes = np.frombuffer(b"".join(self._hashes), "<u8").reshape(-1, 2)
-        rows["order"] = signature.mixed(hashes[:, 1] ^ np.uint64(self._options.seed % 2**64))
+        rows["order"] = near_duplicates.mixed(hashes[:, 1] ^ np.uint64(self._options.seed % 2**64))
         rows["place"] = np.frombuffer(b"".join(self._places), "<u8")[::2]
         rows["unit"] = self._index
         rows["position"] = np.arange(self._position, self._position + len(rows))
         rows["points"] = self._points
         rows["key_bytes"] = [len(key) for key in self._keys]
         rows["label"], rows["split"] = self._label_of, self._splits
-        salts = np.array([split.place(label) for label in labels], np.uint64)
-        rows["signature"] = signature.signatures(points, rows["points"]) ^ salts[rows["label"]]
+        salts = np.array([splits.place(label) for label in labels], np.uint64)
+        rows["signature"] = (
+            near_duplicates.signatures(points, rows["points"]) ^ salts[rows["label"]]
+        )
         self._tally.largest = float(np.abs(points[:, :2]).max())
         published = [isinstance(content, np.ndarray) for content in self._contents]
         self._tally.moments = _moments(points, rows["points"], np.array(published))

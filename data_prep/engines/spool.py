@@ -12,7 +12,7 @@ import pathlib
 
 import numpy as np
 
-from data_prep import convert
+from data_prep.conversion import convert
 from sketch_rnn_tf import files
 
 

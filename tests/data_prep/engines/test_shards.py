@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep import convert, write
+from data_prep.conversion import convert
+from data_prep.engines import shards
 from sketch_rnn_tf.data import records
 
 
@@ -21,20 +22,20 @@ def _sketches(count):
 
 
 def _write(path, split, sketches):
-    return write.write_shard(path, split, *zip(*sketches, strict=True), ["a", "b"])
+    return shards.write_shard(path, split, *zip(*sketches, strict=True), ["a", "b"])
 
 
 @pytest.fixture
 def data_set(tmp_path):
     """A finished data set of two shards."""
     folder = tmp_path / "data"
-    with write.output_directory(folder, {}) as (workspace, _):
-        shards = [
+    with shards.output_directory(folder, {}) as (workspace, _):
+        written = [
             _write(workspace / f"{name}-00000-of-00001.tfrecord", name, _sketches(n))
             for name, n in (("train", 7), ("valid", 2))
         ]
-        info = write.describe(shards, ["a", "b"], convert.Tally(), sources=[])
-        write.publish(folder, info)
+        info = shards.describe(written, ["a", "b"], convert.Tally(), sources=[])
+        shards.publish(folder, info)
     return folder
 
 
@@ -72,7 +73,7 @@ def test_deviations_of_parts_pool_to_that_of_the_whole():
     generator = np.random.default_rng(0)
     parts = [generator.normal(1e6, 0.5, (n, 3)) for n in (3, 1000, 1, 50)]
 
-    pooled = write.pooled_deviation(write.moments([part]) for part in parts)
+    pooled = shards.pooled_deviation(shards.moments([part]) for part in parts)
 
     assert pooled == pytest.approx(np.std(np.concatenate(parts)[:, :2]), rel=1e-9)
 
@@ -82,11 +83,11 @@ def test_a_data_set_without_any_movement_is_refused(tmp_path):
     shard = _write(tmp_path / "train-00000-of-00001.tfrecord", "train", still)
 
     with pytest.raises(ValueError, match="all offsets of the train split are the same"):
-        write.describe([shard], ["a"], convert.Tally())
+        shards.describe([shard], ["a"], convert.Tally())
 
 
 def test_a_whole_data_set_is_verified_shard_by_shard(data_set):
-    assert [count for _, count in write.verify(data_set)] == [7, 2]
+    assert [count for _, count in shards.verify(data_set)] == [7, 2]
 
 
 def _flip(path, at):
@@ -112,7 +113,7 @@ def test_a_damaged_shard_is_named(data_set, damage, words):
     damage(path)
 
     with pytest.raises(ValueError, match=words) as caught:
-        list(write.verify(data_set))
+        list(shards.verify(data_set))
 
     assert path.name in str(caught.value)
 
@@ -122,23 +123,23 @@ def test_a_shard_exchanged_for_another_whole_one_is_noticed(data_set):
     _write(path, "train", _sketches(7)[::-1])
 
     with pytest.raises(ValueError, match="checksum differs"):
-        list(write.verify(data_set))
+        list(shards.verify(data_set))
 
 
 def test_an_unfinished_folder_is_no_data_set(data_set):
     (data_set / "dataset.json").unlink()
 
     with pytest.raises(ValueError, match="not a finished data set"):
-        list(write.verify(data_set))
+        list(shards.verify(data_set))
 
 
 def test_a_finished_data_set_is_replaced_only_when_asked(data_set):
     with (
         pytest.raises(ValueError, match="exists already; --overwrite"),
-        write.output_directory(data_set, {}),
+        shards.output_directory(data_set, {}),
     ):
         pass
-    with write.output_directory(data_set, {}, overwrite=True):
+    with shards.output_directory(data_set, {}, overwrite=True):
         assert records.read_info(data_set).num_sketches("train") == 7  # until the new one is whole
 
 
@@ -147,7 +148,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
 
     with (
         pytest.raises(ValueError, match=r"holds other files, such as thesis.txt"),
-        write.output_directory(tmp_path, {}),
+        shards.output_directory(tmp_path, {}),
     ):
         pass
 
@@ -156,34 +157,34 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
 
 def test_two_runs_cannot_write_into_one_folder(tmp_path):
     with (
-        write.output_directory(tmp_path / "x", {}),
+        shards.output_directory(tmp_path / "x", {}),
         pytest.raises(ValueError, match="another run is writing"),
-        write.output_directory(tmp_path / "x", {}),
+        shards.output_directory(tmp_path / "x", {}),
     ):
         pass
 
 
 def test_a_refused_run_does_not_take_the_lock_of_the_one_at_work(tmp_path):
-    with write.output_directory(tmp_path / "x", {}):
+    with shards.output_directory(tmp_path / "x", {}):
         for _ in range(2):
             with (
                 pytest.raises(ValueError, match="another"),
-                write.output_directory(tmp_path / "x", {}),
+                shards.output_directory(tmp_path / "x", {}),
             ):
                 pass
-        lock = filelock.FileLock(tmp_path / "x" / write.LOCK, timeout=0)
+        lock = filelock.FileLock(tmp_path / "x" / shards.LOCK, timeout=0)
         with pytest.raises(filelock.Timeout):
             lock.acquire()
 
 
 def test_work_of_an_interrupted_run_is_kept_only_for_the_same_job(tmp_path):
-    with write.output_directory(tmp_path / "x", {"seed": 1}) as (workspace, resumed):
+    with shards.output_directory(tmp_path / "x", {"seed": 1}) as (workspace, resumed):
         assert not resumed
         (workspace / "work").write_text("x")
-    with write.output_directory(tmp_path / "x", {"seed": 1}) as (workspace, resumed):
+    with shards.output_directory(tmp_path / "x", {"seed": 1}) as (workspace, resumed):
         assert resumed
         assert (workspace / "work").exists()
-    with write.output_directory(tmp_path / "x", {"seed": 2}) as (workspace, resumed):
+    with shards.output_directory(tmp_path / "x", {"seed": 2}) as (workspace, resumed):
         assert not resumed
         assert not (workspace / "work").exists()
 
@@ -193,10 +194,10 @@ def test_a_run_killed_while_publishing_leaves_no_data_set_and_can_go_on(data_set
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def again():
-        with write.output_directory(data_set, {"seed": 2}, overwrite=True) as (workspace, _):
+        with shards.output_directory(data_set, {"seed": 2}, overwrite=True) as (workspace, _):
             path = workspace / "train-00000-of-00001.tfrecord"
             shard = _write(path, "train", _sketches(9))
-            write.publish(data_set, write.describe([shard], ["a", "b"], convert.Tally()))
+            shards.publish(data_set, shards.describe([shard], ["a", "b"], convert.Tally()))
 
     with monkeypatch.context() as patch:
         patch.setattr(records, "write_info", fail)
@@ -207,7 +208,7 @@ def test_a_run_killed_while_publishing_leaves_no_data_set_and_can_go_on(data_set
 
     again()
 
-    assert [count for _, count in write.verify(data_set)] == [9]
+    assert [count for _, count in shards.verify(data_set)] == [9]
     assert sorted(path.name for path in data_set.iterdir()) == [
         "dataset.json",
         "train-00000-of-00001.tfrecord",
@@ -217,4 +218,4 @@ def test_a_run_killed_while_publishing_leaves_no_data_set_and_can_go_on(data_set
 def test_a_shards_facts_survive_json(tmp_path):
     shard = _write(tmp_path / "train-00000-of-00001.tfrecord", "train", _sketches(5))
 
-    assert write.Shard.from_json(json.loads(json.dumps(shard.to_json()))) == shard
+    assert shards.Shard.from_json(json.loads(json.dumps(shard.to_json()))) == shard

@@ -3,7 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from data_prep import convert, plan
+from data_prep.conversion import convert
+from data_prep.engines import plan
 
 
 def _rows(**columns):
@@ -43,11 +44,11 @@ def test_of_duplicates_the_one_of_the_test_split_stays_then_valid_then_the_first
 
 
 def test_a_files_split_goes_before_the_hash():
-    from data_prep import split
+    from data_prep.conversion import splits
 
     rows = _rows(split=[-1, 0, 1, 2], place=[2**64 - 1] * 4)
 
-    codes = plan.split_codes(rows, split.Splitter((0.9, 0.05, 0.05)))
+    codes = plan.split_codes(rows, splits.Splitter((0.9, 0.05, 0.05)))
 
     assert codes.tolist() == [2, 0, 1, 2]
 

@@ -3,7 +3,8 @@ import errno
 import numpy as np
 import pytest
 
-from data_prep import convert, spool
+from data_prep.conversion import convert
+from data_prep.engines import spool
 
 
 @pytest.fixture

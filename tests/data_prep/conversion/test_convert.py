@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from data_prep import convert, simplify, split
-from data_prep.raw_sketch import Polylines, RawSketch
+from data_prep.conversion import convert, simplify, splits
+from data_prep.readers.raw_sketch import Polylines, RawSketch
 
 
 class _Unit:
@@ -132,7 +132,7 @@ def test_a_group_has_one_place_and_a_files_split_is_kept_unless_it_is_split_anew
 
     assert len(set(_batch(sketches).rows["place"])) == 1
     assert set(_batch(sketches).rows["split"]) == {1}
-    assert set(_batch(sketches, resplit=True).rows["split"]) == {split.BY_HASH}
+    assert set(_batch(sketches, resplit=True).rows["split"]) == {splits.BY_HASH}
 
 
 def test_a_large_unit_comes_in_several_batches(monkeypatch):

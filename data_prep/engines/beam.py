@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import convert, engines, plan, readers, split, write
-from data_prep.raw_sketch import RawSketch
+from data_prep import readers
+from data_prep.conversion import convert, splits
+from data_prep.engines import local, plan, shards
+from data_prep.readers.raw_sketch import RawSketch
 from sketch_rnn_tf.data import records
 
 try:
@@ -36,9 +38,7 @@ RESULT = "result.json"
 Sketch = tuple[bytes, str, bytes, bytes]
 
 
-def run(
-    job: engines.Job, workspace: str | os.PathLike, runner_flags: Sequence[str]
-) -> engines.Result:
+def run(job: local.Job, workspace: str | os.PathLike, runner_flags: Sequence[str]) -> local.Result:
     """Runs a job on a Beam runner and waits for it.
 
     Args:
@@ -56,16 +56,16 @@ def run(
         content = json.loads(stream.read())
     if content["error"]:
         raise ValueError(content["error"])
-    shards = sorted(map(write.Shard.from_json, content["shards"]), key=_shard_order)
+    written = sorted(map(shards.Shard.from_json, content["shards"]), key=_shard_order)
     tally = convert.Tally.from_json(content["tally"])
-    return engines.Result(content["classes"], shards, tally, content["near"], content["leaking"])
+    return local.Result(content["classes"], written, tally, content["near"], content["leaking"])
 
 
-def _shard_order(shard: write.Shard) -> tuple[int, str]:
+def _shard_order(shard: shards.Shard) -> tuple[int, str]:
     return records.SPLITS.index(shard.split), shard.file
 
 
-def _build(pipeline: beam.Pipeline, job: engines.Job, target: str) -> None:
+def _build(pipeline: beam.Pipeline, job: local.Job, target: str) -> None:
     """Lays out the pipeline from units to shards and `RESULT`."""
     converted = (
         pipeline
@@ -90,14 +90,14 @@ def _build(pipeline: beam.Pipeline, job: engines.Job, target: str) -> None:
         job,
         *(beam.pvalue.AsSingleton(part) for part in (borders, facts, tallies, near, dropped)),
     )
-    shards = (
+    finished = (
         kept
         | "Shard" >> beam.FlatMap(_to_shard, beam.pvalue.AsSingleton(decided))
         | "Gather" >> beam.GroupByKey()
         | "Write" >> beam.Map(_write_shard, beam.pvalue.AsSingleton(decided), target)
         | "Shards" >> beam.combiners.ToList()
     )
-    decided | "Finish" >> beam.Map(_finish, beam.pvalue.AsSingleton(shards), target)
+    decided | "Finish" >> beam.Map(_finish, beam.pvalue.AsSingleton(finished), target)
 
 
 class _Convert(beam.DoFn):
@@ -129,13 +129,13 @@ def _row(sketch: Sketch) -> np.ndarray:
     return np.frombuffer(sketch[0], convert.ROW)
 
 
-def _borders(sketches: beam.PCollection, job: engines.Job) -> beam.PCollection:
+def _borders(sketches: beam.PCollection, job: local.Job) -> beam.PCollection:
     """Returns one element: the splitter's borders."""
     return (
         sketches
         | "Places"
         >> beam.FlatMap(lambda sketch: [int(_row(sketch)["place"][0])] * _by_hash(sketch))
-        | "Few places" >> beam.CombineGlobally(_Smallest(split.SMALL + 1))
+        | "Few places" >> beam.CombineGlobally(_Smallest(splits.SMALL + 1))
         | "Borders" >> beam.Map(_borders_of, job.fractions)
     )
 
@@ -145,7 +145,7 @@ def _by_hash(sketch: Sketch) -> bool:
 
 
 def _borders_of(places: list[int], fractions: Sequence[float]) -> tuple[float, float]:
-    return split.Splitter(fractions, places if len(places) <= split.SMALL else ()).borders
+    return splits.Splitter(fractions, places if len(places) <= splits.SMALL else ()).borders
 
 
 class _Smallest(beam.CombineFn):
@@ -172,7 +172,7 @@ class _Smallest(beam.CombineFn):
 def _with_split(sketch: Sketch, borders: tuple[float, float]) -> Sketch:
     """Settles a sketch's split."""
     row = _row(sketch).copy()
-    row["split"] = plan.split_codes(row, split.Splitter.of(borders))
+    row["split"] = plan.split_codes(row, splits.Splitter.of(borders))
     return (row.tobytes(), *sketch[1:])
 
 
@@ -259,7 +259,7 @@ class _Facts(beam.CombineFn):
 
 def _decide(
     _: None,
-    job: engines.Job,
+    job: local.Job,
     borders: tuple[float, float],
     facts: tuple,
     tallies: list[tuple],
@@ -280,10 +280,10 @@ def _decide(
         plan.check_splits(sketches, job.fractions, tally.dropped)
     except ValueError as problem:
         return {"error": str(problem)}
-    shards = tuple(plan.shard_count(size, job.shard_bytes) for size in stored)
+    counts = tuple(plan.shard_count(size, job.shard_bytes) for size in stored)
     return {
         "error": None,
-        "plan": plan.Plan(classes, borders, shards, tuple(sketches)).to_json(),
+        "plan": plan.Plan(classes, borders, counts, tuple(sketches)).to_json(),
         "classes": classes,
         "tally": tally.to_json(),
         "near": near[0],
@@ -313,7 +313,7 @@ def _write_shard(
         sketches.append((*place, sketch[1], sketch[2], strokes))
     with tempfile.TemporaryDirectory() as folder:
         planned = plan.Plan(**decided["plan"])
-        shard = engines.write_sorted(pathlib.Path(folder), planned, code, number, sketches)
+        shard = local.write_sorted(pathlib.Path(folder), planned, code, number, sketches)
         with (
             open(pathlib.Path(folder, shard.file), "rb") as source,
             FileSystems.create(
@@ -324,9 +324,9 @@ def _write_shard(
     return shard.to_json()
 
 
-def _finish(decided: dict[str, Any], shards: list[dict[str, Any]], target: str) -> None:
+def _finish(decided: dict[str, Any], written: list[dict[str, Any]], target: str) -> None:
     with FileSystems.create(FileSystems.join(target, RESULT)) as sink:
-        sink.write(json.dumps({**decided, "shards": shards}).encode())
+        sink.write(json.dumps({**decided, "shards": written}).encode())
 
 
 _UNCOMPRESSED = beam.io.filesystem.CompressionTypes.UNCOMPRESSED
@@ -349,13 +349,13 @@ class RemoteUnit:
     def read(self, on_skip: Callable[[readers.Skip], None] | None = None) -> Iterator[RawSketch]:
         """Yields the file's drawings: see `readers.Unit.read`."""
         with tempfile.TemporaryDirectory() as folder:
-            local = os.path.join(folder, FileSystems.split(self.path)[1])
+            fetched = os.path.join(folder, FileSystems.split(self.path)[1])
             with (
                 FileSystems.open(self.path, compression_type=_UNCOMPRESSED) as source,
-                open(local, "wb") as sink,
+                open(fetched, "wb") as sink,
             ):
                 shutil.copyfileobj(source, sink, 1 << 20)
-            for unit in readers.units(local, **self.reading):
+            for unit in readers.units(fetched, **self.reading):
                 yield from unit.read(on_skip)
 
 
@@ -389,7 +389,7 @@ def remote_output(directory: str, overwrite: bool) -> Iterator[str]:
     """
     if FileSystems.exists(FileSystems.join(directory, records.DESCRIPTION)) and not overwrite:
         raise ValueError(f"{directory}: exists already; --overwrite replaces it")
-    workspace = FileSystems.join(directory, write.WORKSPACE)
+    workspace = FileSystems.join(directory, shards.WORKSPACE)
     _remove(workspace)
     with contextlib.suppress(Exception):  # object stores know no folders
         FileSystems.mkdirs(workspace)
@@ -403,10 +403,10 @@ def publish(directory: str, info: records.DatasetInfo) -> None:
     if FileSystems.exists(description):
         FileSystems.delete([description])
     old = FileSystems.match([FileSystems.join(directory, "*.tfrecord")])[0].metadata_list
-    FileSystems.delete([item.path for item in old if write.is_shard(item.path)])
+    FileSystems.delete([item.path for item in old if shards.is_shard(item.path)])
     names = [shard["file"] for shard in info.shards]
     FileSystems.rename(
-        [FileSystems.join(directory, write.WORKSPACE, name) for name in names],
+        [FileSystems.join(directory, shards.WORKSPACE, name) for name in names],
         [FileSystems.join(directory, name) for name in names],
     )
     with FileSystems.create(description) as sink:

@@ -11,7 +11,9 @@ pytest.importorskip("apache_beam", reason="Apache Beam (extra [beam]) is not ins
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.localfilesystem import LocalFileSystem
 
-from data_prep import beam_engine, prepare, split, write
+from data_prep import prepare
+from data_prep.conversion import splits
+from data_prep.engines import beam, shards
 from sketch_rnn_tf.data import records
 
 pytestmark = pytest.mark.large
@@ -69,7 +71,7 @@ def test_errors_are_the_local_engines_own_sentences(tmp_path, write_ndjson, caps
 
 def test_the_smallest_different_numbers_are_found_in_any_order():
     numbers = [random.Random(0).randrange(50) for _ in range(200)] + [2**64 - 1]
-    combine = beam_engine._Smallest(10)
+    combine = beam._Smallest(10)
 
     parts = []
     for part in itertools.batched(numbers, 17) if hasattr(itertools, "batched") else [numbers]:
@@ -160,8 +162,8 @@ def test_input_and_output_may_lie_where_only_beam_can_reach(tmp_path, bucket, wr
         shard["num_records"] for shard in local.shards
     ]
     assert remote.sources[0]["files"] == 3
-    assert sum(count for _, count in write.verify(bucket / "out")) == 120
-    assert not (bucket / "out" / write.WORKSPACE).exists()
+    assert sum(count for _, count in shards.verify(bucket / "out")) == 120
+    assert not (bucket / "out" / shards.WORKSPACE).exists()
     with pytest.raises(ValueError, match="exists already"):
         prepare.prepare(["bucket://*.ndjson"], "bucket://out", runner=runner)
     prepare.prepare(["bucket://*.ndjson"], "bucket://out", runner=runner, overwrite=True)
@@ -170,8 +172,8 @@ def test_input_and_output_may_lie_where_only_beam_can_reach(tmp_path, bucket, wr
 
 
 def test_borders_are_moved_for_a_few_groups_only():
-    places = [split.place(str(i)) for i in range(3)]
+    places = [splits.place(str(i)) for i in range(3)]
 
-    assert beam_engine._borders_of(places, (0.98, 0.01, 0.01)) != (0.98, 0.99)
-    many = list(range(split.SMALL + 1))
-    assert beam_engine._borders_of(many, (0.98, 0.01, 0.01)) == (0.98, 0.99)
+    assert beam._borders_of(places, (0.98, 0.01, 0.01)) != (0.98, 0.99)
+    many = list(range(splits.SMALL + 1))
+    assert beam._borders_of(many, (0.98, 0.01, 0.01)) == (0.98, 0.99)

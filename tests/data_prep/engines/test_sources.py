@@ -1,7 +1,8 @@
 import hashlib
 import shutil
 
-from data_prep import readers, sources
+from data_prep import readers
+from data_prep.engines import sources
 
 
 def test_a_file_has_its_own_checksum(write_ndjson):

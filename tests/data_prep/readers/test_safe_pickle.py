@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from data_prep import unpickle
+from data_prep.readers import safe_pickle
 
 ARRAYS = hypothesis.extra.numpy.arrays(
     st.sampled_from(["<i2", ">i4", "u1", "<i8", "<f2", ">f4", "<f8"]),
@@ -18,7 +18,7 @@ ARRAYS = hypothesis.extra.numpy.arrays(
 @hypothesis.given(ARRAYS, st.booleans(), st.integers(0, pickle.HIGHEST_PROTOCOL))
 def test_arrays_come_back_as_pickle_gives_them(array, fortran, protocol):
     data = pickle.dumps(np.asfortranarray(array) if fortran else array, protocol)
-    found = unpickle.load(data)
+    found = safe_pickle.load(data)
     expected = pickle.loads(data)
     assert found.dtype.newbyteorder("=") == expected.dtype.newbyteorder("=")
     np.testing.assert_array_equal(found, expected)
@@ -28,7 +28,7 @@ def test_array_of_objects_holds_its_items_in_order():
     array = np.empty((2, 2), object)
     array[0, 0], array[0, 1] = np.arange(3), [1, "two", (3.5, b"4")]
     array[1, 0], array[1, 1] = None, True
-    found = unpickle.load(b"before" + pickle.dumps(array), start=6)
+    found = safe_pickle.load(b"before" + pickle.dumps(array), start=6)
     assert found.shape == (2, 2)
     assert found.items[0].tolist() == [0, 1, 2]
     assert found.items[1:] == [[1, "two", (3.5, b"4")], None, True]
@@ -47,19 +47,19 @@ def test_array_of_objects_holds_its_items_in_order():
     ],
 )
 def test_arrays_of_anything_but_numbers_are_refused(array):
-    with pytest.raises(unpickle.UnpickleError, match=r"expected numbers|names numpy"):
-        unpickle.load(pickle.dumps(array))
+    with pytest.raises(safe_pickle.UnpickleError, match=r"expected numbers|names numpy"):
+        safe_pickle.load(pickle.dumps(array))
 
 
 def test_array_that_holds_itself_ends():
     array = np.empty(2, object)
     array[0] = array
     array[1] = 7
-    with pytest.raises(unpickle.UnpickleError, match="without content"):
-        unpickle.load(pickle.dumps(array))
+    with pytest.raises(safe_pickle.UnpickleError, match="without content"):
+        safe_pickle.load(pickle.dumps(array))
 
 
 def test_state_of_a_function_of_this_module_cannot_be_set():
     data = b"cnumpy.core.multiarray\n_reconstruct\n(S'__defaults__'\ntb."
-    with pytest.raises(unpickle.UnpickleError, match="sets the state of something"):
-        unpickle.load(data)
+    with pytest.raises(safe_pickle.UnpickleError, match="sets the state of something"):
+        safe_pickle.load(data)

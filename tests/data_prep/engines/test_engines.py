@@ -6,13 +6,15 @@ import sys
 
 import pytest
 
-from data_prep import convert, engines, readers, spool
+from data_prep import readers
+from data_prep.conversion import convert
+from data_prep.engines import local, spool
 from sketch_rnn_tf.data import records, wire
 
 
 def _job(paths, **fields):
     units = [unit for path in paths for unit in readers.units(path)]
-    return engines.Job(units, fields.pop("options", convert.Options()), **fields)
+    return local.Job(units, fields.pop("options", convert.Options()), **fields)
 
 
 def _contents(folder):
@@ -21,7 +23,7 @@ def _contents(folder):
 
 def _run(job, folder, workers=1):
     folder.mkdir()
-    return engines.run_local(job, folder, workers)
+    return local.run_local(job, folder, workers)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_finished_units_are_not_converted_again(tmp_path, write_ndjson, small_un
     done.clear()
     monkeypatch.setattr(spool, "write", lambda *args: (done.append(args[0]), original(*args)))
 
-    result = engines.run_local(job, folder, 1)
+    result = local.run_local(job, folder, 1)
 
     assert len(done) == 1
     assert result.shards == complete.shards
@@ -146,24 +148,24 @@ def _die(number, victim):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_their_tasks(workers):
-    assert list(engines.ordered_map(_double, range(12), workers)) == list(range(0, 24, 2))
+    assert list(local.ordered_map(_double, range(12), workers)) == list(range(0, 24, 2))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_in_a_worker_is_the_callers_error(workers):
     with pytest.raises(readers.ReadError, match="file 13: is bad luck"):
-        list(engines.ordered_map(_double, range(40), workers))
+        list(local.ordered_map(_double, range(40), workers))
 
 
 def test_a_worker_that_is_killed_is_told_in_a_sentence():
     with pytest.raises(ValueError, match="a worker process was killed, perhaps because memory"):
-        list(engines.ordered_map(functools.partial(_die, victim=3), range(8), 2))
+        list(local.ordered_map(functools.partial(_die, victim=3), range(8), 2))
 
 
 def test_workers_end_with_a_parent_that_is_killed():
     code = """
-from data_prep import engines
-for _ in engines.ordered_map(eval, ["1"] * 9, 2):
+from data_prep.engines import local
+for _ in local.ordered_map(eval, ["1"] * 9, 2):
     print("a worker is there", flush=True)
     input()
 """
@@ -176,4 +178,4 @@ for _ in engines.ordered_map(eval, ["1"] * 9, 2):
 
 
 def test_workers_are_the_cores_this_process_may_use():
-    assert 1 <= engines.default_workers() <= (os.cpu_count() or 1)
+    assert 1 <= local.default_workers() <= (os.cpu_count() or 1)

@@ -25,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import convert, plan, readers, split, spool, write
+from data_prep import readers
+from data_prep.conversion import convert, splits
+from data_prep.engines import plan, shards, spool
 from data_prep.progress import Progress
 from sketch_rnn_tf import files
 from sketch_rnn_tf.data import records
@@ -65,7 +67,7 @@ class Result:
     """
 
     classes: list[str]
-    shards: list[write.Shard]
+    shards: list[shards.Shard]
     tally: convert.Tally
     near: int
     leaking: int
@@ -91,9 +93,9 @@ def run(
     """
     if runner is None:
         return run_local(job, workspace, workers)
-    from data_prep import beam_engine
+    from data_prep.engines import beam
 
-    return beam_engine.run(job, workspace, runner)
+    return beam.run(job, workspace, runner)
 
 
 def run_local(job: Job, workspace: pathlib.Path, workers: int) -> Result:
@@ -116,8 +118,8 @@ def run_local(job: Job, workspace: pathlib.Path, workers: int) -> Result:
     tally = functools.reduce(convert.Tally.add, (run.tally for run in runs), convert.Tally())
     decided, near, leaking = _decide(job, runs, tally)
     files.write_json(workspace / "plan.json", {"runs": names, "plan": decided.to_json()})
-    shards = _write_shards(workspace, decided, workers)
-    return Result(decided.classes, shards, tally, near, leaking)
+    written = _write_shards(workspace, decided, workers)
+    return Result(decided.classes, written, tally, near, leaking)
 
 
 def _spool_units(job: Job, workspace: pathlib.Path, workers: int) -> list[str]:
@@ -160,7 +162,7 @@ def _decide(
     names = sorted({label for run in runs for label in run.labels})
     labels = np.concatenate([_renumbered(run, names) for run in runs])
     places = np.unique(rows["place"][rows["split"] < 0])
-    splitter = split.Splitter(job.fractions, places if len(places) <= split.SMALL else ())
+    splitter = splits.Splitter(job.fractions, places if len(places) <= splits.SMALL else ())
     codes = plan.split_codes(rows, splitter)
     again = plan.duplicates(rows, codes)
     near, leaking = int(again.sum()), plan.leaks(rows, codes)
@@ -171,12 +173,12 @@ def _decide(
     sketches = [int(((codes == code) & ~dropped).sum()) for code in range(3)]
     plan.check_splits(sketches, job.fractions, tally.dropped)
     stored = plan.stored_bytes(rows)
-    shards = [
+    counts = [
         plan.shard_count(stored[(codes == code) & ~dropped].sum(), job.shard_bytes)
         for code in range(3)
     ]
     kept = [names[label] for label in np.unique(labels[~dropped])]
-    return plan.Plan(kept, splitter.borders, tuple(shards), tuple(sketches)), near, leaking
+    return plan.Plan(kept, splitter.borders, tuple(counts), tuple(sketches)), near, leaking
 
 
 def _renumbered(run: spool.Run, names: Sequence[str]) -> np.ndarray:
@@ -193,22 +195,22 @@ def _mark_dropped(runs: Sequence[spool.Run], dropped: np.ndarray) -> None:
             np.save(stream, marks)
 
 
-def _write_shards(workspace: pathlib.Path, decided: plan.Plan, workers: int) -> list[write.Shard]:
+def _write_shards(workspace: pathlib.Path, decided: plan.Plan, workers: int) -> list[shards.Shard]:
     tasks = [
         (str(workspace), code, number)
         for code, count in enumerate(decided.shards)
         for number in range(count)
     ]
     progress = Progress("writing", len(tasks))
-    shards = []
+    written = []
     for shard in ordered_map(_write_shard, tasks, workers):
-        shards.append(shard)
+        written.append(shard)
         progress.add(1, shard.file)
     progress.close()
-    return shards
+    return written
 
 
-def _write_shard(task: tuple[str, int, int]) -> write.Shard:
+def _write_shard(task: tuple[str, int, int]) -> shards.Shard:
     """Writes one shard into the workspace from all the files of the spool."""
     workspace, code, number = pathlib.Path(task[0]), task[1], task[2]
     content = files.read_json(workspace / "plan.json")
@@ -226,14 +228,14 @@ def _write_shard(task: tuple[str, int, int]) -> write.Shard:
 
 def _chosen(run: spool.Run, decided: plan.Plan, code: int, number: int) -> np.ndarray:
     """Returns the sorted indices of a run's rows that belong to a shard."""
-    shards = decided.shards[code]
+    count = decided.shards[code]
     orders = run.rows["order"]
-    first = np.searchsorted(orders, np.uint64(plan.first_order(number, shards)))
-    behind = plan.first_order(number + 1, shards)
+    first = np.searchsorted(orders, np.uint64(plan.first_order(number, count)))
+    behind = plan.first_order(number + 1, count)
     last = np.searchsorted(orders, np.uint64(behind)) if behind < 1 << 64 else len(orders)
     rows = run.rows[first:last]
     dropped = np.load(f"{run.path}.dropped.npy")[first:last]
-    splitter = split.Splitter.of(decided.borders)
+    splitter = splits.Splitter.of(decided.borders)
     return first + np.flatnonzero((plan.split_codes(rows, splitter) == code) & ~dropped)
 
 
@@ -243,7 +245,7 @@ Sketch = tuple[int, int, int, str, bytes, np.ndarray]
 
 def write_sorted(
     folder: pathlib.Path, decided: plan.Plan, code: int, number: int, sketches: list[Sketch]
-) -> write.Shard:
+) -> shards.Shard:
     """Writes a shard from its drawings in any order.
 
     Args:
@@ -256,7 +258,7 @@ def write_sorted(
     sketches.sort(key=operator.itemgetter(0, 1, 2))
     _, _, _, names, keys, strokes = zip(*sketches, strict=True)
     labels = {label: i for i, label in enumerate(decided.classes)}
-    return write.write_shard(
+    return shards.write_shard(
         folder / records.shard_name(records.SPLITS[code], number, decided.shards[code]),
         records.SPLITS[code],
         [labels[name] for name in names],

@@ -8,7 +8,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from data_prep import engines, raw_sketch, readers
+from data_prep import readers
+from data_prep.engines import local
+from data_prep.readers import raw_sketch
 from sketch_rnn_tf import files
 
 SAMPLE = 20_000  # drawings that a search for an epsilon looks at
@@ -38,7 +40,7 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
             continue
         if not beam:
             raise ValueError(f"{path}: reading from there needs --engine beam")
-        from data_prep import beam_engine
+        from data_prep.engines import beam as beam_engine
 
         found += beam_engine.remote_units(path, reading)
     return found
@@ -54,7 +56,7 @@ def sample(all_units: Sequence, workers: int) -> list[raw_sketch.Polylines]:
     each = -(-SAMPLE // len(all_units))
     step = max(1, len(all_units) // SAMPLE)
     tasks = [(unit, each) for unit in all_units[::step]]
-    return list(itertools.chain.from_iterable(engines.ordered_map(_polylines, tasks, workers)))
+    return list(itertools.chain.from_iterable(local.ordered_map(_polylines, tasks, workers)))
 
 
 def _polylines(task: tuple[Any, int]) -> list[raw_sketch.Polylines]:
@@ -80,7 +82,7 @@ def describe(path: str, workers: int) -> dict[str, Any]:
       checksums, that of remote files one of what their file system says without reading them.
     """
     if is_remote(path):
-        from data_prep import beam_engine
+        from data_prep.engines import beam as beam_engine
 
         return {"path": path, **_digest(beam_engine.remote_checksums(path))}
     paths = readers.source_files(path)
@@ -88,7 +90,7 @@ def describe(path: str, workers: int) -> dict[str, Any]:
         return {"path": path, "sha256": files.sha256_of_file(path), "files": 1}
     root = os.path.commonpath(paths) if len(paths) > 1 else os.path.dirname(paths[0])
     chunks = [paths[i : i + 1000] for i in range(0, len(paths), 1000)]
-    sums = itertools.chain.from_iterable(engines.ordered_map(_checksums, chunks, workers))
+    sums = itertools.chain.from_iterable(local.ordered_map(_checksums, chunks, workers))
     names = [os.path.relpath(name, root) for name in paths]
     return {"path": path, **_digest(list(zip(names, sums, strict=True)))}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep import inspect, prepare
+from data_prep import inspect_dataset, prepare
 from sketch_rnn_tf import drawing
 
 
@@ -19,7 +19,7 @@ def data_set(tmp_path, write_ndjson):
 def test_the_table_has_classes_counts_lengths_and_scale(data_set, capsys):
     capsys.readouterr()
 
-    assert inspect.run([f"--data_dir={data_set}"]) == 0
+    assert inspect_dataset.run([f"--data_dir={data_set}"]) == 0
 
     out = capsys.readouterr().out
     lines = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
@@ -30,19 +30,19 @@ def test_the_table_has_classes_counts_lengths_and_scale(data_set, capsys):
 
 
 def test_the_histogram_counts_every_drawing_once(data_set, capsys):
-    features = np.zeros(500, inspect.FEATURES)
+    features = np.zeros(500, inspect_dataset.FEATURES)
     features["points"] = np.random.default_rng(0).integers(2, 251, 500)
 
-    bars = inspect._histogram(features)[1:]
+    bars = inspect_dataset._histogram(features)[1:]
 
     assert sum(int(line.split()[-2]) for line in bars) == 500
-    assert 5 <= len(bars) <= 2 * inspect.BARS
+    assert 5 <= len(bars) <= 2 * inspect_dataset.BARS
 
 
 def test_json_is_one_object_with_what_was_measured(data_set, capsys):
     capsys.readouterr()
 
-    inspect.run([f"--data_dir={data_set}", "--json"])
+    inspect_dataset.run([f"--data_dir={data_set}", "--json"])
 
     content = json.loads(capsys.readouterr().out)
     assert content["measured"]["strokes"] == 3
@@ -50,10 +50,10 @@ def test_json_is_one_object_with_what_was_measured(data_set, capsys):
 
 
 def test_the_sheet_is_written_as_svg_and_png_and_marks_the_extremes(data_set, tmp_path, capsys):
-    assert inspect.run([f"--data_dir={data_set}", f"--output={tmp_path}/sheet.png"]) == 0
+    assert inspect_dataset.run([f"--data_dir={data_set}", f"--output={tmp_path}/sheet.png"]) == 0
 
     sketches = drawing.read_svg(tmp_path / "sheet.svg")
-    assert len(sketches) == inspect.COLUMNS * (inspect.ROWS + 3)
+    assert len(sketches) == inspect_dataset.COLUMNS * (inspect_dataset.ROWS + 3)
     text = (tmp_path / "sheet.svg").read_text()
     for word in ("longest", "shortest", "odd: ", "70 drawings"):
         assert word in text
@@ -61,14 +61,14 @@ def test_the_sheet_is_written_as_svg_and_png_and_marks_the_extremes(data_set, tm
 
 
 def test_an_existing_sheet_is_kept_without_overwrite(data_set, tmp_path, capsys):
-    inspect.run([f"--data_dir={data_set}"])
+    inspect_dataset.run([f"--data_dir={data_set}"])
     sheet = data_set / "contact_sheet.svg"
     sheet.write_text("mine")
 
-    assert inspect.run([f"--data_dir={data_set}"]) == 0
-    assert inspect.run([f"--data_dir={data_set}", f"--output={sheet}"]) == 1
+    assert inspect_dataset.run([f"--data_dir={data_set}"]) == 0
+    assert inspect_dataset.run([f"--data_dir={data_set}", f"--output={sheet}"]) == 1
     assert sheet.read_text() == "mine"
-    assert inspect.run([f"--data_dir={data_set}", "--overwrite"]) == 0
+    assert inspect_dataset.run([f"--data_dir={data_set}", "--overwrite"]) == 0
     assert sheet.read_text() != "mine"
 
 
@@ -83,9 +83,9 @@ def test_one_drawing_unlike_the_others_is_the_oddest():
     for name, (columns, value) in changes.items():
         strange = ordinary[0].copy()
         strange[:, columns] = value if name == "strokes" else strange[:, columns] * value
-        features = [inspect._features(rows) for rows in [*ordinary[1:], strange]]
+        features = [inspect_dataset._features(rows) for rows in [*ordinary[1:], strange]]
 
-        ratings, words = inspect.oddness(np.array(features, inspect.FEATURES))
+        ratings, words = inspect_dataset.oddness(np.array(features, inspect_dataset.FEATURES))
 
         assert ratings.argmax() == 59
         assert words[59].startswith(name)
@@ -94,16 +94,16 @@ def test_one_drawing_unlike_the_others_is_the_oddest():
 def test_a_sheet_shows_every_class_in_turn():
     labels = np.array([0] * 50 + [1] * 3 + [2])
 
-    chosen = inspect._from_all_over(labels, 8)
+    chosen = inspect_dataset._from_all_over(labels, 8)
 
     assert sorted(labels[chosen].tolist()) == [0, 0, 0, 0, 1, 1, 1, 2]
 
 
 def test_the_longest_and_shortest_are_chosen_by_their_points():
-    features = np.ones(100, inspect.FEATURES)
+    features = np.ones(100, inspect_dataset.FEATURES)
     features["points"] = np.random.default_rng(0).permutation(100) + 2
 
-    chosen, marks = inspect.choose(features, np.zeros(100, int))
+    chosen, marks = inspect_dataset.choose(features, np.zeros(100, int))
 
     words = {
         word: [features["points"][chosen[i]] for i in marks if marks[i] == word]
@@ -118,5 +118,5 @@ def test_the_longest_and_shortest_are_chosen_by_their_points():
     [([], "--data_dir is required", 2), (["--data_dir=no/such"], "not a finished data set", 1)],
 )
 def test_a_wrong_command_is_one_clear_sentence(capsys, flags, words, code):
-    assert inspect.run(flags) == code
+    assert inspect_dataset.run(flags) == code
     assert words in capsys.readouterr().err

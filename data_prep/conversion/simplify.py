@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.raw_sketch import Polylines, RawSketch
+from data_prep.readers.raw_sketch import Polylines, RawSketch
 
 QUICKDRAW_SIZE = 255.0  # the longer side of a simplified drawing
 QUICKDRAW_SPACING = 1.0  # between resampled points
@@ -291,10 +291,10 @@ def _kernels() -> types.ModuleType | types.SimpleNamespace:
     if importlib.util.find_spec("numba") is None:
         return NUMPY_KERNELS
     try:
-        from data_prep import fast
+        from data_prep.conversion import simplify_numba
     except (ImportError, RuntimeError):  # of another NumPy, or without any folder for its cache
         return NUMPY_KERNELS
-    return fast
+    return simplify_numba
 
 
 def _resample(points: np.ndarray, spacing: float) -> np.ndarray:

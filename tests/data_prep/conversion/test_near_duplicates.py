@@ -1,6 +1,6 @@
 import numpy as np
 
-from data_prep import signature
+from data_prep.conversion import near_duplicates
 
 
 def _rows(count, seed=0):
@@ -12,7 +12,7 @@ def _rows(count, seed=0):
 
 def _signatures(*drawings):
     lengths = np.array([len(rows) for rows in drawings], np.uint32)
-    return signature.signatures(np.concatenate(drawings), lengths).tolist()
+    return near_duplicates.signatures(np.concatenate(drawings), lengths).tolist()
 
 
 def test_nearly_equal_drawings_share_a_signature_whatever_their_size_and_place():
@@ -43,7 +43,7 @@ def test_drawings_before_it_do_not_change_a_signature():
 def test_many_drawings_have_the_signatures_that_each_has_alone(monkeypatch):
     drawings = [_rows(2 + seed % 5, seed) for seed in range(40)]
     alone = [_signatures(rows)[0] for rows in drawings]
-    monkeypatch.setattr(signature, "_TOGETHER", 7)
+    monkeypatch.setattr(near_duplicates, "_TOGETHER", 7)
 
     assert _signatures(*drawings) == alone
 
