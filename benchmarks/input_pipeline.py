@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import os
 import pathlib
-import sys
 import time
 
 from absl import app, flags
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", None, "prepared data set", required=True)
@@ -34,9 +31,9 @@ VARIANTS = {
 
 def main(_):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from sketch_rnn_tf.data import pipeline, records
+    from sketch_rnn_tf.data import dataset, pipeline
 
-    info = records.read_info(FLAGS.data_dir)
+    info = dataset.read_info(FLAGS.data_dir)
     print(f"{'':26s}{'sketches/s':>12s}{'ms a batch':>12s}{'x a step':>10s}")
     show("read records only", read_only(info))
     for name, changes in VARIANTS.items():

@@ -23,9 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow as tf
 
-from sketch_rnn_tf.model import mixture
+from sketch_rnn_tf.model import next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import arguments, batches
+from sketch_rnn_tf.sampling import keras_backend
+from sketch_rnn_tf.sketcher import arguments
 
 NEVER = -100.0  # logit of the end: every sketch is drawn to its full length
 _PLAIN = "1 sketch, 1 thread, plain loop"
@@ -115,12 +116,12 @@ def _options() -> argparse.Namespace:
 def _model(options) -> SketchRNN:
     model = SketchRNN(max_length=options.points, decoder={"units": options.units})
     bias = model.decoder.output_layer.bias
-    bias.assign(tf.tensor_scatter_nd_update(bias, [[mixture.PEN_STATES - 1]], [NEVER]))
+    bias.assign(tf.tensor_scatter_nd_update(bias, [[next_point.PEN_STATES - 1]], [NEVER]))
     return model
 
 
 def _in_graph(model, points, batch):
-    drawer = batches.Sampler(model, "paper", model.start_token, batch)
+    drawer = keras_backend.Sampler(model, "paper", model.start_token, batch)
     seeds = arguments.seeds(0, batch)
     tau = arguments.temperatures(0.4, batch)
     z = drawer.prior(seeds)
@@ -169,7 +170,7 @@ def _choose(raw: np.ndarray, rng) -> np.ndarray:
 
 def _products(options, batch, threads):
     """The recurrent and the output product of every point; a part of the batch on each thread."""
-    units, outputs = options.units, mixture.output_size(20)
+    units, outputs = options.units, next_point.output_size(20)
     recurrent = tf.random.normal([units, 4 * units], stddev=0.01)
     output = tf.random.normal([units, outputs], stddev=0.01)
 

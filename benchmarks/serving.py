@@ -13,6 +13,7 @@ must not notice.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
@@ -29,7 +30,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "serving")]
 POINTS, NEVER = 100, -100.0  # points of a timed drawing; logit of its end
 
 
@@ -59,10 +59,10 @@ def _options() -> argparse.Namespace:
 
 def export(run_dir: str, folder: str) -> pathlib.Path:
     from sketch_rnn_tf import runs
-    from sketch_rnn_tf.export import saved_model
+    from sketch_rnn_tf.export.saved_model import exporter
 
     run = runs.open_run(run_dir)
-    return saved_model.write(run, run.load_model(), folder)
+    return exporter.write(run, run.load_model(), folder)
 
 
 def print_graph_costs(folder: pathlib.Path, units: int, rounds: int) -> None:
@@ -81,20 +81,28 @@ def print_graph_costs(folder: pathlib.Path, units: int, rounds: int) -> None:
         print(f"{name:28s}{middle:10.2f}{min(found):10.2f}{middle / reference:7.2f}")
 
 
-def _candidates(folder: pathlib.Path, units: int) -> dict:
-    import cpp_session
+def _cpp_session():
+    """Returns the tests' module that runs a SavedModel in TensorFlow's C++ loader."""
+    path = ROOT / "tests" / "serving" / "cpp_session.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
+
+def _candidates(folder: pathlib.Path, units: int) -> dict:
+    cpp_session = _cpp_session()
     from sketch_rnn_tf import runs
-    from sketch_rnn_tf.export import litert, saved_model
+    from sketch_rnn_tf.export.litert import exporter as litert_exporter
+    from sketch_rnn_tf.export.saved_model import deployment, exporter
     from sketch_rnn_tf.ondevice import Sampler, noise
-    from sketch_rnn_tf.serving import deployment
 
     model, configuration = _endless_model(units)
     run = runs.Run(folder / "run", configuration)
-    path = saved_model.write(run, model, folder)
+    path = exporter.write(run, model, folder)
     deployed = cpp_session.Session(path, _session_config(deployment.SESSION, -1))
     usual = cpp_session.Session(path, _session_config("", 0))
-    sampler = Sampler(litert.write(run, model, folder) / "model.tflite")
+    sampler = Sampler(litert_exporter.write(run, model, folder) / "model.tflite")
     tau = np.float32([1.0])
     matrices = [w.numpy() for w in model.decoder.trainable_weights if len(w.shape) == 2]
 

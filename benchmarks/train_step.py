@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import pathlib
 import resource
 import statistics
 import subprocess
@@ -23,8 +22,6 @@ import sys
 import time
 
 from absl import app, flags
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 STAND_IN = "stock_keras"
 TF1 = "tf1_"
@@ -125,11 +122,11 @@ def our_trainer(settings: dict):
     import tempfile
 
     from sketch_rnn_tf import runs
-    from sketch_rnn_tf.data import records
-    from sketch_rnn_tf.training import opening, trainer
+    from sketch_rnn_tf.data import dataset
+    from sketch_rnn_tf.training import run_directory, trainer
 
-    info = records.read_info(FLAGS.data_dir)
-    description = opening.describe(info, FLAGS.data_dir, model, training)
+    info = dataset.read_info(FLAGS.data_dir)
+    description = run_directory.describe(info, FLAGS.data_dir, model, training)
     run = runs.create(tempfile.mkdtemp(), description)
     loop = trainer.Trainer(run, FLAGS.data_dir, info, print)
     batches = enumerate(loop.batches().dataset(0))

@@ -48,9 +48,9 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "data_dir")
-    from sketch_rnn_tf.data import records
+    from sketch_rnn_tf.data import dataset
 
-    info = records.read_info(flags.data_dir)
+    info = dataset.read_info(flags.data_dir)
     sheets = _sheet_paths(flags)
     features, labels = measure(flags.data_dir, info, flags.split)
     facts = describe(features)
@@ -66,9 +66,9 @@ def main(flags: absl_flags.FlagValues) -> None:
 
 def _sheet_paths(flags: absl_flags.FlagValues) -> list[pathlib.Path]:
     """Returns where the sheets go; nowhere when those of an earlier look may not be replaced."""
-    from sketch_rnn_tf.data import records
+    from sketch_rnn_tf.data import dataset
 
-    stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, records.CONTACT_SHEET))
+    stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, dataset.CONTACT_SHEET))
     if stem.suffix.lower() in (".svg", ".png"):
         stem = stem.with_suffix("")
     paths = [stem.with_name(stem.name + suffix) for suffix in (".svg", ".png")]
@@ -110,11 +110,11 @@ def measure(directory: str, info, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _records(directory: str, info, split: str) -> Iterator[Any]:
-    from sketch_rnn_tf.data import records
+    from sketch_rnn_tf.data import dataset
 
-    names = [name for name in records.SPLITS if info.num_sketches(name)]
+    names = [name for name in dataset.SPLITS if info.num_sketches(name)]
     for name in names if split == "all" else [split]:
-        yield from records.read_split(directory, name)
+        yield from dataset.read_split(directory, name)
 
 
 def _features(strokes: np.ndarray) -> tuple[float, ...]:

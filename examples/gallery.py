@@ -19,7 +19,7 @@ import numpy as np
 
 import sketch_rnn_tf
 from sketch_rnn_tf import drawing
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 LADDER = (0.1, 0.3, 0.6, 1.0)
 
@@ -30,7 +30,7 @@ def main() -> None:
     sketcher = sketch_rnn_tf.load_model(options.model)
     held_out = [
         record.strokes
-        for record in itertools.islice(records.read_split(options.data_dir, "test"), 60)
+        for record in itertools.islice(dataset.read_split(options.data_dir, "test"), 60)
     ]
     folder = pathlib.Path(options.output_dir)
     generated = sketcher.generate(32, temperature=0.4, seed=0)

@@ -17,7 +17,8 @@ import numpy as np
 
 from sketch_rnn_tf import config, files, runs
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import backend, batches, verbs
+from sketch_rnn_tf.sampling import keras_backend
+from sketch_rnn_tf.sketcher import backend, sketcher
 
 
 def load_model(path: files.PathLike, checkpoint: str = "best", **overrides: Any) -> Sketcher:
@@ -41,7 +42,7 @@ def load_model(path: files.PathLike, checkpoint: str = "best", **overrides: Any)
     return Sketcher(run.load_model(checkpoint), configuration)
 
 
-class Sketcher(verbs.Verbs):
+class Sketcher(sketcher.Verbs):
     """A SketchRNN in the user's units: the verbs of `sampling.verbs.Verbs`.
 
     Args:
@@ -54,11 +55,11 @@ class Sketcher(verbs.Verbs):
         self,
         model: SketchRNN,
         configuration: config.RunConfig,
-        batch_size: int = batches.BATCH_SIZE,
+        batch_size: int = keras_backend.BATCH_SIZE,
     ):
         self.model = model
         self.config = configuration
-        self._sampler = batches.Sampler(
+        self._sampler = keras_backend.Sampler(
             model, configuration.temperature_mode, configuration.start_token, batch_size
         )
 
@@ -106,4 +107,4 @@ class Sketcher(verbs.Verbs):
 
     def _normalised(self, sketches) -> list[np.ndarray]:
         """Returns stroke-3 rows in normalised units, as the model was trained on them."""
-        return [batches.normalised(rows, self.config.scale_factor) for rows in sketches]
+        return [keras_backend.normalised(rows, self.config.scale_factor) for rows in sketches]

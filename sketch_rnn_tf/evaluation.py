@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from sketch_rnn_tf import config, files
 from sketch_rnn_tf import strokes as stroke_forms
-from sketch_rnn_tf.data import augment, pipeline, records
-from sketch_rnn_tf.model import graphs, losses, mixture
+from sketch_rnn_tf.data import augment, dataset, pipeline
+from sketch_rnn_tf.model import graphs, losses, next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 ACTIVE_VARIANCE = 0.01  # a latent is active when Var(E[z|sketch]) exceeds this (arXiv 1509.00519)
@@ -27,7 +27,7 @@ def evaluate(
     kl_weight: float,
     batch_size: int = 100,
     seed: int = 0,
-    info: records.DatasetInfo | None = None,
+    info: dataset.DatasetInfo | None = None,
     drop_first_point: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def evaluate(
     Raises:
       ValueError: the split is empty or damaged.
     """
-    info = info or records.read_info(directory)
-    records.verify(directory, info, split)
+    info = info or dataset.read_info(directory)
+    dataset.verify(directory, info, split)
     batches = pipeline.evaluation_batches(
         directory,
         info,
@@ -154,7 +154,7 @@ def _scores_of_batch(model: SketchRNN, batch) -> dict[str, tf.Tensor]:
     """Returns offset, pen, end and kl of each sketch of a batch, [B] each."""
     strokes, lengths = batch["strokes"], batch["lengths"]
     outputs = model(batch, training=False, seed=tf.zeros([2], tf.int32), sample_z=False)
-    parameters = mixture.split_parameters(outputs["raw"])
+    parameters = next_point.split_parameters(outputs["raw"])
     length = tf.shape(strokes)[1]
     real = losses.real_points(lengths, length)
     offset = tf.reduce_sum(losses.offset_nats(parameters, strokes) * real, axis=1)

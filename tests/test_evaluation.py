@@ -6,7 +6,7 @@ import pytest
 from numpy_magenta import run
 
 from sketch_rnn_tf import config, evaluation, files, strokes
-from sketch_rnn_tf.data import records, wire
+from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
@@ -29,12 +29,12 @@ def sketches():
 @pytest.fixture(scope="module")
 def data_dir(sketches, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
-    name = records.shard_name("test", 0, 1)
-    parts = [wire.Record(s, k % 2, f"{k}".encode()) for k, s in enumerate(sketches)]
-    (folder / name).write_bytes(b"".join(wire.frame(wire.serialize(p)) for p in parts))
+    name = dataset.shard_name("test", 0, 1)
+    parts = [tfrecord.Record(s, k % 2, f"{k}".encode()) for k, s in enumerate(sketches)]
+    (folder / name).write_bytes(b"".join(tfrecord.frame(tfrecord.serialize(p)) for p in parts))
     shard = {"file": name, "split": "test", "num_records": 7}
     shard["sha256"] = files.sha256_of_file(folder / name)
-    info = records.DatasetInfo(
+    info = dataset.DatasetInfo(
         classes=["even", "odd"],
         splits={
             "train": {"num_sketches": 0},
@@ -46,7 +46,7 @@ def data_dir(sketches, tmp_path_factory):
         shards=[shard],
         length_histogram={str(len(s)): 1 for s in sketches},
     )
-    records.write_info(folder, info)
+    dataset.write_info(folder, info)
     return folder
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_split_is_refused_by_its_file(data_dir, tmp_path, damage):
     content = bytearray(shard.read_bytes())
     if damage == "flipped":
         content[-10] ^= 1
-    last = len(list(wire.read_frames(shard))[-1]) + 16  # a frame has 16 bytes beside its record
+    last = len(list(tfrecord.read_frames(shard))[-1]) + 16  # a frame has 16 bytes beside its record
     shard.write_bytes(
         content if damage == "flipped" else content[: -last if damage == "shortened" else -3]
     )

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
-SPLITS = records.SPLITS
+SPLITS = dataset.SPLITS
 BY_HASH = -1  # the split code of a drawing whose file does not say its split
 SMALL = 1000  # with this many groups or fewer, an empty split is filled from its neighbour
 

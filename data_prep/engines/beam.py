@@ -23,7 +23,7 @@ from data_prep import readers
 from data_prep.conversion import convert, splits
 from data_prep.engines import local, plan, shards
 from data_prep.readers.raw_sketch import RawSketch
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 try:
     import apache_beam as beam
@@ -62,7 +62,7 @@ def run(job: local.Job, workspace: str | os.PathLike, runner_flags: Sequence[str
 
 
 def _shard_order(shard: shards.Shard) -> tuple[int, str]:
-    return records.SPLITS.index(shard.split), shard.file
+    return dataset.SPLITS.index(shard.split), shard.file
 
 
 def _build(pipeline: beam.Pipeline, job: local.Job, target: str) -> None:
@@ -387,7 +387,7 @@ def remote_output(directory: str, overwrite: bool) -> Iterator[str]:
     Raises:
       ValueError: a finished data set is there and may not be replaced.
     """
-    if FileSystems.exists(FileSystems.join(directory, records.DESCRIPTION)) and not overwrite:
+    if FileSystems.exists(FileSystems.join(directory, dataset.DESCRIPTION)) and not overwrite:
         raise ValueError(f"{directory}: exists already; --overwrite replaces it")
     workspace = FileSystems.join(directory, shards.WORKSPACE)
     _remove(workspace)
@@ -397,9 +397,9 @@ def remote_output(directory: str, overwrite: bool) -> Iterator[str]:
     _remove(workspace)
 
 
-def publish(directory: str, info: records.DatasetInfo) -> None:
+def publish(directory: str, info: dataset.DatasetInfo) -> None:
     """Does what `write.publish` does, in a remote folder."""
-    description = FileSystems.join(directory, records.DESCRIPTION)
+    description = FileSystems.join(directory, dataset.DESCRIPTION)
     if FileSystems.exists(description):
         FileSystems.delete([description])
     old = FileSystems.match([FileSystems.join(directory, "*.tfrecord")])[0].metadata_list

@@ -30,7 +30,7 @@ from data_prep.conversion import convert, splits
 from data_prep.engines import plan, shards, spool
 from data_prep.progress import Progress
 from sketch_rnn_tf import files
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 DEFAULT_SHARD_BYTES = 32 << 20
 
@@ -259,8 +259,8 @@ def write_sorted(
     _, _, _, names, keys, strokes = zip(*sketches, strict=True)
     labels = {label: i for i, label in enumerate(decided.classes)}
     return shards.write_shard(
-        folder / records.shard_name(records.SPLITS[code], number, decided.shards[code]),
-        records.SPLITS[code],
+        folder / dataset.shard_name(dataset.SPLITS[code], number, decided.shards[code]),
+        dataset.SPLITS[code],
         [labels[name] for name in names],
         keys,
         strokes,

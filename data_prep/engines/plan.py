@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.conversion import convert, splits
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ def check_splits(sketches: Sequence[int], fractions: Sequence[float], dropped: C
             reasons[reason] += count
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         raise ValueError(f"no drawing is left ({told or 'the input holds none'})")
-    for name, count, share in zip(records.SPLITS, sketches, fractions, strict=True):
+    for name, count, share in zip(dataset.SPLITS, sketches, fractions, strict=True):
         if not count and (share or name == "train"):
             raise ValueError(
                 f"the {name} split would be empty ({sum(sketches)} drawings in all): give more"

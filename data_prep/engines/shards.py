@@ -19,7 +19,7 @@ import numpy as np
 from data_prep.conversion import convert
 from data_prep.engines import spool
 from sketch_rnn_tf import files
-from sketch_rnn_tf.data import records, wire
+from sketch_rnn_tf.data import dataset, tfrecord
 
 WORKSPACE = ".unfinished"  # in the output folder, until the data set is whole
 JOB = "job.json"  # in the workspace: what it is for
@@ -101,12 +101,12 @@ def _framed(
     labels: Sequence[int], keys: Sequence[bytes], strokes: Sequence[np.ndarray]
 ) -> Iterator[bytes]:
     """Yields the records; all rows are packed at once, which is faster than each by itself."""
-    offsets, pens = wire.packed(np.concatenate(strokes))
+    offsets, pens = tfrecord.packed(np.concatenate(strokes))
     start = 0
     for label, key, rows in zip(labels, keys, strokes, strict=True):
         end = start + len(rows)
-        yield wire.frame(
-            wire.serialize_packed(offsets[8 * start : 8 * end], pens[start:end], label, key)
+        yield tfrecord.frame(
+            tfrecord.serialize_packed(offsets[8 * start : 8 * end], pens[start:end], label, key)
         )
         start = end
 
@@ -136,7 +136,7 @@ def describe(
     classes: Sequence[str],
     tally: convert.Tally,
     **others: Any,
-) -> records.DatasetInfo:
+) -> dataset.DatasetInfo:
     """Puts together what `dataset.json` says.
 
     Args:
@@ -152,9 +152,9 @@ def describe(
     if not 0 < scale < float("inf"):
         raise ValueError("all offsets of the train split are the same, so there are no drawings")
     lengths = sum((Counter(shard.lengths) for shard in shards), Counter())
-    return records.DatasetInfo(
+    return dataset.DatasetInfo(
         classes=list(classes),
-        splits={name: _split_info(shards, name) for name in records.SPLITS},
+        splits={name: _split_info(shards, name) for name in dataset.SPLITS},
         max_length=max(lengths),
         scale_factor=scale,
         shards=[
@@ -195,13 +195,13 @@ def verify(directory: files.PathLike) -> Iterator[tuple[str, int]]:
       ValueError: the folder is no finished data set, or a shard is missing, short, truncated or
         altered; the message names it, and the record where one is damaged.
     """
-    info = records.read_info(directory)
+    info = dataset.read_info(directory)
     for shard in info.shards:
         path = pathlib.Path(directory) / shard["file"]
-        count = sum(1 for _ in wire.read_frames(path))
+        count = sum(1 for _ in tfrecord.read_frames(path))
         if count != shard["num_records"]:
             raise ValueError(
-                f"{path}: holds {count} records, {records.DESCRIPTION} says {shard['num_records']}"
+                f"{path}: holds {count} records, {dataset.DESCRIPTION} says {shard['num_records']}"
             )
         if files.sha256_of_file(path) != shard.get("sha256"):
             raise ValueError(f"{path}: is not the file that was written (its checksum differs)")
@@ -246,7 +246,7 @@ def output_directory(
 def _refuse_occupied(directory: pathlib.Path, overwrite: bool) -> None:
     if overwrite:
         return
-    if (directory / records.DESCRIPTION).exists():
+    if (directory / dataset.DESCRIPTION).exists():
         raise ValueError(f"{directory}: exists already; --overwrite replaces it")
     names = {entry.name for entry in os.scandir(directory)} - {LOCK, WORKSPACE}
     if names and not (directory / WORKSPACE).exists():
@@ -269,22 +269,22 @@ def _workspace(directory: pathlib.Path, fingerprint: dict[str, Any]) -> tuple[pa
     return workspace, False
 
 
-def publish(directory: files.PathLike, info: records.DatasetInfo) -> None:
+def publish(directory: files.PathLike, info: dataset.DatasetInfo) -> None:
     """Moves the shards from the workspace to their place and writes `dataset.json` last.
 
     An older data set is removed here, its description first: at no moment does the folder look
     finished and is not.
     """
     directory = pathlib.Path(directory)
-    (directory / records.DESCRIPTION).unlink(missing_ok=True)
+    (directory / dataset.DESCRIPTION).unlink(missing_ok=True)
     for entry in list(os.scandir(directory)):
         if is_shard(entry.name):
             os.unlink(entry.path)
     for shard in info.shards:
         os.replace(directory / WORKSPACE / shard["file"], directory / shard["file"])
     for suffix in (".svg", ".png"):
-        (directory / f"{records.CONTACT_SHEET}{suffix}").unlink(missing_ok=True)
-    records.write_info(directory, info)
+        (directory / f"{dataset.CONTACT_SHEET}{suffix}").unlink(missing_ok=True)
+    dataset.write_info(directory, info)
     _remove(directory / WORKSPACE)
 
 

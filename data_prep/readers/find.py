@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from data_prep.readers import kanjivg
 from data_prep.readers.raw_sketch import ReadError
 from data_prep.readers.source import Source, printable
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 SUFFIXES = (".bin", ".json", ".jsonl", ".ndjson", ".npz", ".svg", ".svgz")
 PACKAGES = {"package:kanjivg": kanjivg.sources}
@@ -68,7 +68,7 @@ def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _is_data_set(names: list[str]) -> bool:
     """Whether a folder's files are what this package makes: no drawings, for all their suffixes."""
-    return records.DESCRIPTION in names and any(name.endswith(".tfrecord") for name in names)
+    return dataset.DESCRIPTION in names and any(name.endswith(".tfrecord") for name in names)
 
 
 def _raise(error: OSError) -> None:

@@ -34,10 +34,10 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "model", "data_dir")
     from sketch_rnn_tf import runs
-    from sketch_rnn_tf.data import records
+    from sketch_rnn_tf.data import dataset
 
     run = runs.open_run(flags.model)
-    info = records.read_info(flags.data_dir)
+    info = dataset.read_info(flags.data_dir)
     cli.quiet_tensorflow()
     from sketch_rnn_tf import evaluation
 

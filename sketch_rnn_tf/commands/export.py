@@ -21,8 +21,8 @@ from sketch_rnn_tf import cli
 
 NAME = "sketch-rnn-export"
 FORMATS = {
-    "saved_model": "sketch_rnn_tf.export.saved_model",
-    "litert": "sketch_rnn_tf.export.litert",
+    "saved_model": "sketch_rnn_tf.export.saved_model.exporter",
+    "litert": "sketch_rnn_tf.export.litert.exporter",
     "magenta_js": "sketch_rnn_tf.interop.magenta_js",
     "run": "sketch_rnn_tf.export.half_run",
 }

@@ -100,9 +100,9 @@ def _read_checkpoint(directory, scale, info):
 def _data_set(data_dir):
     if data_dir is None:
         return None
-    from sketch_rnn_tf.data import records
+    from sketch_rnn_tf.data import dataset
 
-    return records.read_info(data_dir)
+    return dataset.read_info(data_dir)
 
 
 def _report(flags, run, model) -> None:

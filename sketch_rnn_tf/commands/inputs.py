@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketch_rnn_tf import config, files
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 
 class Drawing(NamedTuple):
@@ -59,7 +59,7 @@ def load(
 
 
 def _all(path: pathlib.Path, name: str, configuration, split) -> Iterator[Drawing]:
-    if (path / records.DESCRIPTION).is_file():
+    if (path / dataset.DESCRIPTION).is_file():
         return _of_data_set(path, configuration, split)
     if path.suffix == ".tfrecord":
         return _of_shard(path, configuration, split)
@@ -83,10 +83,10 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
 
 
 def _of_data_set(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
-    info = records.read_info(path)
-    names = [split] if split else [name for name in records.SPLITS if info.num_sketches(name)]
+    info = dataset.read_info(path)
+    names = [split] if split else [name for name in dataset.SPLITS if info.num_sketches(name)]
     for name in names:
-        for index, record in enumerate(records.read_split(path, name)):
+        for index, record in enumerate(dataset.read_split(path, name)):
             label = _class_name(info.classes, record.label)
             rows = _seen(record.strokes, configuration, info.from_absolute)
             yield Drawing(rows, label, f"{path}: {name} {index}")
@@ -95,13 +95,13 @@ def _of_data_set(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
 def _of_shard(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
     """Reads one shard; what lies beside it says of which classes and split, and how long it is."""
     info, shard = None, {}
-    if (path.parent / records.DESCRIPTION).is_file():
-        info = records.read_info(path.parent)
+    if (path.parent / dataset.DESCRIPTION).is_file():
+        info = dataset.read_info(path.parent)
         shard = next((one for one in info.shards if one["file"] == path.name), {})
     if split and shard.get("split") != split:
         raise ValueError(f"{path}: is of split {shard.get('split', 'unknown')!r}, not {split!r}")
     classes, absolute = (info.classes, info.from_absolute) if info else ([], False)
-    for index, record in enumerate(records.read_shard(path, shard.get("num_records"))):
+    for index, record in enumerate(dataset.read_shard(path, shard.get("num_records"))):
         rows = _seen(record.strokes, configuration, absolute)
         yield Drawing(rows, _class_name(classes, record.label), f"{path}: record {index}")
 

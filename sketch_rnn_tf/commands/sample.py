@@ -262,7 +262,7 @@ def _strokes(drawings) -> list:
 @contextlib.contextmanager
 def _named(drawings):
     """Names file and record of a drawing that a verb cannot use."""
-    from sketch_rnn_tf.sampling import arguments
+    from sketch_rnn_tf.sketcher import arguments
 
     try:
         yield

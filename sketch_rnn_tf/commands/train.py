@@ -61,9 +61,9 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "data_dir", "run_dir")
     model, training = _configuration(flags)
-    from sketch_rnn_tf.data import records
+    from sketch_rnn_tf.data import dataset
 
-    records.read_info(flags.data_dir)  # before TensorFlow takes its time
+    dataset.read_info(flags.data_dir)  # before TensorFlow takes its time
     cli.quiet_tensorflow()
     _use_threads(training.parallel_parts)
     from sketch_rnn_tf.training import trainer

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import files, strokes
-from sketch_rnn_tf.data import augment, records
+from sketch_rnn_tf.data import augment, dataset
 
 SHUFFLE_BLOCK = 65_536  # records that are shuffled together, about 1 KB each
 WINDOW_BATCHES = 50  # batches that are formed together
@@ -43,7 +43,7 @@ class TrainingBatches:
     """
 
     directory: files.PathLike
-    info: records.DatasetInfo
+    info: dataset.DatasetInfo
     batch_size: int
     scale_factor: float
     max_length: int
@@ -77,7 +77,7 @@ class TrainingBatches:
         return first.concatenate(later).prefetch(tf.data.AUTOTUNE)
 
     def _paths(self) -> list[str]:
-        shards = records.require_split(self.directory, self.info, "train")
+        shards = dataset.require_split(self.directory, self.info, "train")
         return [str(pathlib.Path(self.directory) / shard["file"]) for shard in shards]
 
     def _epoch(self, paths: Sequence[str], epoch: tf.Tensor, first_window: int) -> tf.data.Dataset:
@@ -175,7 +175,7 @@ class TrainingBatches:
         }
 
 
-def check_batch_size(directory: files.PathLike, info: records.DatasetInfo, batch_size: int) -> None:
+def check_batch_size(directory: files.PathLike, info: dataset.DatasetInfo, batch_size: int) -> None:
     """Raises ValueError where the train split has fewer sketches than a batch."""
     count = info.num_sketches("train")
     if count < batch_size:
@@ -187,7 +187,7 @@ def check_batch_size(directory: files.PathLike, info: records.DatasetInfo, batch
 
 def training_batches(
     directory: files.PathLike,
-    info: records.DatasetInfo,
+    info: dataset.DatasetInfo,
     *,
     buckets: int = 8,
     loss_length: str = "bucket",
@@ -213,7 +213,7 @@ def training_batches(
 
 def evaluation_batches(
     directory: files.PathLike,
-    info: records.DatasetInfo,
+    info: dataset.DatasetInfo,
     split: str,
     *,
     batch_size: int,
@@ -235,7 +235,7 @@ def evaluation_batches(
     Raises:
       ValueError: the split is empty.
     """
-    shards = records.require_split(directory, info, split)
+    shards = dataset.require_split(directory, info, split)
     paths = [str(pathlib.Path(directory) / shard["file"]) for shard in shards]
 
     def to_batch(serialized):
@@ -255,7 +255,7 @@ def evaluation_batches(
     return batches.map(to_batch, num_parallel_calls=2).prefetch(2)
 
 
-def drops_first_point(info: records.DatasetInfo, model_drops: bool) -> bool:
+def drops_first_point(info: dataset.DatasetInfo, model_drops: bool) -> bool:
     """Whether a model reads a data set without row 0 of its sketches.
 
     Models of sketch_rnn.js have never seen that row, the first point at the origin. It is left out
@@ -280,7 +280,7 @@ def parse_flat(
     Returns:
       offsets float32 [N, 2], pen float32 [N], sketch int32 [N] (which record), labels int32 [S].
     """
-    parsed = tf.io.parse_example(serialized, records.feature_spec())
+    parsed = tf.io.parse_example(serialized, dataset.feature_spec())
     pen = parsed["pen_lifted"]
     offsets = tf.reshape(parsed["offsets"].values, [-1, 2])
     lifted = tf.cast(pen.values, tf.float32)

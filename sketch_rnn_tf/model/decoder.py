@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cell_kinds, dropout, mixture
+from sketch_rnn_tf.model import next_point, seeds
+from sketch_rnn_tf.model.cells import kinds
 
 _RECURRENT, _INPUT, _OUTPUT = 0, 1, 2  # dropout streams
 
@@ -57,8 +58,8 @@ class Decoder(keras.layers.Layer):
         self.context_size = int(context_size)
         self.absolute_position = bool(absolute_position)
         self.tanh_of_z = bool(tanh_of_z)
-        self.input_dropout = dropout.check_rate("input_dropout", input_dropout)
-        self.output_dropout = dropout.check_rate("output_dropout", output_dropout)
+        self.input_dropout = seeds.check_rate("input_dropout", input_dropout)
+        self.output_dropout = seeds.check_rate("output_dropout", output_dropout)
         self._arguments = {
             "units": units,
             "cell": cell,
@@ -66,12 +67,12 @@ class Decoder(keras.layers.Layer):
             "hyper_units": hyper_units,
             "hyper_embedding": hyper_embedding,
         }
-        options = cell_kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
-        self.cell = cell_kinds.make(cell, units, name="cell", dtype=self._products, **options)
+        options = kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
+        self.cell = kinds.make(cell, units, name="cell", dtype=self._products, **options)
         self.output_layer = keras.layers.Dense(
-            mixture.output_size(self.num_mixtures),
+            next_point.output_size(self.num_mixtures),
             name="output",
-            bias_initializer=_glorot_bias(mixture.output_size(self.num_mixtures)),
+            bias_initializer=_glorot_bias(next_point.output_size(self.num_mixtures)),
             dtype="float32",  # densities are sensitive to the last digits of log sigma
         )
         self.state_layer = None
@@ -190,11 +191,11 @@ class Decoder(keras.layers.Layer):
         if not (training and rate):
             return None
         shape = [tf.shape(inputs)[0], tf.shape(inputs)[1], width]
-        return dropout.mask(shape, rate, dropout.fold(seed, stream))
+        return seeds.mask(shape, rate, seeds.fold(seed, stream))
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the raw mixture parameters, for `model.summary`."""
-        return (*input_shape[:2], mixture.output_size(self.num_mixtures))
+        return (*input_shape[:2], next_point.output_size(self.num_mixtures))
 
     def get_config(self) -> dict:
         """Returns the arguments."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cell_kinds, dropout
+from sketch_rnn_tf.model import seeds
+from sketch_rnn_tf.model.cells import kinds
 
 _FORWARD, _BACKWARD = 0, 1  # dropout streams
 
@@ -55,11 +56,9 @@ class Encoder(keras.layers.Layer):
             "hyper_units": hyper_units,
             "hyper_embedding": hyper_embedding,
         }
-        options = cell_kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
-        self.forward_cell = cell_kinds.make(
-            cell, units, name="forward", dtype=self._products, **options
-        )
-        self.backward_cell = cell_kinds.make(
+        options = kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
+        self.forward_cell = kinds.make(cell, units, name="forward", dtype=self._products, **options)
+        self.backward_cell = kinds.make(
             cell, units, name="backward", dtype=self._products, **options
         )
         normal = keras.initializers.RandomNormal(stddev=0.001, seed=keras.random.SeedGenerator())
@@ -107,7 +106,7 @@ class Encoder(keras.layers.Layer):
         mask = None
         if training and cell.recurrent_dropout:
             shape = [length, batch, cell.units]
-            mask = dropout.mask(shape, cell.recurrent_dropout, dropout.fold(seed, stream))
+            mask = seeds.mask(shape, cell.recurrent_dropout, seeds.fold(seed, stream))
         states = cell.get_initial_state(batch)
         outputs, _ = cell.read(strokes, context, states, mask, training)  # [T, B, H]
         last = tf.stack([tf.maximum(lengths - 1, 0), tf.range(batch)], axis=1)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from sketch_rnn_tf.model import mixture
+from sketch_rnn_tf.model import next_point
 
 REFERENCE_EPSILON = 1e-6  # what Magenta adds to densities and probabilities inside the logarithm
 
 
 def offset_nats(
-    parameters: mixture.MixtureParameters, strokes: tf.Tensor, reference: bool = False
+    parameters: next_point.MixtureParameters, strokes: tf.Tensor, reference: bool = False
 ) -> tf.Tensor:
     """Returns -log p(dx, dy) at every position, [B, T]; positions beyond a sketch included.
 
@@ -24,14 +24,14 @@ def offset_nats(
     """
     offsets = strokes[..., :2]
     if not reference:
-        offsets = tf.clip_by_value(offsets, -mixture.MAX_OFFSET, mixture.MAX_OFFSET)
-    log_density = mixture.offset_distribution(parameters).log_prob(offsets)
+        offsets = tf.clip_by_value(offsets, -next_point.MAX_OFFSET, next_point.MAX_OFFSET)
+    log_density = next_point.offset_distribution(parameters).log_prob(offsets)
     if reference:
         return -tf.math.log(tf.exp(log_density) + REFERENCE_EPSILON)
     return -log_density
 
 
-def pen_nats(parameters: mixture.MixtureParameters, strokes: tf.Tensor) -> tf.Tensor:
+def pen_nats(parameters: next_point.MixtureParameters, strokes: tf.Tensor) -> tf.Tensor:
     """Returns -log p(pen state) at every position, [B, T], end tokens and padding included."""
     return tf.nn.softmax_cross_entropy_with_logits(
         labels=strokes[..., 2:], logits=parameters.pen_logits

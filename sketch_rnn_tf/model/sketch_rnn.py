@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
-from sketch_rnn_tf.model import dropout, losses, mixture
+from sketch_rnn_tf.model import losses, next_point, seeds
 from sketch_rnn_tf.model.decoder import Decoder
 from sketch_rnn_tf.model.encoder import Encoder
 
@@ -187,7 +187,7 @@ class SketchRNN(keras.Model):
             inputs["lengths"],
             inputs.get("labels"),
             training,
-            dropout.fold(seed, _ENCODER),
+            seeds.fold(seed, _ENCODER),
         )
         sample_z = training if sample_z is None else sample_z
         z = self._sample_z(z_mean, z_log_var, seed) if sample_z else z_mean
@@ -199,7 +199,7 @@ class SketchRNN(keras.Model):
             self.decoder_inputs(tf.cast(inputs["strokes"], tf.float32)),
             context=self.context(z, inputs.get("labels")),
             training=training,
-            seed=dropout.fold(seed, _DECODER),
+            seed=seeds.fold(seed, _DECODER),
         )
 
     def terms_in_parts(self, inputs, seed, parts: int) -> dict[str, tf.Tensor]:
@@ -223,12 +223,12 @@ class SketchRNN(keras.Model):
             piece, outputs = (
                 {name: value[rows] for name, value in given.items()} for given in (inputs, whole)
             )
-            raw = self.decode(piece, outputs.get("z"), True, dropout.fold(seed, part))
+            raw = self.decode(piece, outputs.get("z"), True, seeds.fold(seed, part))
             terms.append(self.terms(piece, {**outputs, "raw": raw}))
         return {name: tf.concat([term[name] for term in terms], axis=0) for name in terms[0]}
 
     def _sample_z(self, z_mean, z_log_var, seed):
-        noise = tf.random.stateless_normal(tf.shape(z_mean), dropout.fold(seed, _LATENT))
+        noise = tf.random.stateless_normal(tf.shape(z_mean), seeds.fold(seed, _LATENT))
         return z_mean + tf.exp(z_log_var / 2.0) * noise
 
     def _step_seed(self):
@@ -250,7 +250,9 @@ class SketchRNN(keras.Model):
         """
         strokes = tf.cast(inputs["strokes"], tf.float32)
         real = losses.real_points(inputs["lengths"], tf.shape(strokes)[1])
-        parameters = mixture.split_parameters(outputs["raw"], bounded=not self.reference_numerics)
+        parameters = next_point.split_parameters(
+            outputs["raw"], bounded=not self.reference_numerics
+        )
         offset = losses.offset_nats(parameters, strokes, self.reference_numerics)
         pen = losses.pen_nats(parameters, strokes)
         terms = {

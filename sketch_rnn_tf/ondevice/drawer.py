@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import strokes
-from sketch_rnn_tf.ondevice import mixture, runtime
+from sketch_rnn_tf.ondevice import next_point, runtime
 
 MAX_OFFSET = 1000.0  # offsets are clamped to this before scaling, source units
 
@@ -35,7 +35,7 @@ class Drawer:
     def nats(self, points: np.ndarray, inputs: dict[str, Any]) -> dict[str, float]:
         """Returns `offset_nats`, `pen_nats` and `end_nats` of a drawing [N, 3]."""
         rows = np.concatenate([self._normalised(points), np.float32([strokes.PADDING])])
-        offset, pen = mixture.nats(self.parameters(rows[:-1], inputs), rows)
+        offset, pen = next_point.nats(self.parameters(rows[:-1], inputs), rows)
         sums = {"offset_nats": offset[:-1].sum(), "pen_nats": pen[:-1].sum(), "end_nats": pen[-1]}
         return {name: float(value) for name, value in sums.items()}
 
@@ -105,7 +105,7 @@ class Drawer:
         for numbers in noise[len(given) :]:
             found = self._step(stroke, state)
             state = found["state"]
-            stroke = mixture.next_point(
+            stroke = next_point.next_point(
                 found["parameters"][0], numbers, temperature, self._mode, greedy
             )
             yield stroke

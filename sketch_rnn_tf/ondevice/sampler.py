@@ -13,11 +13,11 @@ from sketch_rnn_tf import config, files
 from sketch_rnn_tf.ondevice import noise as random_numbers
 from sketch_rnn_tf.ondevice import runtime
 from sketch_rnn_tf.ondevice.drawer import Drawer
-from sketch_rnn_tf.sampling import arguments, backend, verbs
-from sketch_rnn_tf.sampling.arguments import DEFAULT_TEMPERATURE, Seed, Temperature
+from sketch_rnn_tf.sketcher import arguments, backend, sketcher
+from sketch_rnn_tf.sketcher.arguments import DEFAULT_TEMPERATURE, Seed, Temperature
 
 
-class Sampler(verbs.Verbs):
+class Sampler(sketcher.Verbs):
     """Draws with a `.tflite` file: the verbs of `sampling.verbs.Verbs`, and `points`.
 
     A seed draws the sketches that `Sketcher` draws with it (see `ondevice.noise`), quantised files

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.model import mixture
+from sketch_rnn_tf.model import next_point
 
 MAX_SHARPNESS = 1e30  # what multiplies logits: their products stay finite
 _END_OF_SKETCH = 2  # pen state
@@ -63,19 +63,21 @@ class PointChooser:
         sharpness, self._log_factor = tempering(temperature, mode)
         self._sharpness = sharpness[..., None]  # [B, 2, 1]
         self._greedy = greedy
-        self._width = width = max(num_mixtures, mixture.PEN_STATES)
-        begins = mixture.PEN_STATES, 0  # where the logits of components and pen states are
-        missing = width - num_mixtures, width - mixture.PEN_STATES
+        self._width = width = max(num_mixtures, next_point.PEN_STATES)
+        begins = next_point.PEN_STATES, 0  # where the logits of components and pen states are
+        missing = width - num_mixtures, width - next_point.PEN_STATES
         places = np.arange(width)
         columns = [np.maximum(places - m, 0) + b for m, b in zip(missing, begins, strict=True)]
         self._columns = tf.constant(np.concatenate(columns), tf.int32)  # [2W]
         possible = [np.where(places < m, -np.inf, 0.0) for m in missing]
         self._possible = tf.constant(np.stack(possible), tf.float32)  # [2, W]
         # From a component's place to the columns of its parameters.
-        blocks = begins[0] + num_mixtures * np.arange(1, mixture.PARAMETERS) - missing[0]
+        blocks = begins[0] + num_mixtures * np.arange(1, next_point.PARAMETERS) - missing[0]
         self._blocks = tf.constant(blocks, tf.int32)  # [5]
-        self._pens = tf.constant(np.eye(width)[:, -mixture.PEN_STATES :], tf.float32)  # [W, 3]
-        bounds = [mixture.MAX_OFFSET] * 2 + [mixture.MAX_LOG_SCALE] * 2 + [mixture.MAX_FISHER_Z]
+        self._pens = tf.constant(np.eye(width)[:, -next_point.PEN_STATES :], tf.float32)  # [W, 3]
+        bounds = (
+            [next_point.MAX_OFFSET] * 2 + [next_point.MAX_LOG_SCALE] * 2 + [next_point.MAX_FISHER_Z]
+        )
         self._bounds = tf.constant(bounds)
 
     def __call__(self, raw: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -99,7 +101,7 @@ class PointChooser:
             white = tf.concat([x, rho * x + tf.sqrt(1.0 - rho * rho) * y], axis=1)
             offset += tf.exp(log_scale + self._log_factor) * white
         point = tf.concat([offset, tf.gather(self._pens, pen)], axis=1)
-        return point, tf.equal(pen, self._width - mixture.PEN_STATES + _END_OF_SKETCH)
+        return point, tf.equal(pen, self._width - next_point.PEN_STATES + _END_OF_SKETCH)
 
     def _places(self, raw: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
         """Returns where the cumulated probabilities pass the uniform numbers, int32 [B, 2]."""

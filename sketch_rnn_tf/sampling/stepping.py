@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from sketch_rnn_tf.model import steps
-from sketch_rnn_tf.model.cells import RecurrentCell
+from sketch_rnn_tf.model.cells import steps
+from sketch_rnn_tf.model.cells.base import RecurrentCell
 from sketch_rnn_tf.model.decoder import Decoder
 
 

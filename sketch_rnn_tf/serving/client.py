@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.sampling import backend, verbs
 from sketch_rnn_tf.serving import errors, transport
 from sketch_rnn_tf.serving.transport import Arrays, ModelName, Transport
+from sketch_rnn_tf.sketcher import backend, sketcher
 
 MODEL_NAME = "sketch_rnn"
 ROWS = 64  # of one request; more are sent one after the other
@@ -23,7 +23,7 @@ def connect(address: str, model_name: str = MODEL_NAME, **options: Any) -> Clien
     return Client(address, model_name, **options)
 
 
-class Client(verbs.Verbs):
+class Client(sketcher.Verbs):
     """A model on a server: draws what the model at home draws for the same seeds.
 
     The verbs are those of `sampling.verbs.Verbs`. The exported graph has no greedy drawing, takes
@@ -149,12 +149,12 @@ class Client(verbs.Verbs):
 def _transport(address: str) -> Transport:
     scheme = address.partition("://")[0]
     if scheme in ("http", "https"):
-        from sketch_rnn_tf.serving import rest
+        from sketch_rnn_tf.serving import rest_transport
 
-        return rest.RestTransport(address)
-    from sketch_rnn_tf.serving import grpc
+        return rest_transport.RestTransport(address)
+    from sketch_rnn_tf.serving import grpc_transport
 
-    return grpc.GrpcTransport(address)
+    return grpc_transport.GrpcTransport(address)
 
 
 def _refuse_what_graphs_cannot(request: backend.Request) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import files, runs
-from sketch_rnn_tf.data import records
-from sketch_rnn_tf.training import callbacks, checkpoints, report, stopping, strategies
+from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.training import callbacks, checkpoints, distribution, report, stopping
 
 if TYPE_CHECKING:
     from sketch_rnn_tf.training import trainer as trainer_lib
@@ -57,7 +57,7 @@ class Loop:
         try:
             self._run()
         except tf.errors.DataLossError as error:
-            records.verify(self._trainer.data_dir, self._trainer.info, "train", "valid", "test")
+            dataset.verify(self._trainer.data_dir, self._trainer.info, "train", "valid", "test")
             raise ValueError(
                 f"{self._trainer.data_dir}: cannot be read ({error.message})"
             ) from None
@@ -91,7 +91,7 @@ class Loop:
         return done or self._out_of_patience()
 
     def _batches(self):
-        return strategies.distribute(
+        return distribution.distribute(
             self._trainer.strategy, self._trainer.batches(), self.state.step
         )
 

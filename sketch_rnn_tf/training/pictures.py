@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import config, drawing, files
-from sketch_rnn_tf.data import pipeline, records, wire
+from sketch_rnn_tf.data import dataset, pipeline, tfrecord
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import batches, latent
+from sketch_rnn_tf.sampling import keras_backend
+from sketch_rnn_tf.sketcher import latent_space
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 COLUMNS = 8  # sketches a row
@@ -37,11 +38,14 @@ class Artist:
         model: SketchRNN,
         configuration: config.RunConfig,
         data_dir: files.PathLike,
-        info: records.DatasetInfo,
+        info: dataset.DatasetInfo,
     ):
         self.model, self.config = model, configuration
-        self._sampler = batches.Sampler(
-            model, configuration.temperature_mode, configuration.start_token, batches.BATCH_SIZE
+        self._sampler = keras_backend.Sampler(
+            model,
+            configuration.temperature_mode,
+            configuration.start_token,
+            keras_backend.BATCH_SIZE,
         )
         self._unseen = int(pipeline.drops_first_point(info, configuration.drop_first_point))
         split = "valid" if info.num_sketches("valid") else "train"
@@ -83,7 +87,7 @@ class Artist:
 
     def _interpolation(self, z):
         """Draws what lies between the first sketch and the second, in the first one's class."""
-        between = latent.row(z[0], z[1], COLUMNS)
+        between = latent_space.row(z[0], z[1], COLUMNS)
         labels = [self._originals[0].label] * COLUMNS
         seeds = np.tile(_seeds(1), (COLUMNS, 1))
         drawings = self._draw(between, labels, seeds, np.full(COLUMNS, _BETWEEN))
@@ -92,7 +96,7 @@ class Artist:
     def _encode(self) -> np.ndarray:
         """Returns the z means of the originals, [S, Z]."""
         rows = [
-            batches.normalised(record.strokes[self._unseen :], self.config.scale_factor)
+            keras_backend.normalised(record.strokes[self._unseen :], self.config.scale_factor)
             for record in self._originals
         ]
         return self._sampler.encode(rows, self._labels([r.label for r in self._originals]))
@@ -113,9 +117,9 @@ class Artist:
         return np.asarray(labels, np.int32) if self.model.num_classes else None
 
 
-def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[wire.Record]:
+def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[tfrecord.Record]:
     """Returns the first sketches of a split, which is in random order."""
-    sketches = (record for record in records.read_split(data_dir, split) if len(record.strokes))
+    sketches = (record for record in dataset.read_split(data_dir, split) if len(record.strokes))
     return list(itertools.islice(sketches, COLUMNS))
 
 

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation
-from sketch_rnn_tf.model import dropout
+from sketch_rnn_tf.model import seeds
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
-from sketch_rnn_tf.training import schedules, strategies
+from sketch_rnn_tf.training import distribution, schedules
 
 _MEANS = (*METRICS, "gradient_norm", "clip_fraction")
 
@@ -55,7 +55,7 @@ class TrainingStep:
         self._replicas = strategy.num_replicas_in_sync
         self._learning_rate = schedules.learning_rate(training)
         self._kl_weight = schedules.kl_weight(training)
-        self.compiled = strategies.compiles(strategy, training.jit_compile)
+        self.compiled = distribution.compiles(strategy, training.jit_compile)
         # What XLA fuses gains nothing from parts that run side by side.
         self._parts = 1 if self.compiled else training.parallel_parts
         self._compute = self._gradients
@@ -149,7 +149,7 @@ class TrainingStep:
         if self._replicas == 1:
             return seed
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return dropout.fold(seed, replica)
+        return seeds.fold(seed, replica)
 
     def _reduce(self, terms, kl_weight) -> dict[str, tf.Tensor]:
         """Returns the losses of a replica's share, such that their means are the batch's."""

@@ -13,17 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation, files, runs
-from sketch_rnn_tf.data import pipeline, records
+from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.model import build
 from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import (
     checkpoints,
+    distribution,
     loop,
-    opening,
     pictures,
+    run_directory,
     step,
     stopping,
-    strategies,
 )
 
 
@@ -63,20 +63,20 @@ def train(
     Raises:
       ValueError: the data set or the run directory cannot be used, or training diverged.
     """
-    place = strategies.make(strategy)
-    info = records.read_info(data_dir)
+    place = distribution.make(strategy)
+    info = dataset.read_info(data_dir)
     # What cannot be is told before a run directory is made.
-    opening.refuse_pretrained(run_dir)
-    strategies.compiles(place, training.jit_compile)
-    strategies.rows_of_replica(place, training.batch_size)
+    run_directory.refuse_pretrained(run_dir)
+    distribution.compiles(place, training.jit_compile)
+    distribution.rows_of_replica(place, training.batch_size)
     pipeline.check_batch_size(data_dir, info, training.batch_size)
-    records.verify(data_dir, info, "train", "valid", "test")
+    dataset.verify(data_dir, info, "train", "valid", "test")
     initial = None if init_from is None else runs.open_run(init_from)
-    wanted = opening.describe(info, data_dir, model, training, preset, initial)
+    wanted = run_directory.describe(info, data_dir, model, training, preset, initial)
     if callbacks is None:
         callbacks = default_callbacks(training)
     with (
-        strategies.complain_of_lost_workers(place),
+        distribution.complain_of_lost_workers(place),
         _opened(place, run_dir, wanted, overwrite, say) as run,
         stopping.Signals() as signals,
     ):
@@ -101,11 +101,11 @@ def default_callbacks(training: config.TrainingConfig) -> list[watching.Callback
 @contextlib.contextmanager
 def _opened(place, run_dir, wanted, overwrite, say):
     """Opens the run and locks it; a worker that is not the chief leaves the directory alone."""
-    if not strategies.is_chief(place):
+    if not distribution.is_chief(place):
         yield runs.Run(pathlib.Path(run_dir), wanted)
         return
-    with opening.locked(run_dir):
-        yield opening.open_or_create(run_dir, wanted, overwrite, say)
+    with run_directory.locked(run_dir):
+        yield run_directory.open_or_create(run_dir, wanted, overwrite, say)
 
 
 class Trainer:
@@ -124,7 +124,7 @@ class Trainer:
         self,
         run: runs.Run,
         data_dir: files.PathLike,
-        info: records.DatasetInfo,
+        info: dataset.DatasetInfo,
         say: Callable[[str], None],
         strategy: tf.distribute.Strategy | None = None,
         signals: stopping.Signals | None = None,
@@ -132,9 +132,9 @@ class Trainer:
         self.run, self.data_dir, self.info, self._say = run, data_dir, info, say
         self.training = run.config.training
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.chief = strategies.is_chief(self.strategy)
+        self.chief = distribution.is_chief(self.strategy)
         self.signals = signals or stopping.Signals()
-        self.any_worker = strategies.any_of(self.strategy)
+        self.any_worker = distribution.any_of(self.strategy)
         keras.utils.set_random_seed(self.training.seed)  # of initial weights, and nothing else
         with self.strategy.scope():
             self.model = build.build_model(run.config)
@@ -162,10 +162,10 @@ class Trainer:
         state = checkpoints.State()
         if self.chief:
             state = checkpoints.restore(self.run, self.model, self.optimizer, self._say)
-        if strategies.is_multi_worker(self.strategy):
+        if distribution.is_multi_worker(self.strategy):
             variables = [*self.model.variables, *self.optimizer.variables]
             values = [variable.numpy() for variable in variables]
-            state.step, *values = strategies.from_chief(
+            state.step, *values = distribution.from_chief(
                 self.strategy, [np.int64(state.step), *values]
             )
             state.step = int(state.step)

@@ -5,7 +5,7 @@ import pytest
 
 from sketch_rnn_tf import config, files
 from sketch_rnn_tf.commands import inputs
-from sketch_rnn_tf.data import records, wire
+from sketch_rnn_tf.data import dataset, tfrecord
 
 RDP = {"method": "rdp", "epsilon": 1.0}
 
@@ -59,14 +59,14 @@ def test_an_index_that_is_not_there_is_named(drawings, index):
 def data_dir(tmp_path):
     shards = []
     for split, count in (("train", 2), ("test", 1)):
-        name = records.shard_name(split, 0, 1)
+        name = dataset.shard_name(split, 0, 1)
         rows = np.array([[count, 1, 0], [0, 2, 1]], np.float32)
-        frame = wire.frame(wire.serialize(wire.Record(rows, 1, b"k")))
+        frame = tfrecord.frame(tfrecord.serialize(tfrecord.Record(rows, 1, b"k")))
         (tmp_path / name).write_bytes(frame * count)
         sha256 = files.sha256_of_file(tmp_path / name)
         shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})
     splits = {"train": {"num_sketches": 2}, "valid": {"num_sketches": 0}}
-    info = records.DatasetInfo(
+    info = dataset.DatasetInfo(
         classes=["cat", "dog"],
         splits={**splits, "test": {"num_sketches": 1}},
         max_length=2,
@@ -74,7 +74,7 @@ def data_dir(tmp_path):
         shards=shards,
         length_histogram={"2": 3},
     )
-    records.write_info(tmp_path, info)
+    dataset.write_info(tmp_path, info)
     return tmp_path
 
 
@@ -83,7 +83,7 @@ def test_prepared_data_sets_and_their_shards_are_read(data_dir):
     found = inputs.load(data_dir, run)
     assert [(d.strokes[0, 0], d.label) for d in found] == [(2, "dog"), (2, "dog"), (1, "dog")]
     assert len(inputs.load(data_dir, run, split="test")) == 1
-    shard = inputs.load(data_dir / records.shard_name("test", 0, 1), run)
+    shard = inputs.load(data_dir / dataset.shard_name("test", 0, 1), run)
     np.testing.assert_array_equal(shard[0].strokes, found[2].strokes)
     assert shard[0].label == "dog"
 
@@ -105,17 +105,17 @@ def test_a_first_row_that_is_no_step_is_not_seen_by_a_model_that_drops_it(tmp_pa
 
 
 def test_a_data_set_of_absolute_drawings_is_read_without_their_first_rows(data_dir):
-    description = data_dir / records.DESCRIPTION
+    description = data_dir / dataset.DESCRIPTION
     content = files.read_json(description)
     files.write_json(description, {**content, "simplification": RDP})
-    shard = data_dir / records.shard_name("test", 0, 1)
+    shard = data_dir / dataset.shard_name("test", 0, 1)
     for path in (data_dir, shard):
         found = inputs.load(path, _run(drop_first_point=True), split="test")
         np.testing.assert_array_equal(found[0].strokes, [[0, 2, 1]])
 
 
 def test_a_shard_that_is_short_or_of_another_split_is_refused(data_dir):
-    shard = data_dir / records.shard_name("train", 0, 1)
+    shard = data_dir / dataset.shard_name("train", 0, 1)
     with pytest.raises(ValueError, match=r"is of split 'train', not 'test'"):
         inputs.load(shard, _run(), split="test")
     content = shard.read_bytes()

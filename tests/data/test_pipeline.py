@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.data import pipeline, records, wire
+from sketch_rnn_tf.data import dataset, pipeline, tfrecord
 
 
-def _dataset(folder: pathlib.Path, sizes: dict[str, int], shards: int = 3) -> records.DatasetInfo:
+def _dataset(folder: pathlib.Path, sizes: dict[str, int], shards: int = 3) -> dataset.DatasetInfo:
     """Writes a data set whose sketch k has points that spell k, of lengths 1 to 40."""
     random = np.random.default_rng(1)
     described, histogram, longest = [], {}, 0
     for split, count in sizes.items():
         groups = np.array_split(np.arange(count), min(shards, max(count, 1)))
         for index, group in enumerate(groups):
-            name = records.shard_name(split, index, len(groups))
+            name = dataset.shard_name(split, index, len(groups))
             with tf.io.TFRecordWriter(str(folder / name)) as writer:
                 for k in group:
                     length = int(random.integers(1, 41))
@@ -25,10 +25,10 @@ def _dataset(folder: pathlib.Path, sizes: dict[str, int], shards: int = 3) -> re
                     rows[-1, 2] = 1
                     longest = max(longest, length)
                     histogram[str(length)] = histogram.get(str(length), 0) + 1
-                    record = wire.Record(rows, int(k % 2), f"{split}{k}".encode())
-                    writer.write(wire.serialize(record))
+                    record = tfrecord.Record(rows, int(k % 2), f"{split}{k}".encode())
+                    writer.write(tfrecord.serialize(record))
             described.append({"file": name, "split": split, "num_records": len(group)})
-    info = records.DatasetInfo(
+    info = dataset.DatasetInfo(
         classes=["even", "odd"],
         splits={split: {"num_sketches": count} for split, count in sizes.items()},
         max_length=longest,
@@ -36,7 +36,7 @@ def _dataset(folder: pathlib.Path, sizes: dict[str, int], shards: int = 3) -> re
         shards=described,
         length_histogram=histogram,
     )
-    records.write_info(folder, info)
+    dataset.write_info(folder, info)
     return info
 
 

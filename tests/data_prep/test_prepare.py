@@ -11,7 +11,7 @@ import pytest
 
 from data_prep import prepare, readers
 from data_prep.engines import shards
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 
 def _run(*arguments):
@@ -39,12 +39,12 @@ def test_published_files_keep_splits_rows_and_scale_factor(
 
     assert _run("--input", path, "--output_dir", tmp_path / "x") == 0
 
-    info = records.read_info(tmp_path / "x")
-    assert tuple(info.num_sketches(split) for split in records.SPLITS) == counts
+    info = dataset.read_info(tmp_path / "x")
+    assert tuple(info.num_sketches(split) for split in dataset.SPLITS) == counts
     assert round(info.scale_factor, 4) == scale
     assert (info.classes, info.simplification) == ([name], None)
     npz = np.load(path, allow_pickle=True, encoding="latin1")
-    stored = sorted(r.strokes.tobytes() for r in records.read_split(tmp_path / "x", "test"))
+    stored = sorted(r.strokes.tobytes() for r in dataset.read_split(tmp_path / "x", "test"))
     assert stored == sorted(rows.astype(np.float32).tobytes() for rows in npz["test"])
 
 
@@ -60,15 +60,15 @@ def test_kanjivg_becomes_short_drawings_whose_variants_share_a_split(tmp_path):
         == 0
     )
 
-    info = records.read_info(tmp_path / "x")
+    info = dataset.read_info(tmp_path / "x")
     lengths = np.repeat(*zip(*((int(n), k) for n, k in info.length_histogram.items()), strict=True))
     assert len(lengths) == 11371
     assert lengths.mean() == pytest.approx(34, abs=1)
     assert np.percentile(lengths, 95) == 52
     assert info.simplification == {"method": "rdp", "epsilon": 1.5}
     splits = {}
-    for split in records.SPLITS:
-        for record in records.read_split(tmp_path / "x", split):
+    for split in dataset.SPLITS:
+        for record in dataset.read_split(tmp_path / "x", split):
             splits.setdefault(record.key[:5], set()).add(split)
     assert all(len(found) == 1 for found in splits.values())
 
@@ -79,10 +79,10 @@ def test_raw_drawings_go_through_the_chain_and_simplified_ones_do_not(tmp_path, 
     _run("--input", raw, "--output_dir", tmp_path / "raw")
     _run("--input", simplified, "--output_dir", tmp_path / "simple")
 
-    first, second = (records.read_info(tmp_path / name) for name in ("raw", "simple"))
+    first, second = (dataset.read_info(tmp_path / name) for name in ("raw", "simple"))
     assert first.simplification["method"] == "quickdraw"
     assert second.simplification is None
-    record = next(records.read_split(tmp_path / "raw", "train"))
+    record = next(dataset.read_split(tmp_path / "raw", "train"))
     assert np.abs(record.strokes - np.round(record.strokes)).max() == 0
     assert record.strokes[0, :2].tolist() == [0, 0]
 
@@ -95,7 +95,7 @@ def test_several_inputs_become_one_data_set_of_their_classes(tmp_path, write_ndj
     content = json.loads(capsys.readouterr().out)
     assert content["classes"] == ["cat", "dog"]
     assert [source["path"] for source in content["sources"]] == [str(cat), str(dog)]
-    labels = [record.label for record in records.read_split(tmp_path / "x", "train")]
+    labels = [record.label for record in dataset.read_split(tmp_path / "x", "train")]
     assert labels.count(1) == content["splits"]["train"]["per_class"]["dog"]
 
 
@@ -108,7 +108,7 @@ def test_what_is_dropped_and_cut_is_counted_on_screen_and_in_the_description(
     flags = ("--input", first, "--input", second, "--min_points=7", "--recognized_only")
     _run(*flags, "--output_dir", tmp_path / "x", "--max_seq_len=20", "--too_long=cut")
 
-    info = records.read_info(tmp_path / "x")
+    info = dataset.read_info(tmp_path / "x")
     assert info.dropped == {"not_recognized": {"cat": 6, "dog": 2}, "too_short": {"dog": 8}}
     assert info.cut == {"cat": 24}
     assert info.max_length == 20
@@ -123,7 +123,7 @@ def test_a_target_length_is_met_by_a_searched_epsilon(tmp_path, write_ndjson):
 
     assert _run("--input", path, "--output_dir", tmp_path / "x", "--target_length=40") == 0
 
-    info = records.read_info(tmp_path / "x")
+    info = dataset.read_info(tmp_path / "x")
     lengths = {int(points): n for points, n in info.length_histogram.items()}
     assert 30 < prepare.percentile(lengths, 95) <= 40
     assert info.simplification["epsilon"] > 2
@@ -142,7 +142,7 @@ def test_a_broken_line_stops_with_file_and_line_or_is_skipped_and_counted(
     assert "18" in message
     assert not (tmp_path / "x" / "dataset.json").exists()
     assert _run("--input", path, "--output_dir", tmp_path / "x", "--on_error=skip") == 0
-    dropped = records.read_info(tmp_path / "x").dropped
+    dropped = dataset.read_info(tmp_path / "x").dropped
     assert sum(dropped["unreadable"].values()) == 1
 
 
@@ -174,7 +174,7 @@ def test_a_class_with_one_drawing_is_possible_and_told(tmp_path, write_ndjson, c
     assert _run("--input", cat, "--input", dog, "--output_dir", tmp_path / "x") == 0
 
     assert "has no drawing of 1 of 2 classes: dog" in capsys.readouterr().err
-    assert records.read_info(tmp_path / "x").classes == ["cat", "dog"]
+    assert dataset.read_info(tmp_path / "x").classes == ["cat", "dog"]
 
 
 def test_files_with_splits_can_be_split_anew(tmp_path, write_npz, rows):
@@ -182,7 +182,7 @@ def test_files_with_splits_can_be_split_anew(tmp_path, write_npz, rows):
 
     assert _run("--input", path, "--output_dir", tmp_path / "x", "--resplit") == 0
 
-    assert records.read_info(tmp_path / "x").num_sketches("valid") > 0
+    assert dataset.read_info(tmp_path / "x").num_sketches("valid") > 0
 
 
 def test_absolute_coordinates_in_rows_are_warned_of(tmp_path, write_npz, capsys):
@@ -194,7 +194,7 @@ def test_absolute_coordinates_in_rows_are_warned_of(tmp_path, write_npz, capsys)
     _run("--input", path, "--output_dir", tmp_path / "x")
 
     assert "look like absolute coordinates" in capsys.readouterr().err
-    assert "look like absolute" in records.read_info(tmp_path / "x").warnings[0]
+    assert "look like absolute" in dataset.read_info(tmp_path / "x").warnings[0]
 
 
 def test_an_existing_data_set_stays_without_overwrite(tmp_path, write_ndjson, capsys):
@@ -203,9 +203,9 @@ def test_an_existing_data_set_stays_without_overwrite(tmp_path, write_ndjson, ca
 
     assert _run("--input", dog, "--output_dir", tmp_path / "x") == 1
     assert "exists already; --overwrite replaces it" in _error(capsys)
-    assert records.read_info(tmp_path / "x").classes == ["cat"]
+    assert dataset.read_info(tmp_path / "x").classes == ["cat"]
     assert _run("--input", dog, "--output_dir", tmp_path / "x", "--overwrite") == 0
-    assert records.read_info(tmp_path / "x").classes == ["dog"]
+    assert dataset.read_info(tmp_path / "x").classes == ["dog"]
     assert len(list(shards.verify(tmp_path / "x"))) == 3
 
 
@@ -286,7 +286,7 @@ def test_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(
     assert "Traceback" not in full.stderr
     assert not (tmp_path / "x" / "dataset.json").exists()
     subprocess.run(command, check=True, capture_output=True)
-    assert records.read_info(tmp_path / "x").num_sketches("train") > 200
+    assert dataset.read_info(tmp_path / "x").num_sketches("train") > 200
 
 
 @pytest.mark.large
@@ -312,7 +312,7 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_pa
     assert sum(count for _, count in shards.verify(tmp_path / "x")) == 1200
     assert not workspace.exists()
     prepare.prepare([str(folder)], tmp_path / "y", workers=1)
-    assert records.read_info(tmp_path / "x").shards == records.read_info(tmp_path / "y").shards
+    assert dataset.read_info(tmp_path / "x").shards == dataset.read_info(tmp_path / "y").shards
 
 
 def test_a_workspace_that_is_half_removed_is_nobodys(tmp_path, write_ndjson, monkeypatch):
@@ -334,7 +334,7 @@ def test_a_new_data_set_has_no_contact_sheet_of_the_old_one(tmp_path, write_ndjs
     command = ([str(write_ndjson())], tmp_path / "x")
     prepare.prepare(*command, workers=1)
     for suffix in (".svg", ".png"):
-        (tmp_path / "x" / f"{records.CONTACT_SHEET}{suffix}").write_text("of the old one")
+        (tmp_path / "x" / f"{dataset.CONTACT_SHEET}{suffix}").write_text("of the old one")
     prepare.prepare(*command, workers=1, overwrite=True)
     assert not list((tmp_path / "x").glob("contact_sheet*"))
 
@@ -347,7 +347,7 @@ def test_a_file_whose_name_is_no_utf8_is_read_like_any_other(tmp_path, write_ndj
     os.rename(write_ndjson(), tmp_path / "in" / name)
     write_ndjson("in/b.ndjson", word="dog", seed=1)
     prepare.prepare([str(tmp_path / "in" / (name if alone else ""))], tmp_path / "x", workers=1)
-    info = records.read_info(tmp_path / "x")
+    info = dataset.read_info(tmp_path / "x")
     assert info.classes == (["cat"] if alone else ["cat", "dog"])
 
 
@@ -399,7 +399,7 @@ def test_score_and_a_data_set_convert_a_drawing_alike(tmp_path, write_ndjson):
     path = write_ndjson(raw=True)
     _run("--input", path, "--output_dir", tmp_path / "x", "--simplify_epsilon=9")
 
-    how = simplify.Simplification.from_json(records.read_info(tmp_path / "x").simplification)
+    how = simplify.Simplification.from_json(dataset.read_info(tmp_path / "x").simplification)
     rows = {s.key.encode(): simplify.convert(s, how) for s in readers.read(path)}
-    for record in records.read_split(tmp_path / "x", "train"):
+    for record in dataset.read_split(tmp_path / "x", "train"):
         np.testing.assert_array_equal(record.strokes, rows[record.key].astype(np.float32))

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cell_kinds, cells, dropout
+from sketch_rnn_tf.model import seeds
+from sketch_rnn_tf.model.cells import base, kinds
 
 B, T, D, H, HYPER, E = 2, 7, 3, 5, 4, 6
-KINDS = list(cell_kinds.CELLS)
+KINDS = list(kinds.CELLS)
 
 
 # A norm divides by as little as sqrt(1e-3), so it makes up to 32 times more of a rounding.
@@ -17,8 +18,8 @@ TOLERANCE = {"lstm": 2e-6, "layer_norm": 2e-5, "hyper": 2e-5}
 
 def _make(kind, **changes):
     keras.utils.set_random_seed(1)
-    options = {**cell_kinds.options(kind, 0.0, HYPER, E), **changes}
-    cell = cell_kinds.make(kind, H, **options)
+    options = {**kinds.options(kind, 0.0, HYPER, E), **changes}
+    cell = kinds.make(kind, H, **options)
     cell.build((None, D))
     return cell
 
@@ -173,7 +174,7 @@ def test_a_dropped_candidate_leaves_the_memory_to_fade():
 
 def test_new_recurrent_weights_are_orthogonal_a_gate_and_input_weights_glorot_uniform():
     keras.utils.set_random_seed(1)
-    cell = cells.LSTMCell(40)
+    cell = base.LSTMCell(40)
     cell.build((None, 60))
     for block in np.split(cell.recurrent_kernel.numpy(), 4, axis=1):
         np.testing.assert_allclose(block @ block.T, np.eye(40), atol=1e-5)
@@ -188,7 +189,7 @@ def test_new_recurrent_weights_are_orthogonal_a_gate_and_input_weights_glorot_un
 
 def test_new_scales_of_the_hyper_cell_are_a_tenth_and_its_shifts_nothing():
     keras.utils.set_random_seed(1)
-    cell = cell_kinds.make("hyper", H, hyper_units=64, hyper_embedding=8)
+    cell = kinds.make("hyper", H, hyper_units=64, hyper_embedding=8)
     cell.build((None, D))
     kernel = cell.embedding_kernel.numpy()
     assert not kernel[:, : 8 * 8].any()
@@ -219,7 +220,7 @@ def test_a_layer_norm_cell_has_no_bias():
 
 def test_an_unknown_cell_is_refused_by_naming_the_known_ones():
     with pytest.raises(ValueError, match="no cell 'gru'; there are lstm, layer_norm, hyper"):
-        cell_kinds.make("gru", H)
+        kinds.make("gru", H)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5])
@@ -227,12 +228,12 @@ def test_a_drop_rate_outside_zero_to_one_is_refused(rate):
     with pytest.raises(
         ValueError, match=r"recurrent_dropout is .*expected a drop rate in \[0, 1\)"
     ):
-        cells.LSTMCell(H, recurrent_dropout=rate)
+        base.LSTMCell(H, recurrent_dropout=rate)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.37])
 def test_masks_drop_at_their_rate_and_keep_the_mean(rate):
-    mask = dropout.mask([40, 50, 101], rate, tf.constant([1, 2])).numpy()
+    mask = seeds.mask([40, 50, 101], rate, tf.constant([1, 2])).numpy()
     count = mask.size
     assert set(np.unique(mask)) == {0, mask.max()}
     assert mask.max() == pytest.approx(1 / (1 - rate), rel=1e-4)
@@ -250,8 +251,8 @@ def test_masks_drop_at_their_rate_and_keep_the_mean(rate):
 def test_masks_are_functions_of_their_seed_and_stream():
     seed = tf.constant([1, 2])
     masks = [
-        dropout.mask([8, 9], 0.5, given).numpy()
-        for given in (seed, seed, tf.constant([1, 3]), dropout.fold(seed, 0), dropout.fold(seed, 1))
+        seeds.mask([8, 9], 0.5, given).numpy()
+        for given in (seed, seed, tf.constant([1, 3]), seeds.fold(seed, 0), seeds.fold(seed, 1))
     ]
     np.testing.assert_array_equal(masks[0], masks[1])
     for other in masks[2:]:
@@ -260,4 +261,4 @@ def test_masks_are_functions_of_their_seed_and_stream():
 
 
 def test_a_rate_of_zero_makes_no_mask():
-    assert dropout.mask([8, 9], 0.0, tf.constant([1, 2])) is None
+    assert seeds.mask([8, 9], 0.0, tf.constant([1, 2])) is None

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cell_kinds
+from sketch_rnn_tf.model.cells import kinds
 from sketch_rnn_tf.model.decoder import Decoder
 
 B, T, C, H, M = 2, 7, 4, 5, 3
-KINDS = list(cell_kinds.CELLS)
+KINDS = list(kinds.CELLS)
 
 
 def _decoder(kind="lstm", context_size=C, **changes):

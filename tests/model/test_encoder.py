@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.model import cell_kinds
+from sketch_rnn_tf.model.cells import kinds
 from sketch_rnn_tf.model.encoder import Encoder
 
 B, T, Z, H, C = 3, 7, 4, 5, 2
 LENGTHS = np.array([4, 7, 1], np.int32)
-KINDS = list(cell_kinds.CELLS)
+KINDS = list(kinds.CELLS)
 
 
 def _encoder(kind="lstm", **changes):

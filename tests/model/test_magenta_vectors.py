@@ -5,7 +5,7 @@ import tensorflow as tf
 from magenta import NAMES, batch_of, model_of, outputs_of, relative_error
 
 from sketch_rnn_tf.interop import magenta_names
-from sketch_rnn_tf.model import losses, mixture
+from sketch_rnn_tf.model import losses, next_point
 
 CONDITIONAL = [name for name in NAMES if name.startswith("conditional")]
 
@@ -30,7 +30,7 @@ def test_the_decoder_gives_magentas_outputs_and_last_state(vectors, name):
     outputs = outputs_of(model, numbers)
     raw = outputs["raw"]
     assert relative_error(raw, numbers["out"]) < 1e-5
-    parameters = mixture.split_parameters(raw, bounded=False)
+    parameters = next_point.split_parameters(raw, bounded=False)
     found = {
         "pen_logits": parameters.pen_logits,
         "pen": tf.nn.softmax(parameters.pen_logits),
@@ -57,7 +57,7 @@ def test_the_losses_of_every_step_are_magentas_in_both_maskings(vectors, name):
     numbers = vectors(name)
     model = model_of(numbers)
     batch = batch_of(numbers)
-    parameters = mixture.split_parameters(outputs_of(model, numbers)["raw"], bounded=False)
+    parameters = next_point.split_parameters(outputs_of(model, numbers)["raw"], bounded=False)
     real = losses.real_points(batch["lengths"], 24)
     offset = losses.offset_nats(parameters, batch["strokes"], reference=True) * real
     pen = losses.pen_nats(parameters, batch["strokes"])

@@ -3,7 +3,7 @@ import pytest
 from magenta import NAMES, model_of, outputs_of, relative_error
 from numpy_magenta import run
 
-from sketch_rnn_tf.model import losses, mixture
+from sketch_rnn_tf.model import losses, next_point
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +55,7 @@ def _cost(numbers):
 def test_the_losses_of_every_step_are_the_float64_ones_to_rounding(vectors, name):
     numbers = vectors(name)
     offset, pen, real = _nats(numbers, run(numbers))
-    parameters = mixture.split_parameters(outputs_of(model_of(numbers), numbers)["raw"], False)
+    parameters = next_point.split_parameters(outputs_of(model_of(numbers), numbers)["raw"], False)
     targets = numbers["x"][:, 1:]
     ours = losses.offset_nats(parameters, targets, reference=True) * real
     assert relative_error(ours, offset) < 1e-6

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.model import build, cell_kinds
+from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model.cells import kinds
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 B, T, Z, E, H, M, C = 2, 7, 3, 5, 6, 4, 3
@@ -186,7 +187,7 @@ def test_the_decoder_is_one_whether_it_reads_a_sequence_or_points(cell, absolute
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_cell_is_a_keras_rnn_cell(cell):
-    own = cell_kinds.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
+    own = kinds.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
     layer = keras.layers.RNN(own, return_sequences=True)
     inputs = tf.random.stateless_normal([B, T, 5], [1, 2])
     found = layer(inputs)
@@ -198,7 +199,7 @@ def test_a_cell_is_a_keras_rnn_cell(cell):
 @pytest.mark.parametrize("cell", CELLS)
 def test_recurrent_dropout_drops_candidates_with_a_new_mask_each_step(cell):
     """With every candidate dropped an LSTM's memory only fades: from zero it stays zero."""
-    own = cell_kinds.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
+    own = kinds.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
     own.build((None, 5))
     inputs = tf.random.stateless_normal([T, B, 5], [1, 2])
     states = own.get_initial_state(B)

@@ -11,7 +11,7 @@ def litert_files(tmp_path_factory):
     pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install '.[litert]'")
     tf = pytest.importorskip("tensorflow")
     from sketch_rnn_tf import config, runs
-    from sketch_rnn_tf.export import litert
+    from sketch_rnn_tf.export.litert import exporter
     from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
     tf.keras.utils.set_random_seed(7)
@@ -22,4 +22,4 @@ def litert_files(tmp_path_factory):
     bias.assign(bias - 3.0 * tf.one_hot(2, bias.shape[0]))  # drawings that do not end at once
     folder = tmp_path_factory.mktemp("litert")
     run = runs.Run(folder / "run", config.RunConfig(scale_factor=5.0, max_length=30))
-    return litert.write(run, model, folder, overwrite=False)
+    return exporter.write(run, model, folder, overwrite=False)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sketch_rnn_tf import ondevice
-from sketch_rnn_tf.ondevice import mixture, noise
+from sketch_rnn_tf.ondevice import next_point, noise
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GIVEN = np.float32([[0, 0, 0], [5, 2, 0], [3, -4, 1], [1, 1, 0]])
@@ -113,7 +113,7 @@ def test_offsets_have_the_moments_of_their_component():
     random = np.random.default_rng(0)
     numbers = np.concatenate([random.random((4000, 2)), random.normal(size=(4000, 2))], axis=1)
     tau = np.float32([1, 1, 0.25])
-    points = np.array([mixture.next_point(raw, row, tau, "paper")[:2] for row in numbers])
+    points = np.array([next_point.next_point(raw, row, tau, "paper")[:2] for row in numbers])
     np.testing.assert_allclose(points.mean(axis=0), [1, -2], atol=0.06)
     expected = 0.25 * np.array([[0.25, 0.8], [0.8, 4]])
     np.testing.assert_allclose(np.cov(points.T), expected, rtol=0.08)
@@ -130,7 +130,7 @@ def test_next_point_is_that_of_tensorflow(mode):
         numbers, tau = random.random(4).astype(np.float32), np.float32([0.3, 0.7, 1.6])
         choose = choosing.PointChooser(5, tf.constant(tau[None]), mode)
         theirs, _ = choose(tf.constant(raw[None]), tf.constant(numbers[None]))
-        ours = mixture.next_point(raw, numbers, tau, mode)
+        ours = next_point.next_point(raw, numbers, tau, mode)
         np.testing.assert_allclose(ours, theirs[0], atol=1e-5)
 
 

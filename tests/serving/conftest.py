@@ -21,7 +21,6 @@ import pytest
 from sketch_rnn_tf import serving
 
 HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(HERE))
 
 
 class Server:

@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import cpp_session
 
 cpp_session.stand_in_for_tensorflow()

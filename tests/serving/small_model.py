@@ -19,9 +19,8 @@ import sys
 import keras
 
 from sketch_rnn_tf import api, config, runs
-from sketch_rnn_tf.export import saved_model
+from sketch_rnn_tf.export.saved_model import deployment, exporter
 from sketch_rnn_tf.model import build
-from sketch_rnn_tf.serving import deployment
 
 LABEL = "stable"
 CONFIG = config.RunConfig(
@@ -41,7 +40,7 @@ def sketcher() -> api.Sketcher:
 
 def write(model: api.Sketcher, folder: pathlib.Path) -> pathlib.Path:
     """Exports the model and gives its first version the label; returns the version's folder."""
-    path = saved_model.write(runs.Run(folder / "run", CONFIG), model.model, folder)
+    path = exporter.write(runs.Run(folder / "run", CONFIG), model.model, folder)
     models = folder / "serving" / "models.config"
     versions = f'version_labels {{ key: "{LABEL}" value: 1 }}\n  }}\n}}\n'
     models.write_text(deployment.MODELS_CONFIG.removesuffix("}\n}\n") + "  " + versions)
@@ -50,7 +49,7 @@ def write(model: api.Sketcher, folder: pathlib.Path) -> pathlib.Path:
 
 def main() -> None:
     folder = pathlib.Path(sys.argv[1]).resolve()
-    write(sketcher(), folder)
+    exporter(sketcher(), folder)
     readme = (folder / "serving" / "README.md").read_text()
     command = readme.partition("```\n")[2].partition("\n```")[0]
     print(f"cd {folder}\n{command} \\\n  --allow_version_labels_for_unavailable_models=true")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from batching import Parameters, RequestError
 
-from sketch_rnn_tf.serving import client, deployment
+from sketch_rnn_tf.export.saved_model import deployment
+from sketch_rnn_tf.serving import client
 
 PAD = Parameters(max_batch_size=4, pad_variable_length_inputs=True)
 

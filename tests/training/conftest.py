@@ -6,29 +6,29 @@ import numpy as np
 import pytest
 
 from sketch_rnn_tf import config, files
-from sketch_rnn_tf.data import records, wire
+from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.training import trainer
 
 
-def write_dataset(folder, sizes, seed=3) -> records.DatasetInfo:
+def write_dataset(folder, sizes, seed=3) -> dataset.DatasetInfo:
     """Writes zigzags of 4 to 11 points; one shard a split."""
     random = np.random.default_rng(seed)
     shards, histogram = [], {}
     folder.mkdir(parents=True, exist_ok=True)
     for split, count in sizes.items():
-        name = records.shard_name(split, 0, 1)
+        name = dataset.shard_name(split, 0, 1)
         content = b""
         for k in range(count):
             rows = random.normal(size=(int(random.integers(4, 12)), 3)).astype(np.float32)
             rows[:, 2] = 0
             rows[[2, -1], 2] = 1
             histogram[str(len(rows))] = histogram.get(str(len(rows)), 0) + 1
-            record = wire.Record(rows, k % 2, f"{split}{k}".encode())
-            content += wire.frame(wire.serialize(record))
+            record = tfrecord.Record(rows, k % 2, f"{split}{k}".encode())
+            content += tfrecord.frame(tfrecord.serialize(record))
         (folder / name).write_bytes(content)
         sha256 = files.sha256_of_file(folder / name)
         shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})
-    info = records.DatasetInfo(
+    info = dataset.DatasetInfo(
         classes=["even", "odd"],
         splits={split: {"num_sketches": count} for split, count in sizes.items()},
         max_length=12,
@@ -36,7 +36,7 @@ def write_dataset(folder, sizes, seed=3) -> records.DatasetInfo:
         shards=shards,
         length_histogram=histogram,
     )
-    records.write_info(folder, info)
+    dataset.write_info(folder, info)
     return info
 
 

@@ -3,14 +3,14 @@ import dataclasses
 import numpy as np
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.model import build
 from sketch_rnn_tf.training import pictures
 
 
 def _artist(data_dir, tiny, **changes):
     model, training = tiny()
-    info = dataclasses.replace(records.read_info(data_dir), simplification={"epsilon": 1.0})
+    info = dataclasses.replace(dataset.read_info(data_dir), simplification={"epsilon": 1.0})
     run = config.RunConfig(1.5, 12, ("even", "odd"), model=model, training=training, **changes)
     return pictures.Artist(build.build_model(run), run, data_dir, info)
 
@@ -21,7 +21,7 @@ def test_pictures_show_samples_reconstructions_and_a_way_between(data_dir, tiny)
     samples, _ = drawn["samples"]
     assert len(samples) == len(pictures.TEMPERATURES) * pictures.COLUMNS
     both, options = drawn["reconstructions"]
-    originals = [record.strokes for record in records.read_split(data_dir, "valid")]
+    originals = [record.strokes for record in dataset.read_split(data_dir, "valid")]
     assert options["row_titles"] == ["original", "drawn again"]
     for shown, original in zip(both, originals[: pictures.COLUMNS], strict=False):
         np.testing.assert_array_equal(np.asarray(shown), original)

@@ -6,11 +6,11 @@ import tensorflow as tf
 from magenta import NAMES, batch_of, model_of, relative_error
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.data import pipeline, records
+from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+from sketch_rnn_tf.training import distribution
 from sketch_rnn_tf.training import step as step_lib
-from sketch_rnn_tf.training import strategies
 
 
 def _training(**settings):
@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_number_skips_the_step_and_touches_nothing(small_step,
 
 def test_the_step_is_traced_once_for_batches_of_every_length(data_dir, tiny):
     _, training = tiny(buckets=4, batch_size=4)
-    info = records.read_info(data_dir)
+    info = dataset.read_info(data_dir)
     arguments = {"max_length": info.max_length, "z_size": 3, "num_mixtures": 4}
     cells = {"encoder": {"units": 5}, "decoder": {"units": 6}}
     step = _step(SketchRNN(**arguments, **cells), training)
@@ -208,10 +208,10 @@ def test_xla_is_chosen_for_one_gpu(monkeypatch, choice, gpus, replicas, compiles
         tf.config, "list_logical_devices", lambda kind: ["a GPU"] * gpus if kind == "GPU" else []
     )
     strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
-    assert strategies.compiles(strategy, choice) == compiles
+    assert distribution.compiles(strategy, choice) == compiles
 
 
 def test_xla_for_several_replicas_is_refused():
     strategy = types.SimpleNamespace(num_replicas_in_sync=2)
     with pytest.raises(ValueError, match="jit_compile=on is for one replica, not 2"):
-        strategies.compiles(strategy, "on")
+        distribution.compiles(strategy, "on")

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from sketch_rnn_tf import evaluation, files, runs
-from sketch_rnn_tf.data import records, wire
+from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.training import callbacks, checkpoints, loop, pictures, step, trainer
 
 
@@ -316,7 +316,7 @@ def test_fewer_sketches_than_a_batch_are_an_error(tmp_path, train, make_dataset)
 
 
 def _shard(folder, split):
-    return folder / records.shard_name(split, 0, 1)
+    return folder / dataset.shard_name(split, 0, 1)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -334,8 +334,8 @@ def test_a_damaged_shard_is_named_with_its_record(tmp_path, train, make_dataset,
 def test_a_shard_that_lacks_a_record_is_an_error(tmp_path, train, make_dataset):
     make_dataset(tmp_path / "data", {"train": 16, "valid": 0, "test": 0})
     path = _shard(tmp_path / "data", "train")
-    frames = list(wire.read_frames(path))
-    path.write_bytes(b"".join(wire.frame(frame) for frame in frames[:-1]))
+    frames = list(tfrecord.read_frames(path))
+    path.write_bytes(b"".join(tfrecord.frame(frame) for frame in frames[:-1]))
     with pytest.raises(ValueError, match="holds 15 records"):
         train(tmp_path / "run", data=tmp_path / "data")
 

@@ -14,7 +14,7 @@ from apache_beam.io.localfilesystem import LocalFileSystem
 from data_prep import prepare
 from data_prep.conversion import splits
 from data_prep.engines import beam, shards
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 pytestmark = pytest.mark.large
 
@@ -41,7 +41,7 @@ def test_beam_writes_the_same_files_as_the_process_pool(tmp_path, write_ndjson, 
 
     assert (local, by_beam) == (0, 0)
     assert _contents(tmp_path / "local") == _contents(tmp_path / "beam")
-    dropped = records.read_info(tmp_path / "beam").dropped
+    dropped = dataset.read_info(tmp_path / "beam").dropped
     assert set(dropped) == {"duplicate", "not_recognized", "too_long", "too_short"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from data_prep import readers
 from data_prep.conversion import convert
 from data_prep.engines import local, spool
-from sketch_rnn_tf.data import records, wire
+from sketch_rnn_tf.data import dataset, tfrecord
 
 
 def _job(paths, **fields):
@@ -54,9 +54,9 @@ def test_every_drawing_is_in_exactly_one_shard(tmp_path, write_ndjson, small_uni
     result = _run(_job(paths, shard_bytes=3000), tmp_path / "out")
 
     keys = [
-        wire.parse(serialized, "x").key.decode()
+        tfrecord.parse(serialized, "x").key.decode()
         for shard in result.shards
-        for serialized in wire.read_frames(tmp_path / "out" / shard.file)
+        for serialized in tfrecord.read_frames(tmp_path / "out" / shard.file)
     ]
     expected = [sketch.key for path in paths for sketch in readers.read(path)]
     assert sorted(keys) == sorted(expected)
@@ -70,12 +70,12 @@ def test_records_stand_in_the_order_of_their_hashes_through_all_shards(tmp_path,
 
     result = _run(_job([path], shard_bytes=3000), tmp_path / "out")
 
-    for name in records.SPLITS:
+    for name in dataset.SPLITS:
         keys = [
-            wire.parse(serialized, "x").key
+            tfrecord.parse(serialized, "x").key
             for shard in result.shards
             if shard.split == name
-            for serialized in wire.read_frames(tmp_path / "out" / shard.file)
+            for serialized in tfrecord.read_frames(tmp_path / "out" / shard.file)
         ]
         assert keys == [key for key in batch.keys if key in set(keys)]
 
@@ -128,8 +128,8 @@ def test_the_splits_of_an_npz_file_are_kept_and_rows_taken_as_they_are(tmp_path,
     assert [(shard.split, shard.num_records) for shard in result.shards] == list(sizes.items())
     for shard in result.shards:
         stored = {
-            wire.parse(item, "x").strokes.astype("int16").tobytes()
-            for item in wire.read_frames(tmp_path / "out" / shard.file)
+            tfrecord.parse(item, "x").strokes.astype("int16").tobytes()
+            for item in tfrecord.read_frames(tmp_path / "out" / shard.file)
         }
         assert stored == {array.tobytes() for array in splits[shard.split]}
 

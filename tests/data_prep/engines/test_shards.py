@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from data_prep.conversion import convert
 from data_prep.engines import shards
-from sketch_rnn_tf.data import records
+from sketch_rnn_tf.data import dataset
 
 
 def _sketch(points, seed=0):
@@ -42,7 +42,7 @@ def data_set(tmp_path):
 def test_shards_are_read_by_tensorflow_with_the_published_spec(data_set):
     path = str(data_set / "train-00000-of-00001.tfrecord")
     parsed = [
-        tf.io.parse_single_example(serialized, records.feature_spec())
+        tf.io.parse_single_example(serialized, dataset.feature_spec())
         for serialized in tf.data.TFRecordDataset(path)
     ]
 
@@ -54,7 +54,7 @@ def test_shards_are_read_by_tensorflow_with_the_published_spec(data_set):
 
 
 def test_the_description_counts_what_is_there(data_set):
-    info = records.read_info(data_set)
+    info = dataset.read_info(data_set)
 
     assert info.splits["train"] == {"num_sketches": 7, "per_class": {"a": 4, "b": 3}}
     assert info.splits["test"] == {"num_sketches": 0, "per_class": {}}
@@ -66,7 +66,7 @@ def test_the_description_counts_what_is_there(data_set):
 def test_the_scale_factor_is_the_deviation_of_all_train_offsets_with_their_mean_kept(data_set):
     offsets = np.concatenate([strokes[:, :2] for *_, strokes in _sketches(7)])
 
-    assert records.read_info(data_set).scale_factor == pytest.approx(np.std(offsets), rel=1e-6)
+    assert dataset.read_info(data_set).scale_factor == pytest.approx(np.std(offsets), rel=1e-6)
 
 
 def test_deviations_of_parts_pool_to_that_of_the_whole():
@@ -140,7 +140,7 @@ def test_a_finished_data_set_is_replaced_only_when_asked(data_set):
     ):
         pass
     with shards.output_directory(data_set, {}, overwrite=True):
-        assert records.read_info(data_set).num_sketches("train") == 7  # until the new one is whole
+        assert dataset.read_info(data_set).num_sketches("train") == 7  # until the new one is whole
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
@@ -200,11 +200,11 @@ def test_a_run_killed_while_publishing_leaves_no_data_set_and_can_go_on(data_set
             shards.publish(data_set, shards.describe([shard], ["a", "b"], convert.Tally()))
 
     with monkeypatch.context() as patch:
-        patch.setattr(records, "write_info", fail)
+        patch.setattr(dataset, "write_info", fail)
         with pytest.raises(OSError, match="No space"):
             again()
     with pytest.raises(ValueError, match="not a finished data set"):
-        records.read_info(data_set)
+        dataset.read_info(data_set)
 
     again()
 

@@ -1,0 +1,1 @@
+"""A trained model as LiteRT (TensorFlow Lite) files."""

@@ -1,0 +1,190 @@
+"""A trained model as LiteRT (TensorFlow Lite) files: several variants, one face.
+
+DIR/litert/model.tflite          float32: every signature
+DIR/litert/model_float16.tflite  weights in half precision
+DIR/litert/model_int8.tflite     weights in 8 bits
+DIR/litert/step.tflite           float32: only what drawing point by point needs
+DIR/litert/step_int8.tflite      the same with weights in 8 bits
+DIR/litert/model.json            what the files say of themselves
+"""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import sketch_rnn_tf
+from sketch_rnn_tf import files, runs
+from sketch_rnn_tf.export.litert import calibration, checks, flatbuffer, int8
+from sketch_rnn_tf.export.litert.graphs import Graphs
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+from sketch_rnn_tf.ondevice import metadata
+
+FOLDER = "litert"
+VARIANTS = ("float32", "float16", "int8")
+FILES = {
+    "model.tflite": ("float32", False),
+    "model_float16.tflite": ("float16", False),
+    "model_int8.tflite": ("int8", False),
+    "step.tflite": ("float32", True),
+    "step_int8.tflite": ("int8", True),
+}  # name: variant, whether it holds the step only
+STEP = "step.tflite"
+
+
+def write(
+    run: runs.Run, model: SketchRNN, output_dir: pathlib.Path, *, overwrite: bool = False
+) -> pathlib.Path:
+    """Writes a run's LiteRT files.
+
+    Args:
+      run: the run; its configuration goes into the files.
+      model: the model with the weights to write.
+      output_dir: where the folder `litert` is made.
+      overwrite: replace an existing folder.
+
+    Returns:
+      The folder.
+
+    Raises:
+      ValueError: it exists already, ai-edge-litert is missing, or the converter made a file that
+        is not this model: no bad file is written.
+    """
+    folder = pathlib.Path(output_dir) / FOLDER
+    if folder.exists() and not overwrite:
+        raise ValueError(f"{folder}: exists already")
+    model = _float32(model)
+    graphs = Graphs(
+        model, run.config.scale_factor, run.config.start_token, run.config.temperature_mode
+    )
+    facts = describe(run, graphs)
+    with files.atomic_directory(folder, overwrite) as temporary:
+        for name, data in _converted(graphs, facts).items():
+            (temporary / name).write_bytes(data)
+            checks.check(temporary / name, model)
+        files.write_json(temporary / "model.json", _overview(facts, temporary))
+    return folder
+
+
+def convert(graphs: Graphs, variant: str, facts: Mapping[str, Any], step_only: bool = False):
+    """Returns the bytes of one file.
+
+    Args:
+      graphs: the model's graphs.
+      variant: one of VARIANTS.
+      facts: of `describe`.
+      step_only: only the signatures for drawing point by point.
+    """
+    moments = {}
+    if variant == "int8":
+        moments = calibration.moments(convert(graphs, "float32", facts, True), facts)
+    signatures = graphs.step_signatures() if step_only else graphs.signatures()
+    with _saved(graphs, signatures) as folder:
+        return _convert(folder, signatures, variant, facts, moments)
+
+
+def describe(run: runs.Run, graphs: Graphs) -> dict[str, Any]:
+    """Returns what a file says of its model, see docs/on_device.md."""
+    configuration, model = run.config, graphs.model
+    return {
+        "format_version": metadata.FORMAT_VERSION,
+        "package_version": sketch_rnn_tf.__version__,
+        "scale_factor": configuration.scale_factor,
+        "max_length": model.max_length,
+        "num_mixtures": model.num_mixtures,
+        "conditional": model.conditional,
+        "z_size": model.z_size,
+        "classes": list(configuration.classes) if model.num_classes else [],
+        "cell": model.decoder.get_config()["cell"],
+        "absolute_position": model.decoder.absolute_position,
+        "start_token": list(graphs.start_token),
+        "temperature_mode": graphs.mode,
+        "drop_first_point": configuration.drop_first_point,
+        "simplification": configuration.simplification,
+        "state_size": sum(graphs.state_sizes),
+        "num_parameters": model.count_params(),
+    }
+
+
+def _converted(graphs: Graphs, facts: Mapping[str, Any]) -> dict[str, bytes]:
+    """Returns {file name: bytes} of all files."""
+    made, moments = {}, {}
+    for step_only in (True, False):
+        signatures = graphs.step_signatures() if step_only else graphs.signatures()
+        with _saved(graphs, signatures) as folder:
+            for name, (variant, only) in FILES.items():
+                if only == step_only:
+                    made[name] = _convert(folder, signatures, variant, facts, moments)
+                if step_only and name == STEP:
+                    moments = calibration.moments(made[name], facts)
+    return {name: made[name] for name in FILES}
+
+
+def _saved(graphs: Graphs, signatures: Mapping[str, Callable]):
+    """Writes a SavedModel for the converter; a context manager of its folder."""
+    folder = tempfile.TemporaryDirectory(prefix="sketch_rnn_tf.")
+    tf.saved_model.save(graphs, folder.name, signatures=dict(signatures))
+    return folder
+
+
+def _convert(
+    folder: str,
+    signatures: Mapping[str, Callable],
+    variant: str,
+    facts: Mapping[str, Any],
+    moments: Mapping[str, np.ndarray],
+) -> bytes:
+    # Without signature_keys the first signature is written twice.
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+    # A point is written into the drawing in its place; else LiteRT copies all of it for each.
+    converter._experimental_enable_dynamic_update_slice = True
+    if variant == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    specs = {name: _specs(function) for name, function in signatures.items()}
+    facts = {**facts, "variant": variant, "signatures": specs}
+    if variant != "int8":
+        return flatbuffer.finish(converter.convert(), facts)
+    change = functools.partial(int8.quantise, moments=moments, num_mixtures=facts["num_mixtures"])
+    return flatbuffer.finish(converter.convert(), facts, change)
+
+
+def _specs(function) -> dict[str, Any]:
+    """Returns names, shapes and types of a signature's inputs and outputs."""
+
+    def plain(specs):
+        return {
+            name: {"shape": list(spec.shape), "dtype": spec.dtype.name}
+            for name, spec in sorted(specs.items())
+        }
+
+    return {
+        "inputs": plain(function.structured_input_signature[1]),
+        "outputs": plain(function.structured_outputs),
+    }
+
+
+def _overview(facts: Mapping[str, Any], folder: pathlib.Path) -> dict[str, Any]:
+    """Returns the content of model.json: the facts, and each file's own."""
+    found = {}
+    for name in FILES:
+        content = metadata.read((folder / name).read_bytes(), name)
+        own = ("variant", "signatures", "file_size", "crc32")
+        found[name] = {key: content[key] for key in own}
+        found[name]["file_size"] = int(found[name]["file_size"])
+    return {**facts, "files": found}
+
+
+def _float32(model: SketchRNN) -> SketchRNN:
+    """Returns the model itself, or a float32 copy of one in mixed precision."""
+    if model.dtype_policy.name == "float32":
+        return model
+    copy = SketchRNN.from_config({**model.get_config(), "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    return copy

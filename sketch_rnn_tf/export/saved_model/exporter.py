@@ -1,0 +1,110 @@
+"""A run as a SavedModel with everything that TensorFlow Serving wants beside it.
+
+DIR/saved_model/N/    the model, N the next free version number
+DIR/serving/          configuration files and a README for the server
+
+The model is written beside and renamed, so a watching server never sees half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import pathlib
+import re
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from sketch_rnn_tf import config, files, runs
+from sketch_rnn_tf.export.saved_model import deployment, warmup
+from sketch_rnn_tf.export.saved_model.signatures import Signature, Signatures
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+
+FOLDER, BESIDE = "saved_model", "serving"
+ASSETS = "assets"
+
+
+def write(
+    run: runs.Run, model: SketchRNN, output_dir: files.PathLike, *, overwrite: bool = False
+) -> pathlib.Path:
+    """Writes a new version of a run's SavedModel and the server's files.
+
+    Args:
+      run: the run.
+      model: its model.
+      output_dir: DIR; versions that are there stay.
+      overwrite: whether the server's files in `DIR/serving` may be replaced. They are written when
+        they are missing, and kept when they are there and this is false.
+
+    Returns:
+      The folder of the new version.
+
+    Raises:
+      ValueError: the output folder is a file.
+    """
+    base = pathlib.Path(output_dir) / FOLDER
+    if base.exists() and not base.is_dir():
+        raise ValueError(f"{base}: is not a folder")
+    signatures = Signatures(model, run.config).all()
+    base.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export.", dir=base) as scratch:
+        new = pathlib.Path(scratch, "new")  # with the usual permissions, unlike the scratch folder
+        new.mkdir()
+        _write_graph(new, signatures)
+        _write_assets(new, run.config)
+        warmup.write(new, signatures, deployment.MODEL_NAME)
+        path = _publish(new, base)
+    _write_deployment(pathlib.Path(output_dir) / BESIDE, run.config, signatures, overwrite)
+    return path
+
+
+def next_version(base: pathlib.Path) -> int:
+    """Returns the number after the highest version in a folder, 1 where there is none."""
+    names = [entry.name for entry in base.iterdir()] if base.is_dir() else []
+    return max((int(name) for name in names if re.fullmatch(r"[0-9]{1,18}", name)), default=0) + 1
+
+
+def _publish(new: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
+    """Renames a folder to the next version, also when another export takes a number meanwhile."""
+    while True:
+        path = base / str(next_version(base))
+        try:
+            return new.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+
+
+def _write_graph(path: pathlib.Path, signatures: dict[str, Signature]) -> None:
+    # The archive finds the variables that its endpoints use; `track` would store them twice.
+    archive = keras.export.ExportArchive()
+    for name, signature in signatures.items():
+        archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
+    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every endpoint
+        archive.write_out(str(path), verbose=False)
+
+
+def _write_assets(path: pathlib.Path, configuration: config.RunConfig) -> None:
+    (path / ASSETS).mkdir(exist_ok=True)
+    files.write_json(path / ASSETS / "config.json", config.to_json(configuration))
+    files.write_json(path / ASSETS / "classes.json", list(configuration.classes))
+
+
+def _write_deployment(folder, configuration, signatures, overwrite) -> None:
+    described = {
+        name: {
+            "inputs": {spec.name: _kind(spec) for spec in signature.inputs},
+            "text": signature.text,
+        }
+        for name, signature in signatures.items()
+    }
+    for name, text in deployment.texts(configuration, described).items():
+        if overwrite or not (folder / name).exists():
+            files.write_text(folder / name, text)
+
+
+def _kind(spec: tf.TensorSpec) -> str:
+    sizes = ["B", *("T" if size is None else str(size) for size in spec.shape[1:])]
+    return f"{spec.dtype.name} [{', '.join(sizes)}]"

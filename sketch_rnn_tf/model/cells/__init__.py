@@ -1,0 +1,1 @@
+"""Recurrent cells: each equation beside its class."""

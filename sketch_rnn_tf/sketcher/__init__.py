@@ -1,0 +1,1 @@
+"""What can be asked of a model, wherever it runs: the verbs, on NumPy alone."""

@@ -1,0 +1,210 @@
+"""Opening a run directory for training: made new, or the same run again, and nobody else in it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+
+import filelock
+
+from sketch_rnn_tf import config, files, pretrained, runs
+from sketch_rnn_tf.data import dataset
+
+LOCK = ".lock"
+# What may change from one session of a run to the next. Nothing that it has computed depends on it,
+# but that a cosine schedule of the learning rate is stretched to new `train_steps`.
+FREE_KEYS = (
+    "versions",
+    "preset",
+    "training.train_steps",
+    "training.keep_checkpoints",
+    "training.early_stopping_patience",
+    "training.max_bad_steps",
+)
+
+
+def describe(
+    info: dataset.DatasetInfo,
+    data_dir: files.PathLike,
+    model: config.ModelConfig,
+    training: config.TrainingConfig,
+    preset: str | None = None,
+    initial: runs.Run | None = None,
+) -> config.RunConfig:
+    """Returns the configuration of a new run on a data set.
+
+    Args:
+      info: the data set's description.
+      data_dir: the data set.
+      model: what to train.
+      training: how.
+      preset: name of the preset the configuration came from.
+      initial: run whose weights this one starts from. Its units stay: the weights expect its scale
+        factor and start token.
+
+    Raises:
+      ValueError: the configuration cannot be meant, or the initial run does not fit.
+    """
+    config.check(model, training)
+    new = config.RunConfig(
+        scale_factor=info.scale_factor,
+        max_length=info.max_length,
+        classes=tuple(info.classes),
+        simplification=info.simplification,
+        data_fingerprint=dataset.fingerprint(data_dir),
+        preset=preset,
+        versions=runs.versions(),
+        model=model,
+        training=training,
+    )
+    return new if initial is None else _with_units_of(initial, new)
+
+
+def _with_units_of(initial: runs.Run, new: config.RunConfig) -> config.RunConfig:
+    old = initial.config
+    if new.model.class_conditioned and old.classes != new.classes:
+        raise ValueError(
+            f"{initial.path}: was conditioned on the classes {', '.join(old.classes)}, the data"
+            f" set has {', '.join(new.classes)}"
+        )
+    kept = {
+        name: getattr(old, name)
+        for name in ("scale_factor", "start_token", "temperature_mode", "drop_first_point")
+    }
+    return dataclasses.replace(
+        new, **kept, initial_weights=files.sha256_of_file(initial.weights("best"))
+    )
+
+
+def refuse_pretrained(run_dir: files.PathLike) -> None:
+    """Raises ValueError where a run directory is the name of a pretrained model."""
+    if pretrained.is_name(run_dir):
+        raise ValueError(f"{run_dir}: is for reading only; --init_from {run_dir} starts from it")
+
+
+@contextlib.contextmanager
+def locked(run_dir: files.PathLike) -> Iterator[None]:
+    """Keeps other processes out of a run directory, which is made if it is not there.
+
+    The lock belongs to the process: it is gone when that ends, however it ends.
+
+    Raises:
+      ValueError: another process trains this run.
+    """
+    path = pathlib.Path(run_dir)
+    path.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path / LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ValueError(f"{run_dir}: another process is training this run") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def open_or_create(
+    run_dir: files.PathLike,
+    wanted: config.RunConfig,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda message: None,
+) -> runs.Run:
+    """Makes the run, or opens it when it is the same one; hold the lock.
+
+    Args:
+      run_dir: the run directory.
+      wanted: its configuration.
+      overwrite: remove an old run first.
+      say: is told of versions that have changed.
+
+    Raises:
+      ValueError: the directory holds a run of another configuration or data that has weights, and
+        the message names the key; or it holds something that is no run.
+    """
+    path = pathlib.Path(run_dir)
+    _remove_leftovers(path)
+    there = [entry for entry in path.iterdir() if entry.name != LOCK]
+    if there and not (path / runs.CONFIG).exists():
+        raise ValueError(f"{run_dir}: is not empty and no run directory; it is left alone")
+    if there and overwrite:
+        _remove_run(path, there)
+        there = []
+    elif there and not _has_weights(path):
+        (path / runs.CONFIG).unlink()  # a run that ended before its first checkpoint binds nobody
+        there = []
+    if not there:
+        return runs.create(path, wanted)
+    return _same_run(runs.open_run(path), wanted, say)
+
+
+def _has_weights(path: pathlib.Path) -> bool:
+    """Whether anything would be lost with a run: it was trained up to a checkpoint, or imported."""
+    if (path / runs.BEST).exists() or (path / runs.LAST).exists():
+        return True
+    return bool(runs.open_run(path).checkpoints())
+
+
+def _same_run(run: runs.Run, wanted: config.RunConfig, say) -> runs.Run:
+    difference = first_difference(config.to_json(run.config), config.to_json(wanted))
+    if difference:
+        raise ValueError(
+            f"{run.path}: holds a run with another {difference}; take another directory or"
+            " --overwrite"
+        )
+    changed = [
+        name for name, now in wanted.versions.items() if run.config.versions.get(name) != now
+    ]
+    if changed:
+        say(
+            f"{run.path}: was begun with another version of {', '.join(changed)}; it goes on, but"
+            " not bit for bit"
+        )
+    before, now = run.config.training, wanted.training
+    if now.learning_rate_schedule == "cosine" and before.train_steps != now.train_steps:
+        say(
+            f"{run.path}: the learning rate's cosine ends with train_steps {now.train_steps}"
+            f" instead of {before.train_steps}, so that the rate jumps here"
+        )
+    same = dataclasses.replace(run.config, training=wanted.training)
+    if same != run.config:
+        files.write_json(run.path / runs.CONFIG, config.to_json(same))
+    return runs.Run(run.path, same)
+
+
+def first_difference(old: dict, new: dict, prefix: str = "") -> str | None:
+    """Names the first key in which configurations differ, with both values; None: they do not."""
+    for key in {**old, **new}:
+        name, before, now = f"{prefix}{key}", old.get(key), new.get(key)
+        if name in FREE_KEYS or before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            inner = first_difference(before, now, f"{name}.")
+            if inner:
+                return inner
+        else:
+            return f"{name} ({before}, now {now})"
+    return None
+
+
+def _remove_run(path: pathlib.Path, entries: list[pathlib.Path]) -> None:
+    """Removes a run but for its lock; the configuration goes last, so that it stays a run."""
+    for entry in entries:
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != runs.CONFIG:
+            entry.unlink()
+    (path / runs.CONFIG).unlink()
+
+
+def _remove_leftovers(path: pathlib.Path) -> None:
+    """Removes what a killed process had begun to write; such names begin with a dot."""
+    for name in (runs.CONFIG, runs.BEST, runs.LAST, runs.METRICS, runs.REPORT):
+        stem, suffix = name.rsplit(".", 1)
+        for leftover in path.glob(f".{stem}.*.{suffix}"):
+            leftover.unlink()
+    for leftover in (path / runs.CHECKPOINTS).glob(".step-*"):
+        shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,121 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sketch_rnn_tf.model import sequence
+from sketch_rnn_tf.model.cells import base, kinds
+
+B, T, D, C, H = 2, 7, 3, 4, 5
+
+
+def _cell(kind, dtype="float32", units=H, size=D):
+    keras.utils.set_random_seed(1)
+    cell = kinds.make(kind, units, dtype=dtype, **kinds.options(kind, 0.0, units - 1, 6))
+    cell.build((None, size))
+    random = np.random.default_rng(3)
+    for weight in cell.trainable_variables:
+        weight.assign(weight + random.normal(0, 0.3, weight.shape))
+    return cell
+
+
+def _run(cell, read, masked, length=T, context=None, sizes_known=True):
+    """Returns values and every gradient of a loss over all outputs and last states."""
+    random = np.random.default_rng(4)
+    inputs = tf.constant(random.normal(size=(length, B, D)), tf.float32)
+    states = [tf.constant(random.normal(size=(B, n)), tf.float32) for n in cell.state_size]
+    kept = random.random((length, B, cell.units)) < 0.8
+    mask = tf.constant(kept, tf.float32) / 0.8 if masked else None
+    weights = tf.constant(random.normal(size=(length, B, cell.units)), tf.float32)
+
+    @tf.function
+    def compute(inputs, states, *given):
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, states, *given])
+            outputs, last = read(inputs, given[0] if given else None, states, mask)
+            loss = tf.reduce_sum(outputs * weights)
+            loss += tf.add_n([tf.reduce_sum(tf.sin(state)) for state in last])
+        gradients = tape.gradient(loss, [inputs, states, cell.trainable_variables, *given])
+        return outputs, last, gradients
+
+    given = [] if context is None else [context]
+    if not sizes_known:  # while it is traced; masks and weights are known in any case
+        batches = tf.nest.map_structure(_of_any_batch, (states, *given))
+        specs = (tf.TensorSpec([None, None, D]), *batches)
+        return tf.nest.flatten(compute.get_concrete_function(*specs)(inputs, states, *given))
+    return tf.nest.flatten(compute(inputs, states, *given))
+
+
+def _of_any_batch(value):
+    return tf.TensorSpec([None, value.shape[-1]])
+
+
+def _plain(cell):
+    return lambda inputs, context, *rest: sequence.unroll(
+        cell.step, cell.project(inputs, context), *rest
+    )
+
+
+def _assert_close(found, expected, tolerance):
+    assert len(found) == len(expected) > 0
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max(), rtol=0)
+
+
+@pytest.mark.parametrize("kind", list(kinds.CELLS))
+@pytest.mark.parametrize(("length", "masked"), [(1, False), (2, True), (T, False), (T, True)])
+def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked, length):
+    cell = _cell(kind)
+    found, expected = (_run(cell, read, masked, length) for read in (cell.read, _plain(cell)))
+    _assert_close(found, expected, 3e-6)
+
+
+@pytest.mark.parametrize("kind", list(kinds.CELLS))
+@pytest.mark.parametrize("length", [1, 2, T])
+def test_it_does_so_where_neither_length_nor_batch_is_known(kind, length):
+    cell = _cell(kind)
+    found = _run(cell, cell.read, False, length, sizes_known=False)
+    _assert_close(found, _run(cell, _plain(cell), False, length), 3e-6)
+
+
+@pytest.mark.parametrize("kind", list(kinds.CELLS))
+def test_it_does_so_with_a_context_at_every_step(kind):
+    cell = _cell(kind, size=D + C)
+    context = tf.random.stateless_normal([B, C], [5, 6])
+    found, expected = (_run(cell, read, True, T, context) for read in (cell.read, _plain(cell)))
+    _assert_close(found, expected, 3e-6)
+
+
+@pytest.mark.parametrize("kind", list(kinds.CELLS))
+def test_narrow_products_stay_near_the_wide_ones(kind):
+    # Norms over a handful of units can divide by next to nothing, which magnifies any rounding.
+    wide, narrow = _cell(kind, units=40), _cell(kind, "mixed_bfloat16", units=40)
+    narrow.set_weights(wide.get_weights())
+    found, expected = _run(narrow, narrow.read, True), _run(wide, wide.read, True)
+    assert all(tensor.dtype == tf.float32 for tensor in found)
+    _assert_close(found, expected, 0.1)
+    assert any(np.abs(a - b).max() > 1e-5 for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("kind", list(kinds.CELLS))
+def test_each_step_of_a_sequence_is_the_single_step(kind):
+    cell = _cell(kind)
+    inputs = tf.random.stateless_normal([T, B, D], [1, 2])
+    states = cell.get_initial_state(B)
+    outputs, last = cell.read(inputs, None, states)
+    for t in range(T):
+        output, states = cell.step(cell.project(inputs[t]), states)
+        np.testing.assert_allclose(output, outputs[t], atol=2e-6)
+    for state, expected in zip(states, last, strict=True):
+        np.testing.assert_allclose(state, expected, atol=2e-6)
+
+
+def test_a_context_is_an_input_that_is_the_same_at_every_step():
+    cell = base.LSTMCell(H)
+    cell.build((None, D + 4))
+    inputs = tf.random.stateless_normal([T, B, D], [1, 2])
+    context = tf.random.stateless_normal([B, 4], [3, 4])
+    joined = tf.concat([inputs, tf.repeat(context[None], T, axis=0)], axis=-1)
+    np.testing.assert_allclose(
+        cell.project(inputs, context), cell.project(joined), rtol=1e-5, atol=1e-6
+    )

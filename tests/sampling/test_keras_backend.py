@@ -1,0 +1,38 @@
+"""Batches in parts: side by side, and every drawing the one that it is alone."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+from sketch_rnn_tf.sampling import keras_backend
+from sketch_rnn_tf.sketcher import arguments
+
+
+def test_parts_of_a_batch_run_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(keras_backend, "_workers", lambda: 3)
+    together = threading.Barrier(3, timeout=30)
+
+    def meet(part: slice) -> int:
+        together.wait()  # breaks unless all three are here
+        return part.start
+
+    parts = [slice(start, start + 1) for start in range(3)]
+    assert keras_backend._side_by_side(meet, parts) == [0, 1, 2]
+
+
+def test_drawings_in_parts_side_by_side_are_those_drawn_alone(monkeypatch):
+    model = SketchRNN(max_length=9, z_size=3, decoder={"units": 5}, encoder={"units": 4})
+    seeds, tau = arguments.seeds(7, 5), arguments.temperatures([0.2, 0.4, 0.6, 0.8, 1.0], 5)
+
+    def draw(rows: slice, workers: int) -> list[np.ndarray]:
+        monkeypatch.setattr(keras_backend, "_workers", lambda: workers)
+        drawer = keras_backend.Sampler(model, "paper", model.start_token, batch_size=4)
+        z = drawer.prior(seeds[rows])
+        return drawer.draw(z, None, seeds[rows], tau[rows], 9)[0]
+
+    alone = [draw(slice(i, i + 1), 1)[0] for i in range(5)]
+    for one, other in zip(alone, draw(slice(0, 5), 2), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
