@@ -24,6 +24,7 @@ import urllib.parse
 from absl import flags as absl_flags
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-download"
 
@@ -134,7 +135,7 @@ def download(
       The files' paths.
 
     Raises:
-      ValueError: unknown data set or class, no network, a damaged file.
+      UserError: unknown data set or class, no network, a damaged file.
     """
     return [_fetch(item, cache, mirror) for item in _items(dataset, cache, variant, mirror)]
 
@@ -147,10 +148,10 @@ def _items(dataset: str, cache: pathlib.Path, variant: str, mirror: str | None) 
     if name != "quickdraw":
         near = difflib.get_close_matches(name, [*SINGLE, "quickdraw"], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise cli.UsageError(f"unknown data set {dataset!r}{hint}")
+        raise UsageError(f"unknown data set {dataset!r}{hint}")
     wanted = [word.strip() for word in classes.split(",") if word.strip()]
     if not wanted:
-        raise cli.UsageError("quickdraw needs classes: quickdraw:cat,dog or quickdraw:all")
+        raise UsageError("quickdraw needs classes: quickdraw:cat,dog or quickdraw:all")
     return [_quickdraw(word, variant) for word in _checked(wanted, cache, mirror)]
 
 
@@ -165,7 +166,7 @@ def _checked(wanted: list[str], cache: pathlib.Path, mirror: str | None) -> list
         if word not in classes:
             near = difflib.get_close_matches(word, classes, n=2)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise ValueError(f"Quick, Draw! has no class {word!r}{hint}")
+            raise UserError(f"Quick, Draw! has no class {word!r}{hint}")
     return wanted
 
 

@@ -21,6 +21,7 @@ import filelock
 import google_crc32c
 
 from sketch_rnn_tf import files
+from sketch_rnn_tf.errors import UserError
 
 ATTEMPTS = 5  # in a row that brought not one byte
 TIMEOUT = 30.0  # seconds without a byte
@@ -55,11 +56,11 @@ def fetch(
       `path`.
 
     Raises:
-      ValueError: the server cannot be reached or has no such file, or the file is damaged.
+      UserError: the server cannot be reached or has no such file, or the file is damaged.
     """
     path = pathlib.Path(path)
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise ValueError(f"{url}: expected an http or https address")
+        raise UserError(f"{url}: expected an http or https address")
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_name(f".{path.name}.lock")):
         if not path.exists():
@@ -83,7 +84,7 @@ def _complete(part: _Part, on_progress: Callable | None, pause: float) -> None:
             reason = str(error)
         failures = 0 if part.size > before else failures + 1
         time.sleep(pause * 2**failures)
-    raise ValueError(f"{part.url}: {reason}; the same command continues where it ended")
+    raise UserError(f"{part.url}: {reason}; the same command continues where it ended")
 
 
 class _Part:
@@ -114,7 +115,7 @@ class _Part:
 
         Raises:
           _Interrupted: not all of it came, which another attempt may mend.
-          ValueError: another attempt would not help.
+          UserError: another attempt would not help.
         """
         if self._facts.get("size") and self.size == self._facts["size"]:
             return
@@ -148,18 +149,18 @@ class _Part:
             return _Interrupted("the server has less than was downloaded before")
         if error.code >= 500 or error.code == 429:
             return _Interrupted(f"the server answered {error.code} {error.reason}")
-        return ValueError(f"{self.url}: the server answered {error.code} {error.reason}")
+        return UserError(f"{self.url}: the server answered {error.code} {error.reason}")
 
     def _unreachable(self, reason: Any) -> Exception:
         host = urllib.parse.urlsplit(self.url).netloc
         if isinstance(reason, socket.gaierror):
-            return ValueError(f"cannot find {host}: is this machine offline? ({reason.strerror})")
+            return UserError(f"cannot find {host}: is this machine offline? ({reason.strerror})")
         return _Interrupted(f"cannot reach {host}: is this machine offline? ({reason})")
 
     def _accept(self, response: http.client.HTTPResponse) -> bool:
         """Looks at an answer's head; returns whether it continues what is there."""
         if response.headers.get_content_type() == "text/html":
-            raise ValueError(
+            raise UserError(
                 f"{self.url}: the answer is a web page, not the file; a login or proxy?"
             )
         length = int(response.headers.get("Content-Length") or 0)
@@ -182,7 +183,7 @@ class _Part:
     def _require_room(self, length: int) -> None:
         free = shutil.disk_usage(self._path.parent).free
         if length > free:
-            raise ValueError(
+            raise UserError(
                 f"{self._path.parent}: {length >> 20} MB are needed, {free >> 20} MB are free"
             )
 
@@ -204,14 +205,14 @@ class _Part:
         """Compares the whole part with every checksum that is known.
 
         Raises:
-          ValueError: one differs; the part is removed.
+          UserError: one differs; the part is removed.
         """
         known = {**self._facts.get("hashes", {}), **({"sha256": sha256} if sha256 else {})}
         found = _digests(self._path, known)
         for name, value in known.items():
             if found[name] != value:
                 self.discard()
-                raise ValueError(
+                raise UserError(
                     f"{self.url}: what came is damaged ({name} is {found[name]}, not {value});"
                     " it was removed, try again"
                 )

@@ -100,7 +100,7 @@ def measure(directory: str, info, split: str) -> tuple[np.ndarray, np.ndarray]:
       FEATURES [R] and labels [R], in stored order.
 
     Raises:
-      ValueError: a shard is damaged, or there is no such split.
+      UserError: a shard is damaged, or there is no such split.
     """
     rows, labels = [], []
     for record in _records(directory, info, split):

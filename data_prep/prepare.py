@@ -27,6 +27,7 @@ from absl import flags as absl_flags
 
 import sketch_rnn_tf
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-prepare"
 
@@ -80,7 +81,7 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         return
     cli.require(flags, "input", "output_dir")
     if flags["runner"].present and flags.engine != "beam":
-        raise cli.UsageError("--runner is for --engine beam")
+        raise UsageError("--runner is for --engine beam")
     info = prepare(
         flags.input,
         flags.output_dir,
@@ -136,7 +137,7 @@ def prepare(
       The `records.DatasetInfo` that was written.
 
     Raises:
-      ValueError: bad input, an occupied output folder, an empty split; one clear sentence.
+      UserError: bad input, an occupied output folder, an empty split; one clear sentence.
     """
     from data_prep.conversion import convert
     from data_prep.conversion.splits import parse_fractions
@@ -170,7 +171,7 @@ def _to_folder(job, output_dir, sources, overwrite, workers, runner):
 def _to_remote(job, output_dir, sources, overwrite, workers, runner):
     """Runs a job whose output folder only Beam can reach."""
     if runner is None:
-        raise ValueError(f"{output_dir}: writing there needs --engine beam")
+        raise UserError(f"{output_dir}: writing there needs --engine beam")
     from data_prep.engines import beam
 
     with beam.remote_output(output_dir, overwrite) as workspace:
@@ -210,9 +211,9 @@ def _simplification(units, epsilon: float | None, target_length: int | None, wor
             return simplify.Simplification()
         return simplify.Simplification("rdp" if epsilon else "none", epsilon)
     if epsilon is not None:
-        raise cli.UsageError("give either --simplify_epsilon or --target_length")
+        raise UsageError("give either --simplify_epsilon or --target_length")
     if target_length < 2:
-        raise cli.UsageError(f"--target_length is {target_length}, expected at least 2")
+        raise UsageError(f"--target_length is {target_length}, expected at least 2")
     drawings = sources.sample(units, workers)
     cli.say(f"target length {target_length}: searching with {len(drawings)} drawings")
     found = simplify.search_epsilon(drawings, target_length, simplify.Simplification())

@@ -34,7 +34,7 @@ def load_model(path: files.PathLike, checkpoint: str = "best", **overrides: Any)
       A Sketcher.
 
     Raises:
-      ValueError: no such run or weights, or an unknown field.
+      UserError: no such run or weights, or an unknown field.
     """
     run = runs.open_run(path)
     content = {**config.to_json(run.config), **overrides}

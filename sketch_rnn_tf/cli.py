@@ -19,6 +19,7 @@ import difflib
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import sys
 import textwrap
@@ -26,6 +27,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import flags as absl_flags
+from absl import logging as absl_logging
+
+from sketch_rnn_tf.errors import UsageError, UserError
 
 # {module: package} of what drawings in files are read with.
 _READING = {
@@ -36,10 +40,6 @@ _READING = {
 }
 USAGE_ERROR = 2
 FAILURE = 1
-
-
-class UsageError(ValueError):
-    """The command line is wrong: the command exits with 2."""
 
 
 def command(
@@ -54,9 +54,10 @@ def command(
       name: the console script's name, used in help and errors.
       description: what the command does; the first thing `--help` prints.
       define_flags: defines the command's flags on the FlagValues that it is given.
-      main: does the work; a ValueError or OSError from it, too little memory or an error of
+      main: does the work; a UserError or OSError from it, too little memory or an error of
         TensorFlow's own is a failed run (exit 1), a UsageError a wrong command line (exit 2).
-        Returns the exit code, None being 0.
+        Anything else is a bug of ours and gives a traceback. Returns the exit code, None being 0.
+        What it logs (absl's `logging.info` and above) appears on stderr.
 
     Returns:
       A function of an optional argument list (without the program's name) that returns the exit
@@ -65,6 +66,7 @@ def command(
 
     def run(argv: Sequence[str] | None = None) -> int:
         arguments = list(sys.argv[1:] if argv is None else argv)
+        _show_messages()
         flags = absl_flags.FlagValues()
         define_flags(flags)
         absl_flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=flags)
@@ -101,7 +103,7 @@ def command(
 
 def _is_failure(error: Exception) -> bool:
     """Whether a run failed, not our code; TensorFlow's own errors are of a full disk or memory."""
-    if isinstance(error, (ValueError, OSError)):
+    if isinstance(error, (UserError, OSError)):
         return True
     return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
 
@@ -135,9 +137,9 @@ def require(flags: absl_flags.FlagValues, *names: str) -> None:
 
 
 def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
-    """Raises ValueError when an output exists and may not be replaced."""
+    """Raises UserError when an output exists and may not be replaced."""
     if os.path.lexists(path) and not overwrite:
-        raise ValueError(f"{path}: exists already; --overwrite replaces it")
+        raise UserError(f"{path}: exists already; --overwrite replaces it")
 
 
 def print_json(value: Any) -> None:
@@ -148,6 +150,30 @@ def print_json(value: Any) -> None:
 def say(message: str) -> None:
     """Prints progress on stderr, so that stdout holds results only."""
     print(message, file=sys.stderr, flush=True)
+
+
+class _Stderr(logging.StreamHandler):
+    """Prints messages for people on whatever stderr is at the time."""
+
+    def __init__(self):
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self):
+        return sys.stderr
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        return text if record.levelno < logging.WARNING else f"warning: {text}"
+
+
+def _show_messages() -> None:
+    """Shows what the library logs, in plain words: no time, no file, no level but `warning`."""
+    logger = absl_logging.get_absl_logger()
+    if not any(isinstance(handler, _Stderr) for handler in logger.handlers):
+        logger.addHandler(_Stderr())
+        logger.propagate = False
+    absl_logging.set_verbosity(absl_logging.INFO)
 
 
 def quiet_tensorflow() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sketch_rnn_tf import strokes
+from sketch_rnn_tf.errors import UserError
 
 CELLS = ("lstm", "layer_norm", "hyper")
 TEMPERATURE_MODES = ("paper", "magenta", "javascript")
@@ -234,10 +235,10 @@ def preset(name: str) -> Preset:
     """Returns a preset by name.
 
     Raises:
-      ValueError: there is no such preset; names the ones there are.
+      UserError: there is no such preset; names the ones there are.
     """
     if name not in PRESETS:
-        raise ValueError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+        raise UserError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
@@ -256,7 +257,7 @@ def override(
       The changed and checked configurations.
 
     Raises:
-      ValueError: an unknown key (names the nearest known ones) or a value that does not fit.
+      UserError: an unknown key (names the nearest known ones) or a value that does not fit.
     """
     tree = {"model": to_json(model), "training": to_json(training)}
     kinds = {**_leaf_types(ModelConfig, "model."), **_leaf_types(TrainingConfig, "training.")}
@@ -277,19 +278,19 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
     """Splits `key=value` texts, several separated by commas allowed.
 
     Raises:
-      ValueError: a text without `=`.
+      UserError: a text without `=`.
     """
     settings = {}
     for text in (part for group in assignments for part in group.split(",") if part.strip()):
         key, sign, value = text.partition("=")
         if not sign:
-            raise ValueError(f"{text!r} is not of the form key=value")
+            raise UserError(f"{text!r} is not of the form key=value")
         settings[key.strip()] = value.strip()
     return settings
 
 
 def check(model: ModelConfig, training: TrainingConfig) -> None:
-    """Raises ValueError, naming the key, where a value cannot be meant."""
+    """Raises UserError, naming the key, where a value cannot be meant."""
     for part in ("encoder", "decoder"):
         section = getattr(model, part)
         _one_of(f"{part}.cell", section.cell, CELLS)
@@ -315,7 +316,7 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
         "early_stopping_patience",
     ):
         if getattr(training, name) < 0:
-            raise ValueError(f"{name} is {getattr(training, name)}, expected 0 or more")
+            raise UserError(f"{name} is {getattr(training, name)}, expected 0 or more")
 
 
 def to_json(config: Any) -> Any:
@@ -332,15 +333,15 @@ def from_json(kind: type, content: Mapping[str, Any], where: str = "configuratio
       where: the file or part that messages name.
 
     Raises:
-      ValueError: an unknown field, a missing one without default, or a value of the wrong type.
+      UserError: an unknown field, a missing one without default, or a value of the wrong type.
     """
     if not isinstance(content, Mapping):
-        raise ValueError(f"{where} is not an object")
+        raise UserError(f"{where} is not an object")
     hints = typing.get_type_hints(kind)
     unknown = set(content) - set(hints)
     if unknown:
         name = sorted(unknown)[0]
-        raise ValueError(f"{where} has an unknown field {name!r}{nearest(name, hints)}")
+        raise UserError(f"{where} has an unknown field {name!r}{nearest(name, hints)}")
     values = {
         name: _field_from_json(hints[name], value, f"{where}: {name}")
         for name, value in content.items()
@@ -348,7 +349,7 @@ def from_json(kind: type, content: Mapping[str, Any], where: str = "configuratio
     try:
         return kind(**values)
     except TypeError as error:
-        raise ValueError(f"{where} is incomplete ({error})") from None
+        raise UserError(f"{where} is incomplete ({error})") from None
 
 
 def _field_from_json(kind: Any, value: Any, where: str) -> Any:
@@ -356,11 +357,11 @@ def _field_from_json(kind: Any, value: Any, where: str) -> Any:
         return from_json(kind, value, where)
     if kind is dict or isinstance(kind, types.UnionType):
         if value is not None and not isinstance(value, (dict, str)):
-            raise ValueError(f"{where} has the value {value!r} of a wrong type")
+            raise UserError(f"{where} has the value {value!r} of a wrong type")
         return value
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ValueError(f"{where} has the value {value!r}, expected a list")
+            raise UserError(f"{where} has the value {value!r}, expected a list")
         return tuple(converted(where, item, typing.get_args(kind)[0]) for item in value)
     return converted(where, value, kind)
 
@@ -381,7 +382,7 @@ def _full_key(key: str, kinds: Mapping[str, type]) -> str:
         if full in kinds:
             return full
     short = [full.partition(".")[2] for full in kinds]
-    raise ValueError(f"there is no setting {key!r}{nearest(key, short)}")
+    raise UserError(f"there is no setting {key!r}{nearest(key, short)}")
 
 
 def nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
@@ -394,7 +395,7 @@ def converted(key: str, value: Any, kind: type) -> Any:
     """Returns a value as `kind`: bool, int, float or str.
 
     Raises:
-      ValueError: it cannot be meant as one; the message names the key.
+      UserError: it cannot be meant as one; the message names the key.
     """
     try:
         if kind is bool:
@@ -413,7 +414,7 @@ def converted(key: str, value: Any, kind: type) -> Any:
             raise ValueError
         return value
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{key} has the value {value!r}, expected {_KINDS[kind]}") from None
+        raise UserError(f"{key} has the value {value!r}, expected {_KINDS[kind]}") from None
 
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
@@ -430,15 +431,15 @@ def _as_bool(value: Any) -> bool:
 
 def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        raise ValueError(f"{key} is {value!r}, expected one of {', '.join(choices)}")
+        raise UserError(f"{key} is {value!r}, expected one of {', '.join(choices)}")
 
 
 def _positive(section: Any, prefix: str, *names: str) -> None:
     for name in names:
         if not getattr(section, name) > 0:
-            raise ValueError(f"{prefix}{name} is {getattr(section, name)}, expected more than 0")
+            raise UserError(f"{prefix}{name} is {getattr(section, name)}, expected more than 0")
 
 
 def _in_unit_interval(key: str, value: float) -> None:
     if not 0 <= value < 1:
-        raise ValueError(f"{key} is {value}, expected a number in [0, 1)")
+        raise UserError(f"{key} is {value}, expected a number in [0, 1)")

@@ -56,7 +56,7 @@ def evaluate(
       `cost` = reconstruction_loss + kl_weight kl_loss.
 
     Raises:
-      ValueError: the split is empty or damaged.
+      UserError: the split is empty or damaged.
     """
     info = info or dataset.read_info(directory)
     dataset.verify(directory, info, split)
@@ -107,7 +107,7 @@ def score(
       `nats` (their sum) and `kl_nats` (sum over Z, not part of `nats`; 0 without encoder).
 
     Raises:
-      ValueError: a sketch is not stroke-3, or labels are missing.
+      UserError: a sketch is not stroke-3, or labels are missing.
     """
     checked = [stroke_forms.check_stroke3(s, f"sketch {i}") for i, s in enumerate(sketches)]
     order = np.argsort([len(sketch) for sketch in checked], kind="stable")

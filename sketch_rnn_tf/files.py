@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
+from sketch_rnn_tf.errors import UserError
+
 PathLike = str | os.PathLike
 
 
@@ -59,11 +61,11 @@ def atomic_directory(path: PathLike, overwrite: bool = False) -> Iterator[pathli
       overwrite: replace an existing folder, which is removed when the new one is in its place.
 
     Raises:
-      ValueError: `path` exists and `overwrite` is false.
+      UserError: `path` exists and `overwrite` is false.
     """
     path = pathlib.Path(path)
     if path.exists() and not overwrite:
-        raise ValueError(f"{path}: exists already")
+        raise UserError(f"{path}: exists already")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _folder_beside(path)
     try:
@@ -94,12 +96,12 @@ def read_json(path: PathLike) -> Any:
     """Reads a JSON file.
 
     Raises:
-      ValueError: the file is not JSON; the message names it.
+      UserError: the file is not JSON; the message names it.
     """
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
-        raise ValueError(f"{path}: is not valid JSON ({error})") from None
+        raise UserError(f"{path}: is not valid JSON ({error})") from None
 
 
 def sha256_of_file(path: PathLike) -> str:

@@ -22,6 +22,7 @@ import zipfile
 from typing import Any
 
 from sketch_rnn_tf import config, files, pretrained
+from sketch_rnn_tf.errors import UserError
 
 CONFIG, BEST, LAST = "config.json", "best.keras", "last.keras"
 CHECKPOINTS, METRICS, TENSORBOARD, PICTURES = (
@@ -61,18 +62,18 @@ class Run:
           checkpoint: `best` (the last ones where none are best yet), `last`, or a step.
 
         Raises:
-          ValueError: there are no such weights; names the steps that there are.
+          UserError: there are no such weights; names the steps that there are.
         """
         if checkpoint == "best" and (self.path / BEST).is_file():
             return self.path / BEST
         if checkpoint in ("best", "last"):
             if (self.path / LAST).is_file():
                 return self.path / LAST
-            raise ValueError(f"{self.path}: has no weights yet; train it first")
+            raise UserError(f"{self.path}: has no weights yet; train it first")
         steps = self.checkpoints()
         if not str(checkpoint).isdigit() or int(checkpoint) not in steps:
             there = ", ".join(str(step) for step in steps) or "none"
-            raise ValueError(
+            raise UserError(
                 f"{self.path}: has no checkpoint {checkpoint!r}; there are best, last and the"
                 f" steps {there}"
             )
@@ -82,7 +83,7 @@ class Run:
         """Returns the SketchRNN with chosen weights; see `weights`.
 
         Raises:
-          ValueError: the weights are missing or damaged.
+          UserError: the weights are missing or damaged.
         """
         return load_keras(self.weights(checkpoint))
 
@@ -91,11 +92,11 @@ def create(path: files.PathLike, configuration: config.RunConfig) -> Run:
     """Makes a run directory and writes its configuration.
 
     Raises:
-      ValueError: the folder holds a run already.
+      UserError: the folder holds a run already.
     """
     path = pathlib.Path(path)
     if (path / CONFIG).exists():
-        raise ValueError(f"{path}: holds a run already")
+        raise UserError(f"{path}: holds a run already")
     files.write_json(path / CONFIG, config.to_json(configuration))
     return Run(path, configuration)
 
@@ -107,15 +108,15 @@ def open_run(path: files.PathLike) -> Run:
       path: the directory, or `pretrained:NAME`.
 
     Raises:
-      ValueError: it is not one, its configuration is damaged, or no pretrained model has the name.
+      UserError: it is not one, its configuration is damaged, or no pretrained model has the name.
     """
     path = pretrained.resolve(path)
     if not (path / CONFIG).is_file():
-        raise ValueError(f"{path}: is not a run directory (it holds no {CONFIG})")
+        raise UserError(f"{path}: is not a run directory (it holds no {CONFIG})")
     content = files.read_json(path / CONFIG)
     found = config.from_json(config.RunConfig, content, str(path / CONFIG))
     if not (math.isfinite(found.scale_factor) and found.scale_factor > 0 and found.max_length > 0):
-        raise ValueError(
+        raise UserError(
             f"{path / CONFIG}: scale_factor is {found.scale_factor} and max_length"
             f" {found.max_length}, expected numbers above 0"
         )
@@ -126,7 +127,7 @@ def load_keras(path: files.PathLike):
     """Loads a SketchRNN from a `.keras` file.
 
     Raises:
-      ValueError: the file is damaged or holds another kind of model.
+      UserError: the file is damaged or holds another kind of model.
     """
     import keras
 
@@ -134,14 +135,14 @@ def load_keras(path: files.PathLike):
 
     if not zipfile.is_zipfile(path):  # which Keras calls "not found"
         state = "is damaged or no .keras file" if os.path.exists(path) else "is not there"
-        raise ValueError(f"{path}: {state}")
+        raise UserError(f"{path}: {state}")
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # zipfile, h5py and Keras raise a dozen types for a damaged file
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path}: cannot be loaded ({reason})") from error
+        raise UserError(f"{path}: cannot be loaded ({reason})") from error
     if not isinstance(model, SketchRNN):
-        raise ValueError(f"{path}: holds a {type(model).__name__}, expected a SketchRNN")
+        raise UserError(f"{path}: holds a {type(model).__name__}, expected a SketchRNN")
     return model
 
 

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sketch_rnn_tf.errors import UserError
+
 PADDING = (0.0, 0.0, 0.0, 0.0, 1.0)  # a stroke-5 row after the end of the sketch
 START_TOKEN = (0.0, 0.0, 1.0, 0.0, 0.0)  # what Magenta's decoder reads before the first point
 
@@ -29,12 +31,12 @@ def polylines_to_stroke3(polylines: Sequence[np.ndarray]) -> np.ndarray:
       need its digits.
 
     Raises:
-      ValueError: a stroke is not of shape [n, 2].
+      UserError: a stroke is not of shape [n, 2].
     """
     strokes = [np.asarray(stroke) for stroke in polylines]
     for i, stroke in enumerate(strokes):
         if stroke.size and (stroke.ndim != 2 or stroke.shape[1] != 2):
-            raise ValueError(f"stroke {i} has shape {stroke.shape}, expected [n, 2]")
+            raise UserError(f"stroke {i} has shape {stroke.shape}, expected [n, 2]")
     strokes = [stroke for stroke in strokes if stroke.size]
     if not strokes:
         return np.zeros((0, 3))
@@ -55,7 +57,7 @@ def stroke3_to_polylines(strokes: np.ndarray) -> list[np.ndarray]:
       float64 arrays [n, 2], one a stroke. `polylines_to_stroke3` gives the offsets back.
 
     Raises:
-      ValueError: `strokes` is not of shape [N, 3].
+      UserError: `strokes` is not of shape [N, 3].
     """
     strokes = _checked(strokes, 3)
     points = np.cumsum(strokes[:, :2].astype(np.float64), axis=0)
@@ -74,12 +76,12 @@ def stroke3_to_stroke5(strokes: np.ndarray, length: int | None = None) -> np.nda
       float32 [T, 5].
 
     Raises:
-      ValueError: the sketch has more than `length` points or the wrong shape.
+      UserError: the sketch has more than `length` points or the wrong shape.
     """
     strokes = _checked(strokes, 3)
     length = len(strokes) + 1 if length is None else length
     if len(strokes) > length:
-        raise ValueError(f"a sketch of {len(strokes)} points does not fit into {length} rows")
+        raise UserError(f"a sketch of {len(strokes)} points does not fit into {length} rows")
     result = np.tile(np.asarray(PADDING, np.float32), (length, 1))
     result[: len(strokes), :2] = strokes[:, :2]
     result[: len(strokes), 2] = 1 - strokes[:, 2]
@@ -98,7 +100,7 @@ def stroke5_to_stroke3(strokes: np.ndarray) -> np.ndarray:
       [N, 3] of the same type; N is T where no row ends the sketch.
 
     Raises:
-      ValueError: `strokes` is not of shape [T, 5].
+      UserError: `strokes` is not of shape [T, 5].
     """
     strokes = _checked(strokes, 5)
     ends = np.flatnonzero(strokes[:, 4] > 0.5)
@@ -114,22 +116,22 @@ def check_stroke3(strokes: np.ndarray, where: str) -> np.ndarray:
       where: the file and record that the message names.
 
     Raises:
-      ValueError: wrong shape or type, a value that is not finite, a pen that is not 0 or 1.
+      UserError: wrong shape or type, a value that is not finite, a pen that is not 0 or 1.
     """
     try:
         array = np.asarray(strokes)
     except ValueError:
-        raise ValueError(f"{where} has rows of different lengths, expected [N, 3]") from None
+        raise UserError(f"{where} has rows of different lengths, expected [N, 3]") from None
     if array.dtype.kind not in "iuf":
-        raise ValueError(f"{where} has type {array.dtype}, expected numbers")
+        raise UserError(f"{where} has type {array.dtype}, expected numbers")
     if array.ndim != 2 or array.shape[1] != 3:
-        raise ValueError(f"{where} has shape {list(array.shape)}, expected [N, 3]")
+        raise UserError(f"{where} has shape {list(array.shape)}, expected [N, 3]")
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
-        raise ValueError(f"{where} has a coordinate that is not finite")
+        raise UserError(f"{where} has a coordinate that is not finite")
     if not np.isin(array[:, 2], (0, 1)).all():
-        raise ValueError(f"{where} has a pen state other than 0 and 1")
+        raise UserError(f"{where} has a pen state other than 0 and 1")
     return array
 
 
@@ -144,5 +146,5 @@ def bounds(strokes: np.ndarray) -> tuple[float, float, float, float]:
 def _checked(strokes: np.ndarray, width: int) -> np.ndarray:
     strokes = np.asarray(strokes)
     if strokes.ndim != 2 or strokes.shape[1] != width:
-        raise ValueError(f"strokes have shape {list(strokes.shape)}, expected [N, {width}]")
+        raise UserError(f"strokes have shape {list(strokes.shape)}, expected [N, {width}]")
     return strokes

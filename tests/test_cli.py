@@ -11,8 +11,10 @@ import sys
 import numpy as np
 import pytest
 from absl import flags as absl_flags
+from absl import logging
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError, UserError
 
 
 def _define(flags):
@@ -103,10 +105,10 @@ def _raise(error):
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
     [
-        (ValueError("a.npz: is\nno npz"), 1, "a.npz: is no npz"),
+        (UserError("a.npz: is\nno npz"), 1, "a.npz: is no npz"),
         (FileNotFoundError(2, "No such file or directory", "x.npz"), 1, "x.npz: No such file or d"),
-        (ValueError(), 1, "ValueError"),
-        (cli.UsageError("--from needs --to"), 2, "--from needs --to (see sketch-rnn-thing --help)"),
+        (UserError(), 1, "UserError"),
+        (UsageError("--from needs --to"), 2, "--from needs --to (see sketch-rnn-thing --help)"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
@@ -119,9 +121,21 @@ def test_errors_are_one_sentence_without_traceback(error, code, sentence, capsys
     assert err.count("\n") == 1
 
 
-def test_a_defect_keeps_its_traceback():
-    with pytest.raises(KeyError):
-        _run([], lambda flags: _raise(KeyError("x")))
+@pytest.mark.parametrize("defect", [KeyError("x"), ValueError("not a user's mistake")])
+def test_a_defect_keeps_its_traceback(defect):
+    with pytest.raises(type(defect)):
+        _run([], lambda flags: _raise(defect))
+
+
+def test_what_the_library_logs_appears_on_stderr_in_plain_words(capsys):
+    def main(flags):
+        logging.info("going on at step %d", 7)
+        logging.warning("the valid split has no drawing")
+
+    assert _run([], main) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "going on at step 7\nwarning: the valid split has no drawing\n"
 
 
 def test_debugging_shows_the_traceback(monkeypatch):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BOTTOM = {"strokes", "drawing", "config", "files", "cli", "pretrained"}
+BOTTOM = {"errors", "strokes", "drawing", "config", "files", "progress", "cli", "pretrained"}
 LAYERS = [
     BOTTOM,
     {"model", "data", "sketcher"},
@@ -23,7 +23,10 @@ DATA_PREP_MAY = (
     "sketch_rnn_tf.__version__",
     "sketch_rnn_tf.data.dataset",
     "sketch_rnn_tf.data.tfrecord",
-    *(f"sketch_rnn_tf.{name}" for name in ("strokes", "drawing", "files", "cli")),
+    *(
+        f"sketch_rnn_tf.{name}"
+        for name in ("errors", "strokes", "drawing", "files", "progress", "cli")
+    ),
 )
 PROBABILITY_MAY = {"sketch_rnn_tf/model/next_point.py", "sketch_rnn_tf/model/losses.py"}
 # What runs on servers and devices too: NumPy only.
@@ -128,7 +131,7 @@ def test_imports_are_absolute():
 def test_the_bottom_needs_numpy_and_the_standard_library_only():
     for part in BOTTOM | {"ondevice"}:
         allowed = {"numpy", "sketch_rnn_tf", *sys.stdlib_module_names}
-        allowed |= {"absl"} if part == "cli" else set()
+        allowed |= {"cli": {"absl"}, "progress": {"tqdm"}}.get(part, set())
         for path in _parts().get(part, []):
             code = path.read_text("utf-8")
             top = {name.split(".")[0] for name in _imports(code, top_only=True)}

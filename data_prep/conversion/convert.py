@@ -17,6 +17,7 @@ import numpy as np
 from data_prep import readers
 from data_prep.conversion import near_duplicates, simplify, splits
 from data_prep.readers.raw_sketch import Polylines, RawSketch
+from sketch_rnn_tf.errors import UserError
 
 EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"
 TOO_COMPLEX, DUPLICATE = "too_complex", "duplicate"
@@ -66,9 +67,9 @@ class Options:
 
     def __post_init__(self):
         if self.too_long not in ("drop", "cut"):
-            raise ValueError(f"too_long is {self.too_long!r}, expected 'drop' or 'cut'")
+            raise UserError(f"too_long is {self.too_long!r}, expected 'drop' or 'cut'")
         if self.max_seq_len is not None and self.max_seq_len < max(self.min_points, 1):
-            raise ValueError(
+            raise UserError(
                 f"max_seq_len {self.max_seq_len} is below min_points {self.min_points}:"
                 " no drawing fits"
             )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.readers.raw_sketch import Polylines, RawSketch
+from sketch_rnn_tf.errors import UserError
 
 QUICKDRAW_SIZE = 255.0  # the longer side of a simplified drawing
 QUICKDRAW_SPACING = 1.0  # between resampled points
@@ -30,7 +31,7 @@ MAX_POINTS = 1_000_000  # of one drawing after resampling
 MAX_WORK = 500_000_000  # distances that one stroke may cost; RDP is quadratic at its worst
 
 
-class TooComplexError(ValueError):
+class TooComplexError(UserError):
     """A drawing would cost more than any honest one; it is dropped and counted."""
 
 
@@ -53,11 +54,11 @@ class Simplification:
 
     def __post_init__(self):
         if self.method not in ("quickdraw", "rdp", "none"):
-            raise ValueError(f"simplification {self.method!r}: expected quickdraw, rdp or none")
+            raise UserError(f"simplification {self.method!r}: expected quickdraw, rdp or none")
         for name in ("epsilon", "size", "spacing"):
             value = getattr(self, name)
             if not 0 <= value < float("inf") or (name != "epsilon" and not value):
-                raise ValueError(f"simplification: {name} is {value}, expected a positive number")
+                raise UserError(f"simplification: {name} is {value}, expected a positive number")
 
     def to_json(self) -> dict[str, Any]:
         """Returns what `dataset.json` and a run's config hold: the fields that matter."""
@@ -238,13 +239,11 @@ def search_epsilon(
       `simplification` with the epsilon found (three significant digits; 0 where all fit as is).
 
     Raises:
-      ValueError: no drawings, or no epsilon does it because the strokes alone are too many.
+      UserError: no drawings, or no epsilon does it because the strokes alone are too many.
     """
     ready = [prepared(drawing.strokes(), simplification) for drawing in drawings]
     if not ready:
-        raise ValueError(
-            "target length: there is no drawing with absolute coordinates to search on"
-        )
+        raise UserError("target length: there is no drawing with absolute coordinates to search on")
 
     def fits(epsilon: float) -> bool:
         candidate = dataclasses.replace(simplification, epsilon=epsilon)
@@ -260,7 +259,7 @@ def _smallest(fits: Callable[[float], bool], largest: float, target_length: int)
     if fits(0.0):
         return 0.0
     if not fits(largest):
-        raise ValueError(
+        raise UserError(
             f"target length {target_length}: even with two points a stroke more than 5 % of the"
             " drawings are longer"
         )

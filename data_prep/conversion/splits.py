@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
 
 SPLITS = dataset.SPLITS
 BY_HASH = -1  # the split code of a drawing whose file does not say its split
@@ -32,14 +33,14 @@ def parse_fractions(text: str) -> tuple[float, float, float]:
     """Parses `90,5,5` or `0.9,0.05,0.05`.
 
     Raises:
-      ValueError: not three numbers, one below 0, or no train split.
+      UserError: not three numbers, one below 0, or no train split.
     """
     try:
         parts = [float(part) for part in text.split(",")]
     except ValueError:
         parts = []
     if len(parts) != 3 or not all(0 <= part < float("inf") for part in parts) or not parts[0]:
-        raise ValueError(
+        raise UserError(
             f"splits {text!r}: expected the shares of train, valid and test, such as 90,5,5"
         )
     total = sum(parts)

@@ -24,13 +24,14 @@ from data_prep.conversion import convert, splits
 from data_prep.engines import local, plan, shards
 from data_prep.readers.raw_sketch import RawSketch
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
 
 try:
     import apache_beam as beam
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 except ImportError:
-    raise ValueError("--engine beam needs Apache Beam: pip install sketch-rnn-tf[beam]") from None
+    raise UserError("--engine beam needs Apache Beam: pip install sketch-rnn-tf[beam]") from None
 
 RESULT = "result.json"
 
@@ -47,7 +48,7 @@ def run(job: local.Job, workspace: str | os.PathLike, runner_flags: Sequence[str
       runner_flags: Beam's flags, such as `--runner=FlinkRunner`.
 
     Raises:
-      ValueError: what the local engine would raise, in the same words.
+      UserError: what the local engine would raise, in the same words.
     """
     target = os.fspath(workspace)
     with beam.Pipeline(options=PipelineOptions(list(runner_flags))) as pipeline:
@@ -55,7 +56,7 @@ def run(job: local.Job, workspace: str | os.PathLike, runner_flags: Sequence[str
     with FileSystems.open(FileSystems.join(target, RESULT)) as stream:
         content = json.loads(stream.read())
     if content["error"]:
-        raise ValueError(content["error"])
+        raise UserError(content["error"])
     written = sorted(map(shards.Shard.from_json, content["shards"]), key=_shard_order)
     tally = convert.Tally.from_json(content["tally"])
     return local.Result(content["classes"], written, tally, content["near"], content["leaking"])
@@ -276,7 +277,7 @@ def _decide(
     sketches, stored, classes = facts
     try:
         if errors:
-            raise ValueError(errors[0])
+            raise UserError(errors[0])
         plan.check_splits(sketches, job.fractions, tally.dropped)
     except ValueError as problem:
         return {"error": str(problem)}
@@ -363,7 +364,7 @@ def remote_units(path: str, reading: dict[str, Any]) -> list[RemoteUnit]:
     """Returns the units of a remote file, folder (ending in /) or pattern with `*`, sorted.
 
     Raises:
-      ValueError: nothing matches.
+      UserError: nothing matches.
     """
     return [RemoteUnit(item.path, item.size_in_bytes, reading) for item in _matches(path)]
 
@@ -376,7 +377,7 @@ def remote_checksums(path: str) -> list[tuple[str, str]]:
 def _matches(path: str) -> list:
     found = FileSystems.match([path + "**" if path.endswith("/") else path])[0].metadata_list
     if not found:
-        raise ValueError(f"{path}: there is no such file")
+        raise UserError(f"{path}: there is no such file")
     return sorted(found, key=lambda item: item.path)
 
 
@@ -385,10 +386,10 @@ def remote_output(directory: str, overwrite: bool) -> Iterator[str]:
     """Gives a run a workspace in a remote output folder, which knows no locks.
 
     Raises:
-      ValueError: a finished data set is there and may not be replaced.
+      UserError: a finished data set is there and may not be replaced.
     """
     if FileSystems.exists(FileSystems.join(directory, dataset.DESCRIPTION)) and not overwrite:
-        raise ValueError(f"{directory}: exists already; --overwrite replaces it")
+        raise UserError(f"{directory}: exists already; --overwrite replaces it")
     workspace = FileSystems.join(directory, shards.WORKSPACE)
     _remove(workspace)
     with contextlib.suppress(Exception):  # object stores know no folders

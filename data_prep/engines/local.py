@@ -28,9 +28,10 @@ import numpy as np
 from data_prep import readers
 from data_prep.conversion import convert, splits
 from data_prep.engines import plan, shards, spool
-from data_prep.progress import Progress
 from sketch_rnn_tf import files
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.progress import Progress
 
 DEFAULT_SHARD_BYTES = 32 << 20
 
@@ -111,7 +112,7 @@ def run_local(job: Job, workspace: pathlib.Path, workers: int) -> Result:
 
     Raises:
       ReadError: bad input.
-      ValueError: nothing is left, a split is empty, or a worker process died.
+      UserError: nothing is left, a split is empty, or a worker process died.
     """
     names = _spool_units(job, workspace, workers)
     runs = [spool.Run(workspace / name) for name in names]
@@ -125,16 +126,15 @@ def run_local(job: Job, workspace: pathlib.Path, workers: int) -> Result:
 def _spool_units(job: Job, workspace: pathlib.Path, workers: int) -> list[str]:
     """Converts all units; returns the names of the spool's files in input order."""
     tasks = [(str(workspace), i, unit, job.options) for i, unit in enumerate(job.units)]
-    progress = Progress("converting", sum(unit.size for unit in job.units))
     names: list[str] = []
     count = 0
-    for unit, (written, read) in zip(
-        job.units, ordered_map(_spool_unit, tasks, workers), strict=True
-    ):
-        names += written
-        count += read
-        progress.add(unit.size, f"{count} drawings")
-    progress.close()
+    with Progress("converting", sum(unit.size for unit in job.units)) as progress:
+        for unit, (written, read) in zip(
+            job.units, ordered_map(_spool_unit, tasks, workers), strict=True
+        ):
+            names += written
+            count += read
+            progress.update(unit.size, f"{count} drawings")
     return names
 
 
@@ -201,12 +201,11 @@ def _write_shards(workspace: pathlib.Path, decided: plan.Plan, workers: int) -> 
         for code, count in enumerate(decided.shards)
         for number in range(count)
     ]
-    progress = Progress("writing", len(tasks))
     written = []
-    for shard in ordered_map(_write_shard, tasks, workers):
-        written.append(shard)
-        progress.add(1, shard.file)
-    progress.close()
+    with Progress("writing", len(tasks)) as progress:
+        for shard in ordered_map(_write_shard, tasks, workers):
+            written.append(shard)
+            progress.update(1, shard.file)
     return written
 
 
@@ -274,7 +273,7 @@ def ordered_map(function: Callable, tasks: Iterable[Any], workers: int) -> Itera
     Only a few more tasks than workers are under way at a time. The first exception ends the work.
 
     Raises:
-      ValueError: a worker died, which almost always means that memory ran out.
+      UserError: a worker died, which almost always means that memory ran out.
     """
     tasks = list(tasks)
     if workers <= 1 or len(tasks) <= 1:
@@ -288,7 +287,7 @@ def ordered_map(function: Callable, tasks: Iterable[Any], workers: int) -> Itera
     try:
         yield from _windowed(pool, function, tasks, ahead=4 * workers)
     except process.BrokenProcessPool:
-        raise ValueError(
+        raise UserError(
             "a worker process was killed, perhaps because memory ran out; fewer --workers need"
             " less, and the same command continues where this one ended"
         ) from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_prep.conversion import convert, splits
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,17 +96,17 @@ def check_splits(sketches: Sequence[int], fractions: Sequence[float], dropped: C
     """Refuses a data set that cannot be trained on and evaluated.
 
     Raises:
-      ValueError: no drawing at all, or none in a split that was asked for.
+      UserError: no drawing at all, or none in a split that was asked for.
     """
     if not sum(sketches):
         reasons = Counter()
         for (reason, _), count in dropped.items():
             reasons[reason] += count
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        raise ValueError(f"no drawing is left ({told or 'the input holds none'})")
+        raise UserError(f"no drawing is left ({told or 'the input holds none'})")
     for name, count, share in zip(dataset.SPLITS, sketches, fractions, strict=True):
         if not count and (share or name == "train"):
-            raise ValueError(
+            raise UserError(
                 f"the {name} split would be empty ({sum(sketches)} drawings in all): give more"
                 " drawings, other --splits (a share of 0 is allowed for valid and test), or"
                 " --resplit where the files carry splits"

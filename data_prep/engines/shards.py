@@ -20,6 +20,7 @@ from data_prep.conversion import convert
 from data_prep.engines import spool
 from sketch_rnn_tf import files
 from sketch_rnn_tf.data import dataset, tfrecord
+from sketch_rnn_tf.errors import UserError
 
 WORKSPACE = ".unfinished"  # in the output folder, until the data set is whole
 JOB = "job.json"  # in the workspace: what it is for
@@ -146,11 +147,11 @@ def describe(
       **others: further fields of `records.DatasetInfo`.
 
     Raises:
-      ValueError: all offsets of the train split are 0, so nothing can be learnt or scaled.
+      UserError: all offsets of the train split are 0, so nothing can be learnt or scaled.
     """
     scale = pooled_deviation(shard.moments for shard in shards if shard.split == "train")
     if not 0 < scale < float("inf"):
-        raise ValueError("all offsets of the train split are the same, so there are no drawings")
+        raise UserError("all offsets of the train split are the same, so there are no drawings")
     lengths = sum((Counter(shard.lengths) for shard in shards), Counter())
     return dataset.DatasetInfo(
         classes=list(classes),
@@ -192,7 +193,7 @@ def verify(directory: files.PathLike) -> Iterator[tuple[str, int]]:
       (file, number of records) of each shard that is as it was written.
 
     Raises:
-      ValueError: the folder is no finished data set, or a shard is missing, short, truncated or
+      UserError: the folder is no finished data set, or a shard is missing, short, truncated or
         altered; the message names it, and the record where one is damaged.
     """
     info = dataset.read_info(directory)
@@ -200,11 +201,11 @@ def verify(directory: files.PathLike) -> Iterator[tuple[str, int]]:
         path = pathlib.Path(directory) / shard["file"]
         count = sum(1 for _ in tfrecord.read_frames(path))
         if count != shard["num_records"]:
-            raise ValueError(
+            raise UserError(
                 f"{path}: holds {count} records, {dataset.DESCRIPTION} says {shard['num_records']}"
             )
         if files.sha256_of_file(path) != shard.get("sha256"):
-            raise ValueError(f"{path}: is not the file that was written (its checksum differs)")
+            raise UserError(f"{path}: is not the file that was written (its checksum differs)")
         yield shard["file"], count
 
 
@@ -224,7 +225,7 @@ def output_directory(
       (workspace, whether there is earlier work in it).
 
     Raises:
-      ValueError: a finished data set or other files are there, or another run is at work.
+      UserError: a finished data set or other files are there, or another run is at work.
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -232,7 +233,7 @@ def output_directory(
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise ValueError(f"{directory}: another run is writing into this folder") from None
+        raise UserError(f"{directory}: another run is writing into this folder") from None
     try:
         _refuse_occupied(directory, overwrite)
         yield _workspace(directory, fingerprint)
@@ -247,10 +248,10 @@ def _refuse_occupied(directory: pathlib.Path, overwrite: bool) -> None:
     if overwrite:
         return
     if (directory / dataset.DESCRIPTION).exists():
-        raise ValueError(f"{directory}: exists already; --overwrite replaces it")
+        raise UserError(f"{directory}: exists already; --overwrite replaces it")
     names = {entry.name for entry in os.scandir(directory)} - {LOCK, WORKSPACE}
     if names and not (directory / WORKSPACE).exists():
-        raise ValueError(
+        raise UserError(
             f"{directory}: holds other files, such as {min(names)}; give a new folder, or"
             " --overwrite to write into this one"
         )

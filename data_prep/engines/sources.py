@@ -12,6 +12,7 @@ from data_prep import readers
 from data_prep.engines import local
 from data_prep.readers import raw_sketch
 from sketch_rnn_tf import files
+from sketch_rnn_tf.errors import UserError
 
 SAMPLE = 20_000  # drawings that a search for an epsilon looks at
 
@@ -31,7 +32,7 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
 
     Raises:
       ReadError: there is no such input.
-      ValueError: a remote input without Beam.
+      UserError: a remote input without Beam.
     """
     found: list = []
     for path in inputs:
@@ -39,7 +40,7 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
             found += readers.units(path, **reading)
             continue
         if not beam:
-            raise ValueError(f"{path}: reading from there needs --engine beam")
+            raise UserError(f"{path}: reading from there needs --engine beam")
         from data_prep.engines import beam as beam_engine
 
         found += beam_engine.remote_units(path, reading)

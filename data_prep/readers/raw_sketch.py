@@ -9,9 +9,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from sketch_rnn_tf import strokes
+from sketch_rnn_tf.errors import UserError
 
 
-class ReadError(ValueError):
+class ReadError(UserError):
     """A file, or one record of it, cannot be read; the message names both."""
 
 

@@ -21,11 +21,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sketch_rnn_tf.errors import UserError
+
 _NUMERIC = re.compile(r"[<>=|]?(?:[iu][1248]|f[248])")
 _OBJECT = re.compile(r"[|=]?O[48]?")
 
 
-class UnpickleError(ValueError):
+class UnpickleError(UserError):
     """The pickle is damaged, or holds something else than NumPy arrays."""
 
 

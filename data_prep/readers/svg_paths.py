@@ -14,6 +14,7 @@ import numpy as np
 import svgelements
 
 from data_prep.readers.source import MAX_COORDINATE
+from sketch_rnn_tf.errors import UserError
 
 MAX_SEGMENTS = 1_000_000  # of a drawing
 MAX_POINTS = 4_000_000  # of a flattened drawing: 64 MB
@@ -21,7 +22,7 @@ MAX_POINTS = 4_000_000  # of a flattened drawing: 64 MB
 _DOT_WITHOUT_DIGITS = re.compile(r"(?<=[0-9])\.(?![0-9])")  # "10." is a number in SVG 1.1
 
 
-class GeometryError(ValueError):
+class GeometryError(UserError):
     """Path data, a shape or a number is broken; the message does not name the file."""
 
 

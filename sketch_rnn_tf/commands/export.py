@@ -18,6 +18,7 @@ import sys
 from absl import flags as absl_flags
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-export"
 FORMATS = {
@@ -73,7 +74,7 @@ def _require_finite(model, run) -> None:
 
     for variable in model.variables:
         if not np.isfinite(np.asarray(variable)).all():
-            raise ValueError(f"{run.path}: {variable.path} holds numbers that are not finite")
+            raise UserError(f"{run.path}: {variable.path} holds numbers that are not finite")
 
 
 def _formats(names: list[str]) -> list[str]:
@@ -81,7 +82,7 @@ def _formats(names: list[str]) -> list[str]:
     formats = []
     for name in (ALIASES.get(name.strip(), name.strip()) for name in names):
         if name not in FORMATS:
-            raise cli.UsageError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+            raise UsageError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
         if name not in formats:
             formats.append(name)
     return formats

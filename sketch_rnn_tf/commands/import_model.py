@@ -17,6 +17,7 @@ import sys
 from absl import flags as absl_flags
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-import"
 
@@ -42,11 +43,11 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "input", "output_dir")
     if not pathlib.Path(flags.input).exists():
-        raise ValueError(f"{flags.input}: there is no such file or folder")
+        raise UserError(f"{flags.input}: there is no such file or folder")
     if flags.scale_factor is not None and not 0 < flags.scale_factor < float("inf"):
-        raise cli.UsageError(f"--scale_factor is {flags.scale_factor}, expected more than 0")
+        raise UsageError(f"--scale_factor is {flags.scale_factor}, expected more than 0")
     if flags.data_dir and not pathlib.Path(flags.input).is_dir():
-        raise cli.UsageError("--data_dir is for checkpoints: a file holds its own scale factor")
+        raise UsageError("--data_dir is for checkpoints: a file holds its own scale factor")
     _check_output(flags)
     cli.quiet_tensorflow()
     configuration, model = _read(flags)
@@ -62,7 +63,7 @@ def _check_output(flags) -> None:
     cli.refuse_existing(flags.output_dir, flags.overwrite)
     path = pathlib.Path(flags.output_dir)
     if path.exists() and not (path / runs.CONFIG).is_file():
-        raise ValueError(f"{path}: is no run directory; it is left alone")
+        raise UserError(f"{path}: is no run directory; it is left alone")
 
 
 def _read(flags):
@@ -83,7 +84,7 @@ def _read(flags):
 
 def _read_checkpoint(directory, scale, info):
     if scale is None:
-        raise ValueError(
+        raise UserError(
             f"{directory}: a checkpoint holds no scale factor: give --scale_factor, or --data_dir"
             " with the data set that the model was trained on"
         )

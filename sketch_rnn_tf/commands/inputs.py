@@ -10,6 +10,7 @@ import numpy as np
 
 from sketch_rnn_tf import config, files
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
 
 
 class Drawing(NamedTuple):
@@ -49,12 +50,12 @@ def load(
       split: train, valid or test, for inputs that carry splits.
 
     Raises:
-      ValueError: the input cannot be read, is empty or not whole, or has no drawing of an index.
+      UserError: the input cannot be read, is empty or not whole, or has no drawing of an index.
     """
     found = _all(pathlib.Path(path), str(path), configuration, split)
     drawings = list(found) if indices is None else _chosen(found, list(indices), path)
     if not drawings and indices is None:
-        raise ValueError(f"{path}: holds no drawing" + (f" of split {split!r}" if split else ""))
+        raise UserError(f"{path}: holds no drawing" + (f" of split {split!r}" if split else ""))
     return drawings
 
 
@@ -70,7 +71,7 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
     """Reads no further than the last index."""
     wanted = set(indices)
     if any(index < 0 for index in wanted):
-        raise ValueError(f"{path}: drawing {min(wanted)}: indices start at 0")
+        raise UserError(f"{path}: drawing {min(wanted)}: indices start at 0")
     kept, count = {}, 0
     while wanted and (drawing := next(found, None)) is not None:
         if count in wanted:
@@ -78,7 +79,7 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
             wanted.discard(count)
         count += 1
     if wanted:
-        raise ValueError(f"{path}: has no drawing {min(wanted)}, it holds {count}")
+        raise UserError(f"{path}: has no drawing {min(wanted)}, it holds {count}")
     return [kept[index] for index in indices]
 
 
@@ -99,7 +100,7 @@ def _of_shard(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
         info = dataset.read_info(path.parent)
         shard = next((one for one in info.shards if one["file"] == path.name), {})
     if split and shard.get("split") != split:
-        raise ValueError(f"{path}: is of split {shard.get('split', 'unknown')!r}, not {split!r}")
+        raise UserError(f"{path}: is of split {shard.get('split', 'unknown')!r}, not {split!r}")
     classes, absolute = (info.classes, info.from_absolute) if info else ([], False)
     for index, record in enumerate(dataset.read_shard(path, shard.get("num_records"))):
         rows = _seen(record.strokes, configuration, absolute)
@@ -128,6 +129,6 @@ def _of_files(name: str, configuration: config.RunConfig, split) -> Iterator[Dra
         try:
             rows = np.asarray(simplify.convert(drawing, simplification), np.float32)
         except simplify.TooComplexError as error:
-            raise ValueError(f"{drawing.where}: {error}") from None
+            raise UserError(f"{drawing.where}: {error}") from None
         rows = _seen(rows, configuration, drawing.polylines is not None)
         yield Drawing(rows, drawing.label, drawing.where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sketch_rnn_tf import cli, drawing
+from sketch_rnn_tf.errors import UsageError
 
 
 def check(paths: Iterable[str], overwrite: bool) -> None:
@@ -12,11 +13,11 @@ def check(paths: Iterable[str], overwrite: bool) -> None:
 
     Raises:
       UsageError: nothing is written in a file with such a name.
-      ValueError: a file exists and may not be replaced.
+      UserError: a file exists and may not be replaced.
     """
     for path in paths:
         try:
             drawing.check_suffix(path)
         except ValueError as error:
-            raise cli.UsageError(f"--output {error}") from None
+            raise UsageError(f"--output {error}") from None
         cli.refuse_existing(path, overwrite)

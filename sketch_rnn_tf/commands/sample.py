@@ -25,6 +25,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-sample"
 TASKS = ("generate", "reconstruct", "complete", "interpolate", "analogy", "explore")
@@ -152,7 +153,7 @@ def _connect(flags: absl_flags.FlagValues) -> Any:
     sketcher = client.connect(flags.server, flags.model_name, **which)
     own = sketcher.config.temperature_mode
     if flags.temperature_mode not in (None, own):
-        raise cli.UsageError(
+        raise UsageError(
             f"--temperature_mode is {flags.temperature_mode}, but the server's model has {own} only"
         )
     return sketcher
@@ -180,22 +181,22 @@ def _check(flags: absl_flags.FlagValues) -> None:
     cli.require(flags, "output")
     for name, tasks in _ONLY_FOR.items():
         if flags[name].present and flags.task not in tasks:
-            raise cli.UsageError(f"--{name} is for --task {' or '.join(tasks)} only")
+            raise UsageError(f"--{name} is for --task {' or '.join(tasks)} only")
     if STDOUT in flags.output and flags.json:
-        raise cli.UsageError("--json and --output - both write to stdout: choose one")
+        raise UsageError("--json and --output - both write to stdout: choose one")
     mode = flags.temperature_mode
     if mode is not None and mode not in config.TEMPERATURE_MODES:
         known = ", ".join(config.TEMPERATURE_MODES)
-        raise cli.UsageError(f"there is no temperature mode {mode!r}; there are {known}")
+        raise UsageError(f"there is no temperature mode {mode!r}; there are {known}")
     outputs.check([path for path in flags.output if path != STDOUT], flags.overwrite)
 
 
 def _check_place(flags: absl_flags.FlagValues) -> None:
     """Finds flags that make no sense where the model is."""
     if bool(flags.model) == bool(flags.server):
-        raise cli.UsageError("one of --model and --server is required")
+        raise UsageError("one of --model and --server is required")
     if flags.server and not flags.server.startswith(_SCHEMES):
-        raise cli.UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
+        raise UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
     place, refused = "--model", ("model_name", "model_version")
     if flags.server:
         place, refused = "--server", _NOT_ON_SERVERS
@@ -203,7 +204,7 @@ def _check_place(flags: absl_flags.FlagValues) -> None:
         place, refused = "a .tflite file", (*refused, "checkpoint")
     for name in refused:
         if flags[name].value not in (None, flags[name].default):
-            raise cli.UsageError(f"--{name} cannot be used with {place}")
+            raise UsageError(f"--{name} cannot be used with {place}")
 
 
 def _temperatures(flags: absl_flags.FlagValues) -> list[Any]:
@@ -212,13 +213,13 @@ def _temperatures(flags: absl_flags.FlagValues) -> list[Any]:
         values = [float(word) for word in flags.temperature.split(",")]
     except ValueError:
         message = f"--temperature is {flags.temperature!r}, expected numbers such as 0.4"
-        raise cli.UsageError(message) from None
+        raise UsageError(message) from None
     parts = {part: flags[f"{part}_temperature"].value for part in ("pen", "mixture", "offset")}
     for value in (*values, *(value for value in parts.values() if value is not None)):
         if not 0 < value < float("inf"):
-            raise cli.UsageError(f"temperature is {value}, expected a finite number above 0")
+            raise UsageError(f"temperature is {value}, expected a finite number above 0")
     if flags.task != "generate" and len(values) > 1:
-        raise cli.UsageError("several temperatures make sense with --task generate only")
+        raise UsageError("several temperatures make sense with --task generate only")
     if all(value is None for value in parts.values()):
         return values
     return [
@@ -247,11 +248,11 @@ def _inputs(sketcher, flags, path=None) -> list:
             indices = [int(word) for word in flags.index.split(",")]
         except ValueError:
             message = f"--index is {flags.index!r}, expected numbers such as 0,5"
-            raise cli.UsageError(message) from None
+            raise UsageError(message) from None
     drawings = inputs.load(path or flags.input, sketcher.config, indices=indices, split=flags.split)
     for given in drawings:
         if not len(given.strokes):
-            raise ValueError(f"{given.where}: has no points")
+            raise UserError(f"{given.where}: has no points")
     return drawings
 
 
@@ -267,7 +268,7 @@ def _named(drawings):
     try:
         yield
     except arguments.SketchError as error:
-        raise ValueError(f"{drawings[error.index].where}: {error.problem}") from None
+        raise UserError(f"{drawings[error.index].where}: {error.problem}") from None
 
 
 def _labelled(sketcher, common: dict[str, Any], drawings) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import sys
 from absl import flags as absl_flags
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-score"
 SORTS = ("input", "nats", "nats_per_point", "kl_nats")
@@ -84,7 +85,7 @@ def _opened_file(flags):
     """As `_opened`, without TensorFlow."""
     for name in ("checkpoint", "batch_size"):
         if flags[name].value != flags[name].default:
-            raise cli.UsageError(f"--{name} cannot be used with a .tflite file")
+            raise UsageError(f"--{name} cannot be used with a .tflite file")
     from sketch_rnn_tf import ondevice
 
     sampler = ondevice.Sampler(flags.model)
@@ -104,7 +105,7 @@ def _check_labels(configuration, drawings) -> None:
     for drawing in drawings:
         if drawing.label not in configuration.classes:
             known = ", ".join(configuration.classes)
-            raise ValueError(f"{drawing.where}: the model has no class {drawing.label!r}: {known}")
+            raise UserError(f"{drawing.where}: the model has no class {drawing.label!r}: {known}")
 
 
 def value(score: dict, sort: str) -> float:

@@ -17,6 +17,7 @@ import sys
 from absl import flags as absl_flags
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError
 
 NAME = "sketch-rnn-train"
 
@@ -106,7 +107,7 @@ def _configuration(flags: absl_flags.FlagValues):
                 settings[name] = flags[name].value
         return config.override(model or start.model, start.training, settings)
     except ValueError as error:
-        raise cli.UsageError(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 def _initial_model(init_from: str | None):

@@ -15,6 +15,7 @@ from typing import Any
 
 from sketch_rnn_tf import files
 from sketch_rnn_tf.data import tfrecord
+from sketch_rnn_tf.errors import UserError
 
 SCHEMA_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -79,26 +80,26 @@ def read_info(directory: files.PathLike) -> DatasetInfo:
     """Reads and checks `dataset.json`, and that its shards are there.
 
     Raises:
-      ValueError: the folder is no finished data set, of another schema, or lacks a shard.
+      UserError: the folder is no finished data set, of another schema, or lacks a shard.
     """
     path = pathlib.Path(directory) / DESCRIPTION
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             f"{directory}: holds no {DESCRIPTION}, so it is not a finished data set"
             " (sketch-rnn-prepare makes one)"
         )
     content = files.read_json(path)
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
         found = content.get("schema_version") if isinstance(content, dict) else None
-        raise ValueError(f"{path}: has schema version {found}, expected {SCHEMA_VERSION}")
+        raise UserError(f"{path}: has schema version {found}, expected {SCHEMA_VERSION}")
     info = _info_from_json(path, content)
     for shard in info.shards:
         if not (path.parent / shard["file"]).is_file():
-            raise ValueError(f"{path}: lists the shard {shard['file']}, which is missing")
+            raise UserError(f"{path}: lists the shard {shard['file']}, which is missing")
     for split, facts in info.splits.items():
         count = facts.get("num_sketches") if isinstance(facts, dict) else None
         if count != sum(shard["num_records"] for shard in info.shards_of(split)):
-            raise ValueError(f"{path}: split {split!r} and its shards differ in their sketches")
+            raise UserError(f"{path}: split {split!r} and its shards differ in their sketches")
     return info
 
 
@@ -112,17 +113,17 @@ def _info_from_json(path: pathlib.Path, content: Mapping[str, Any]) -> DatasetIn
     }
     for name, kind in expected.items():
         if not isinstance(content.get(name), kind):
-            raise ValueError(f"{path}: {name!r} is missing or of the wrong type")
+            raise UserError(f"{path}: {name!r} is missing or of the wrong type")
     for name in ("max_length", "scale_factor"):
         if not (math.isfinite(content[name]) and content[name] > 0):
-            raise ValueError(f"{path}: {name!r} is {content[name]}, expected a number above 0")
+            raise UserError(f"{path}: {name!r} is {content[name]}, expected a number above 0")
     for i, shard in enumerate(content["shards"]):
         if not isinstance(shard, dict) or {"file", "split", "num_records"} - set(shard):
-            raise ValueError(f"{path}: shard {i} lacks one of file, split, num_records")
+            raise UserError(f"{path}: shard {i} lacks one of file, split, num_records")
         if not (isinstance(shard["num_records"], int) and isinstance(shard["file"], str)):
-            raise ValueError(f"{path}: shard {i} has a value of the wrong type")
+            raise UserError(f"{path}: shard {i} has a value of the wrong type")
         if pathlib.PurePath(shard["file"]).name != shard["file"]:
-            raise ValueError(f"{path}: shard {i} names a file outside the data set")
+            raise UserError(f"{path}: shard {i} names a file outside the data set")
     known = {field.name for field in dataclasses.fields(DatasetInfo)}
     return DatasetInfo(**{name: value for name, value in content.items() if name in known})
 
@@ -149,7 +150,7 @@ def read_split(directory: files.PathLike, split: str) -> Iterator[tfrecord.Recor
     """Yields a split's records in stored order, for evaluation and inspection (one at a time).
 
     Raises:
-      ValueError: no such split, or a shard that is damaged, short or long; names file and record.
+      UserError: no such split, or a shard that is damaged, short or long; names file and record.
     """
     info = read_info(directory)
     for shard in require_split(directory, info, split):
@@ -164,7 +165,7 @@ def read_shard(path: pathlib.Path, num_records: int | None = None) -> Iterator[t
       num_records: how many there are to be; any number when not given.
 
     Raises:
-      ValueError: the shard is damaged, short or long; names file and record.
+      UserError: the shard is damaged, short or long; names file and record.
     """
     count = 0
     for serialized in tfrecord.read_frames(path):
@@ -176,14 +177,14 @@ def read_shard(path: pathlib.Path, num_records: int | None = None) -> Iterator[t
 
 def _check_count(path: pathlib.Path, count: int, num_records: int) -> None:
     if count != num_records:
-        raise ValueError(f"{path}: holds {count} records, {DESCRIPTION} says {num_records}")
+        raise UserError(f"{path}: holds {count} records, {DESCRIPTION} says {num_records}")
 
 
 def verify(directory: files.PathLike, info: DatasetInfo, *splits: str) -> None:
     """Checks that the shards of splits are what they were when they were written.
 
     Raises:
-      ValueError: a shard is truncated, altered, short or long; names the file and, where a record
+      UserError: a shard is truncated, altered, short or long; names the file and, where a record
         is damaged, the record.
     """
     for shard in (shard for split in splits for shard in info.shards_of(split)):
@@ -193,7 +194,7 @@ def verify(directory: files.PathLike, info: DatasetInfo, *splits: str) -> None:
         count = sum(1 for _ in tfrecord.read_frames(path))
         _check_count(path, count, shard["num_records"])
         if "sha256" in shard:
-            raise ValueError(f"{path}: differs from its checksum in {DESCRIPTION}")
+            raise UserError(f"{path}: differs from its checksum in {DESCRIPTION}")
 
 
 def fingerprint(directory: files.PathLike) -> str:
@@ -205,9 +206,9 @@ def require_split(directory: files.PathLike, info: DatasetInfo, split: str) -> l
     """Returns a split's shards.
 
     Raises:
-      ValueError: the split has no sketches; the message names those that have.
+      UserError: the split has no sketches; the message names those that have.
     """
     if not info.num_sketches(split):
         filled = [name for name in info.splits if info.num_sketches(name)]
-        raise ValueError(f"{directory}: split {split!r} is empty; there are {', '.join(filled)}")
+        raise UserError(f"{directory}: split {split!r} is empty; there are {', '.join(filled)}")
     return info.shards_of(split)

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import files, strokes
 from sketch_rnn_tf.data import augment, dataset
+from sketch_rnn_tf.errors import UserError
 
 SHUFFLE_BLOCK = 65_536  # records that are shuffled together, about 1 KB each
 WINDOW_BATCHES = 50  # batches that are formed together
@@ -64,7 +65,7 @@ class TrainingBatches:
         Each is a dict of `strokes` float32 [B, T, 5], `lengths` int32 [B] and `labels` int32 [B].
 
         Raises:
-          ValueError: the train split is empty or has fewer sketches than a batch.
+          UserError: the train split is empty or has fewer sketches than a batch.
         """
         paths = self._paths()
         check_batch_size(self.directory, self.info, self.batch_size)
@@ -176,10 +177,10 @@ class TrainingBatches:
 
 
 def check_batch_size(directory: files.PathLike, info: dataset.DatasetInfo, batch_size: int) -> None:
-    """Raises ValueError where the train split has fewer sketches than a batch."""
+    """Raises UserError where the train split has fewer sketches than a batch."""
     count = info.num_sketches("train")
     if count < batch_size:
-        raise ValueError(
+        raise UserError(
             f"{directory}: the train split has {count} sketches, fewer than a batch of"
             f" {batch_size}; set batch_size to {count} or less"
         )
@@ -233,7 +234,7 @@ def evaluation_batches(
       drop_first_point: leave out row 0 of every sketch, see `drops_first_point`.
 
     Raises:
-      ValueError: the split is empty.
+      UserError: the split is empty.
     """
     shards = dataset.require_split(directory, info, split)
     paths = [str(pathlib.Path(directory) / shard["file"]) for shard in shards]

@@ -17,6 +17,7 @@ import google_crc32c
 import numpy as np
 
 from sketch_rnn_tf import files, strokes
+from sketch_rnn_tf.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,14 +109,14 @@ def parse(serialized: bytes, where: str) -> Record:
       where: the file and record that the message of an error names.
 
     Raises:
-      ValueError: it is no `tf.train.Example`, a feature is missing, or they do not fit together.
+      UserError: it is no `tf.train.Example`, a feature is missing, or they do not fit together.
     """
     try:
         return _parse(serialized, where)
     except IndexError:
-        raise ValueError(f"{where} is not a tf.train.Example") from None
+        raise UserError(f"{where} is not a tf.train.Example") from None
     except KeyError as error:
-        raise ValueError(f"{where} has no feature {error.args[0].decode()!r}") from None
+        raise UserError(f"{where} has no feature {error.args[0].decode()!r}") from None
 
 
 def _parse(serialized: bytes, where: str) -> Record:
@@ -128,7 +129,7 @@ def _parse(serialized: bytes, where: str) -> Record:
     label, _ = _read_varint(_value(features[b"label"], _INT64_LIST, where), 0)
     key = bytes(_value(features[b"key"], _BYTES_LIST, where))
     if len(offsets) != 2 * len(pen):
-        raise ValueError(f"{where} has features of lengths that do not fit together")
+        raise UserError(f"{where} has features of lengths that do not fit together")
     array = np.empty((len(pen), 3), np.float32)
     array[:, :2], array[:, 2] = offsets.reshape(-1, 2), pen
     return Record(strokes.check_stroke3(array, where), label, key)
@@ -138,7 +139,7 @@ def _value(feature: memoryview, kind: int, where: str) -> memoryview:
     """Returns the value, or the packed values, of a feature of this kind."""
     found = [value for values in _fields(feature, kind) for value in _fields(values, 1)]
     if len(found) != 1 or (kind == _FLOAT_LIST and len(found[0]) % 4):
-        raise ValueError(f"{where} has a feature that is not of one packed list")
+        raise UserError(f"{where} has a feature that is not of one packed list")
     return found[0]
 
 
@@ -181,7 +182,7 @@ def read_frames(path: files.PathLike) -> Iterator[bytes]:
     """Yields the records of a TFRecord file without TensorFlow, every checksum looked at.
 
     Raises:
-      ValueError: a record is truncated or altered; the message names file and record.
+      UserError: a record is truncated or altered; the message names file and record.
     """
     with open(path, "rb") as stream:
         for index in itertools.count():
@@ -190,12 +191,12 @@ def read_frames(path: files.PathLike) -> Iterator[bytes]:
                 return
             length = int.from_bytes(head[:8], "little")
             if len(head) < 12 or _masked_crc(head[:8]) != head[8:]:
-                raise ValueError(f"{path}: record {index} is damaged (its length)")
+                raise UserError(f"{path}: record {index} is damaged (its length)")
             body = stream.read(length + 4)
             if len(body) < length + 4:
-                raise ValueError(f"{path}: record {index} is truncated")
+                raise UserError(f"{path}: record {index} is truncated")
             if _masked_crc(body[:length]) != body[length:]:
-                raise ValueError(f"{path}: record {index} is damaged (its content)")
+                raise UserError(f"{path}: record {index} is damaged (its content)")
             yield body[:length]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from sketch_rnn_tf import strokes as strokes_lib
 from sketch_rnn_tf.drawing import sketch as sketch_lib
+from sketch_rnn_tf.errors import UserError
 
 INK = "#1a1a1a"
 GIVEN = "#0072b2"
@@ -124,7 +125,7 @@ def lay_out(
       The picture.
 
     Raises:
-      ValueError: a drawing or an option is wrong; the message says which.
+      UserError: a drawing or an option is wrong; the message says which.
     """
     cells = [sketch_lib.as_sketch(sketch, f"sketch {i}") for i, sketch in enumerate(sketches)]
     marks = {index: text for index, text in (marks or {}).items() if text}
@@ -211,13 +212,13 @@ def _columns(count: int, columns: int | None, titles: int) -> int:
     if columns is None:
         return titles or max(math.ceil(math.sqrt(count)), 1)
     if columns < 1:
-        raise ValueError(f"a grid of {columns} columns cannot be drawn")
+        raise UserError(f"a grid of {columns} columns cannot be drawn")
     return columns
 
 
 def _checked_size(size: int) -> int:
     if not 8 <= size <= 8192:
-        raise ValueError(f"a cell of {size} pixels cannot be drawn: 8 to 8192 can")
+        raise UserError(f"a cell of {size} pixels cannot be drawn: 8 to 8192 can")
     return size
 
 
@@ -234,10 +235,10 @@ def _check_counts(
         ("column titles", column_titles, grid.columns),
     ):
         if words and len(words) != places:
-            raise ValueError(f"{len(words)} {what} do not fit a grid that has {places} places")
+            raise UserError(f"{len(words)} {what} do not fit a grid that has {places} places")
     for index in marks:
         if not 0 <= index < grid.count:
-            raise ValueError(f"a mark for cell {index} does not fit a grid of {grid.count} cells")
+            raise UserError(f"a mark for cell {index} does not fit a grid of {grid.count} cells")
 
 
 def _palette(colors: str | Sequence[str] | None) -> Sequence[str]:
@@ -252,7 +253,7 @@ def _palette(colors: str | Sequence[str] | None) -> Sequence[str]:
 def _check_colors(*colors: str) -> None:
     for color in colors:
         if not _COLOR.fullmatch(color):
-            raise ValueError(f"{color!r} is not a colour such as #1a1a1a or black")
+            raise UserError(f"{color!r} is not a colour such as #1a1a1a or black")
 
 
 def _stroke_width(size: int, width: float | None) -> float:
@@ -260,7 +261,7 @@ def _stroke_width(size: int, width: float | None) -> float:
     if width is None:
         return round(0.15 * math.sqrt(size), 2)
     if not 0 < width <= size:
-        raise ValueError(f"a stroke cannot be {width} pixels wide in a cell of {size}")
+        raise UserError(f"a stroke cannot be {width} pixels wide in a cell of {size}")
     return width
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf.drawing import layout
+from sketch_rnn_tf.errors import UserError
 
 LARGEST_PNG = 100_000_000  # pixels
 LARGEST_GIF = 4_000_000  # pixels a frame
@@ -28,7 +29,7 @@ def png(drawings: Any, *, zoom: float = 2.0, **options: Any) -> bytes:
       **options: as in `drawing.lay_out`.
 
     Raises:
-      ValueError: a drawing or an option is wrong, or the picture would be too large.
+      UserError: a drawing or an option is wrong, or the picture would be too large.
     """
     picture = layout.lay_out_any(drawings, **options)
     image = _finished(picture, zoom, LARGEST_PNG)
@@ -49,7 +50,7 @@ def gif(drawings: Any, *, zoom: float = 1.0, **options: Any) -> bytes:
       **options: as in `drawing.lay_out`; without background it is white.
 
     Raises:
-      ValueError: a drawing or an option is wrong, or the picture would be too large.
+      UserError: a drawing or an option is wrong, or the picture would be too large.
     """
     from PIL import Image
 
@@ -136,12 +137,10 @@ def _empty_image(picture: layout.Picture, zoom: float, largest: int) -> Any:
     from PIL import Image, ImageColor, ImageDraw, ImageFont
 
     if not 0 < zoom < math.inf:
-        raise ValueError(f"a picture cannot be drawn with a zoom of {zoom}")
+        raise UserError(f"a picture cannot be drawn with a zoom of {zoom}")
     width, height = math.ceil(picture.width * zoom), math.ceil(picture.height * zoom)
     if width * height > largest:
-        raise ValueError(
-            f"a picture of {width} x {height} pixels is too large; show fewer drawings"
-        )
+        raise UserError(f"a picture of {width} x {height} pixels is too large; show fewer drawings")
     background = ImageColor.getcolor(picture.background, "RGBA") if picture.background else 0
     image = Image.new("RGBA", (width, height), background)
     draw = ImageDraw.Draw(image)

@@ -14,6 +14,7 @@ import numpy as np
 from sketch_rnn_tf import files
 from sketch_rnn_tf.drawing import raster, vector
 from sketch_rnn_tf.drawing import sketch as sketch_lib
+from sketch_rnn_tf.errors import UserError
 
 SUFFIXES = (".svg", ".png", ".gif", ".json", ".npz")
 
@@ -27,7 +28,7 @@ def save(path: str | os.PathLike, drawings: Any, **options: Any) -> None:
       **options: of the picture, as in `drawing.lay_out`; numbers have none and ignore them.
 
     Raises:
-      ValueError: a drawing or an option is wrong, or the suffix is another.
+      UserError: a drawing or an option is wrong, or the suffix is another.
     """
     content = to_bytes(check_suffix(path), drawings, **options)
     with files.atomic_open(path) as stream:
@@ -38,11 +39,11 @@ def check_suffix(path: str | os.PathLike) -> str:
     """Returns the kind of file that a path asks for, one of SUFFIXES.
 
     Raises:
-      ValueError: it is none of them.
+      UserError: it is none of them.
     """
     suffix = pathlib.PurePath(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{path}: ends in {suffix or 'nothing'}, expected {', '.join(SUFFIXES)}")
+        raise UserError(f"{path}: ends in {suffix or 'nothing'}, expected {', '.join(SUFFIXES)}")
     return suffix
 
 

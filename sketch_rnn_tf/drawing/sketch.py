@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import strokes as strokes_lib
+from sketch_rnn_tf.errors import UserError
 
 SHOWN_IN_JUPYTER = 100  # drawings of a longer list are counted, not shown
 
@@ -34,7 +35,7 @@ class Sketch:
         array = strokes_lib.check_stroke3(self.strokes, "a sketch")
         array.flags.writeable = False
         if not 0 <= self.given <= len(array):
-            raise ValueError(f"{self.given} points of a sketch of {len(array)} cannot be given")
+            raise UserError(f"{self.given} points of a sketch of {len(array)} cannot be given")
         object.__setattr__(self, "strokes", array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -136,7 +137,7 @@ def as_sketch(drawing: Any, where: str = "a sketch") -> Sketch | None:
     """Returns a drawing as a Sketch; None stays None, a blank cell.
 
     Raises:
-      ValueError: it is not a stroke-3 array of finite numbers; the message begins with `where`.
+      UserError: it is not a stroke-3 array of finite numbers; the message begins with `where`.
     """
     if drawing is None or isinstance(drawing, Sketch):
         return drawing

@@ -19,6 +19,7 @@ import numpy as np
 from sketch_rnn_tf import strokes as strokes_lib
 from sketch_rnn_tf.drawing import layout
 from sketch_rnn_tf.drawing import sketch as sketch_lib
+from sketch_rnn_tf.errors import UserError
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _COMMAND = re.compile(rf"([Mmlh])\s*({_NUMBER}(?:[\s,]*{_NUMBER})*)\s*")
@@ -33,7 +34,7 @@ def svg(drawing: Any, **options: Any) -> str:
       **options: as in `drawing.lay_out`; `size` is 256 by default.
 
     Raises:
-      ValueError: the drawing or an option is wrong.
+      UserError: the drawing or an option is wrong.
     """
     return _document(layout.lay_out_any(sketch_lib.as_sketch(drawing), **options))
 
@@ -46,7 +47,7 @@ def grid(drawings: Any, **options: Any) -> str:
       **options: as in `drawing.lay_out`.
 
     Raises:
-      ValueError: a drawing or an option is wrong.
+      UserError: a drawing or an option is wrong.
     """
     return _document(layout.lay_out_any(drawings, **options))
 
@@ -58,12 +59,12 @@ def read_svg(path: str | os.PathLike) -> sketch_lib.Sketches:
       The drawings in order, with label, `ended` and `given`; blank cells are not among them.
 
     Raises:
-      ValueError: the file is no such SVG; the message names file and drawing.
+      UserError: the file is no such SVG; the message names file and drawing.
     """
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not UTF-8 text") from None
+        raise UserError(f"{path}: is not UTF-8 text") from None
     return parse_svg(text, str(path))
 
 
@@ -74,9 +75,9 @@ def parse_svg(text: str, where: str = "SVG") -> sketch_lib.Sketches:
     try:
         root = defusedxml.ElementTree.fromstring(text)
     except (defusedxml.ElementTree.ParseError, ValueError) as error:
-        raise ValueError(f"{where}: is not XML that can be read ({error})") from None
+        raise UserError(f"{where}: is not XML that can be read ({error})") from None
     if root.tag != f"{_NAMESPACE}svg" or root.get("class") != "sketches":
-        raise ValueError(f"{where}: is not an SVG that sketch_rnn_tf wrote")
+        raise UserError(f"{where}: is not an SVG that sketch_rnn_tf wrote")
     groups = [group for group in root.iter(f"{_NAMESPACE}g") if group.get("class") == "sketch"]
     return sketch_lib.Sketches(
         _read_group(group, f"{where}: sketch {i}") for i, group in enumerate(groups)
@@ -196,7 +197,7 @@ def _read_group(group: Any, where: str) -> sketch_lib.Sketch:
         rows[-1][2] = 1.0
     given = group.get("data-given", "0")
     if not given.isdecimal() or int(given) > len(rows):
-        raise ValueError(f"{where} has data-given {given!r}, expected a number of its points")
+        raise UserError(f"{where} has data-given {given!r}, expected a number of its points")
     return sketch_lib.Sketch(
         strokes_lib.check_stroke3(np.asarray(rows, np.float64).reshape(-1, 3), where),
         label=group.get("data-label"),
@@ -211,13 +212,13 @@ def _read_path(data: str, rows: list[list[float]], where: str) -> None:
     while place < len(data):
         found = _COMMAND.match(data, place)
         if not found:
-            raise ValueError(f"{where} has path data that sketch_rnn_tf does not write")
+            raise UserError(f"{where} has path data that sketch_rnn_tf does not write")
         command, place = found[1], found.end()
         numbers = [float(word) for word in re.findall(_NUMBER, found[2])]
         if command == "h" and numbers == [0.0]:
             continue
         if command == "h" or len(numbers) % 2 or (command != "l" and len(numbers) != 2):
-            raise ValueError(f"{where} has path data that sketch_rnn_tf does not write")
+            raise UserError(f"{where} has path data that sketch_rnn_tf does not write")
         if command == "m" and rows:
             rows[-1][2] = 1.0
         if command != "M":

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from sketch_rnn_tf import files, runs
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 FOLDER = "run"
@@ -35,7 +36,7 @@ def write(
       The folder.
 
     Raises:
-      ValueError: it exists already, or a weight is no finite float16.
+      UserError: it exists already, or a weight is no finite float16.
     """
     folder = pathlib.Path(output_dir) / FOLDER
     with files.atomic_directory(folder, overwrite) as temporary:
@@ -75,5 +76,5 @@ def _float16(values: np.ndarray) -> np.ndarray:
     if values.dtype != np.float32:
         return values
     if not np.abs(values).max(initial=0) <= np.finfo(np.float16).max:
-        raise ValueError("a weight is too large for float16, or no number: export another form")
+        raise UserError("a weight is too large for float16, or no number: export another form")
     return values.astype(np.float16)

@@ -18,7 +18,7 @@ def write_run(
     """Writes a run with the model as its best and last weights; whole or not at all.
 
     Raises:
-      ValueError: the directory exists.
+      UserError: the directory exists.
     """
     with files.atomic_directory(path, overwrite) as folder:
         run = runs.create(folder, configuration)

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config, files, runs
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.interop import magenta_hparams, magenta_names
 from sketch_rnn_tf.model import build
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -56,7 +57,7 @@ def read_model(
       The configuration of a run and the model with the checkpoint's weights.
 
     Raises:
-      ValueError: the checkpoint is missing, damaged or mislabelled; one sentence that names it.
+      UserError: the checkpoint is missing, damaged or mislabelled; one sentence that names it.
     """
     path = pathlib.Path(directory)
     weights = read_weights(newest(path))
@@ -77,7 +78,7 @@ def read_model(
         magenta_names.assign(built, weights)
     except ValueError as error:
         prefix = "" if str(error).startswith(str(path)) else f"{path}: "
-        raise ValueError(f"{prefix}{error}") from None
+        raise UserError(f"{prefix}{error}") from None
     return configuration, built
 
 
@@ -88,7 +89,7 @@ def newest(directory: pathlib.Path) -> pathlib.Path:
     the one with the highest step.
 
     Raises:
-      ValueError: there is none.
+      UserError: there is none.
     """
     steps = {
         int(match[1]): directory / match[0].removesuffix(".index")
@@ -103,7 +104,7 @@ def newest(directory: pathlib.Path) -> pathlib.Path:
         if name and (directory / f"{name}.index").is_file():
             return directory / name
     if not steps:
-        raise ValueError(f"{directory}: holds no checkpoint (a file such as vector-1000.index)")
+        raise UserError(f"{directory}: holds no checkpoint (a file such as vector-1000.index)")
     return steps[max(steps)]
 
 
@@ -111,7 +112,7 @@ def read_weights(prefix: pathlib.Path) -> dict[str, np.ndarray]:
     """Returns the weights of a checkpoint by name, optimiser and counters left out.
 
     Raises:
-      ValueError: it is damaged or truncated.
+      UserError: it is damaged or truncated.
     """
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -119,10 +120,10 @@ def read_weights(prefix: pathlib.Path) -> dict[str, np.ndarray]:
         weights = {name: np.asarray(reader.get_tensor(name)) for name in names}
     except Exception as error:  # the reader raises RuntimeError, ValueError and its own kinds
         reason = " ".join(str(error).split())[:150]
-        raise ValueError(f"{prefix}: the checkpoint cannot be read ({reason})") from None
+        raise UserError(f"{prefix}: the checkpoint cannot be read ({reason})") from None
     for name, value in weights.items():
         if value.dtype.kind != "f" or not np.isfinite(value).all():
-            raise ValueError(f"{prefix}: the weight {name} holds values that are no finite numbers")
+            raise UserError(f"{prefix}: the weight {name} holds values that are no finite numbers")
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
@@ -137,7 +138,7 @@ def read_hparams(path: pathlib.Path) -> dict[str, Any]:
     """Returns the values of `model_config.json`; none where it is missing or holds only names.
 
     Raises:
-      ValueError: it is neither.
+      UserError: it is neither.
     """
     if not path.is_file():
         return {}
@@ -146,7 +147,7 @@ def read_hparams(path: pathlib.Path) -> dict[str, Any]:
         return dict(content)
     if isinstance(content, list) and all(isinstance(name, str) for name in content):
         return {}
-    raise ValueError(f"{path}: holds neither hparams nor their names")
+    raise UserError(f"{path}: holds neither hparams nor their names")
 
 
 def describe(
@@ -155,13 +156,13 @@ def describe(
     """Returns what the model is, from the weights' shapes, and how it was trained.
 
     Raises:
-      ValueError: hparams and shapes do not agree, or an hparam is none of Magenta's.
+      UserError: hparams and shapes do not agree, or an hparam is none of Magenta's.
     """
     shapes = magenta_names.describe_model(weights)
     sizes = _SIZES | (_ENCODER_SIZES if shapes.conditional else {})
     for name, said_by in sizes.items():
         if name in hparams and hparams[name] != said_by(shapes):
-            raise ValueError(
+            raise UserError(
                 f"{MODEL_CONFIG} says {name}={hparams[name]}, the weights' shapes say"
                 f" {said_by(shapes)}"
             )
@@ -182,5 +183,5 @@ def _with_shapes(model: config.ModelConfig, shapes: config.ModelConfig) -> confi
 def _length(hparams: Mapping[str, Any]) -> int:
     length = hparams.get("max_seq_len", DEFAULT_LENGTH)
     if type(length) is not int or not 1 <= length <= MAX_LENGTH:
-        raise ValueError(f"{MODEL_CONFIG} says max_seq_len={length!r}")
+        raise UserError(f"{MODEL_CONFIG} says max_seq_len={length!r}")
     return length

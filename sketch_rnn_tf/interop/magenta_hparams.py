@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sketch_rnn_tf import config
+from sketch_rnn_tf.errors import UserError
 
 # Settings of ours that mean the same thing.
 _NAMES = {
@@ -58,14 +59,14 @@ def to_settings(hparams: Mapping[str, Any]) -> dict[str, Any]:
       Settings by our keys. Keep probabilities have become drop rates.
 
     Raises:
-      ValueError: a name that Magenta's hparams do not have.
+      UserError: a name that Magenta's hparams do not have.
     """
     settings = {}
     keeps = {switch: keep for switch, (keep, _) in _DROPOUT.items()}
     known = [*_NAMES, *keeps, *keeps.values(), *_IGNORED]
     for name, value in hparams.items():
         if name not in known:
-            raise ValueError(f"Magenta has no hparam {name!r}{config.nearest(name, known)}")
+            raise UserError(f"Magenta has no hparam {name!r}{config.nearest(name, known)}")
         targets = _NAMES.get(name, ())
         for target in (targets,) if isinstance(targets, str) else targets:
             settings[target] = value

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import config, files, runs
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.interop import magenta_names, one_class
 from sketch_rnn_tf.model import build
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -70,7 +71,7 @@ def read_model(path: files.PathLike) -> tuple[config.RunConfig, SketchRNN]:
       The configuration of a run and the model with the file's weights.
 
     Raises:
-      ValueError: the file is damaged, truncated or mislabelled; one sentence that names it.
+      UserError: the file is damaged, truncated or mislabelled; one sentence that names it.
     """
     info, weights = read_file(path)
     try:
@@ -78,7 +79,7 @@ def read_model(path: files.PathLike) -> tuple[config.RunConfig, SketchRNN]:
         model = build.build_model(configuration)
         magenta_names.assign(model, weights)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
     return configuration, model
 
 
@@ -86,16 +87,16 @@ def read_file(path: files.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
     """Returns the info object and {Magenta's name: float32 weight} of a file.
 
     Raises:
-      ValueError: see `read_model`.
+      UserError: see `read_model`.
     """
     if pathlib.Path(path).stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path}: is larger than any Sketch-RNN model")
+        raise UserError(f"{path}: is larger than any Sketch-RNN model")
     content = files.read_json(path)
     try:
         info, shapes, texts = _parts(content)
         names = NAMES[_mode(info)]
         if not len(shapes) == len(texts) == len(names):
-            raise ValueError(
+            raise UserError(
                 f"is labelled {_mode(info)!r}, which has {len(names)} weights, but holds"
                 f" {len(texts)} and {len(shapes)} shapes"
             )
@@ -104,15 +105,15 @@ def read_file(path: files.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
             for name, shape, text in zip(names, shapes, texts, strict=True)
         }
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
 
 
 def _parts(content: Any) -> tuple[dict, list, list]:
     if not isinstance(content, list) or len(content) != 3:
-        raise ValueError("is no sketch-rnn-js model (a list of info, shapes and weights)")
+        raise UserError("is no sketch-rnn-js model (a list of info, shapes and weights)")
     info, shapes, texts = content
     if not (isinstance(info, dict) and isinstance(shapes, list) and isinstance(texts, list)):
-        raise ValueError("is no sketch-rnn-js model (a list of info, shapes and weights)")
+        raise UserError("is no sketch-rnn-js model (a list of info, shapes and weights)")
     return info, shapes, texts
 
 
@@ -121,25 +122,23 @@ def _mode(info: Mapping[str, Any]) -> str:
     modes = {"gen": "gen", "vae": "vae", 0: "vae", 1: "vae", 2: "gen"}
     mode = info.get("mode")
     if isinstance(mode, (bool, float, list, dict)) or mode not in modes:
-        raise ValueError(f"its mode is {mode!r}, expected 'gen', 'vae', 0, 1 or 2")
+        raise UserError(f"its mode is {mode!r}, expected 'gen', 'vae', 0, 1 or 2")
     return modes[mode]
 
 
 def _decoded(name: str, shape: Any, text: Any) -> np.ndarray:
     """Returns one weight."""
     if not isinstance(shape, list) or len(shape) not in (1, 2) or not isinstance(text, str):
-        raise ValueError(f"the weight {name} is damaged")
+        raise UserError(f"the weight {name} is damaged")
     if not all(type(size) is int and 0 < size < 1 << 24 for size in shape):
-        raise ValueError(f"the weight {name} has the shape {shape}")
+        raise UserError(f"the weight {name} has the shape {shape}")
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"the weight {name} is not base64") from None
+        raise UserError(f"the weight {name} is not base64") from None
     needed = 2 * math.prod(shape)
     if len(raw) != needed:
-        raise ValueError(
-            f"the weight {name} has {len(raw)} bytes, its shape {shape} needs {needed}"
-        )
+        raise UserError(f"the weight {name} has {len(raw)} bytes, its shape {shape} needs {needed}")
     numbers = np.frombuffer(raw, "<i2").reshape(shape)
     return (numbers * (MAX_WEIGHT / INT16)).astype(np.float32)
 
@@ -148,17 +147,17 @@ def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> conf
     """Returns the configuration of a run from a file's info object and weights.
 
     Raises:
-      ValueError: a field or a shape cannot be meant.
+      UserError: a field or a shape cannot be meant.
     """
     if "initial_state" in info:
-        raise ValueError(
+        raise UserError(
             "its decoder starts from a state of its own, which a run cannot hold; use the run that"
             " it was exported from"
         )
     factor = _number(info, "scale_factor") / _number(info, "pixel_factor", PIXEL_FACTOR)
     length = _number(info, "max_seq_len")
     if length != int(length) or not 1 <= length <= MAX_LENGTH:
-        raise ValueError(f"its max_seq_len is {length}, expected 1 to {MAX_LENGTH}")
+        raise UserError(f"its max_seq_len is {length}, expected 1 to {MAX_LENGTH}")
     settings = {
         "start_token": list(ZERO_TOKEN),
         "temperature_mode": "javascript",
@@ -191,18 +190,16 @@ _OURS = ("start_token", "temperature_mode", "drop_first_point", "simplification"
 
 def _check_settings(configuration: config.RunConfig) -> None:
     if len(configuration.start_token) != 5:
-        raise ValueError(
-            f"its start_token is {list(configuration.start_token)}, expected 5 numbers"
-        )
+        raise UserError(f"its start_token is {list(configuration.start_token)}, expected 5 numbers")
     if configuration.temperature_mode not in config.TEMPERATURE_MODES:
-        raise ValueError(f"its temperature_mode is {configuration.temperature_mode!r}")
+        raise UserError(f"its temperature_mode is {configuration.temperature_mode!r}")
 
 
 def _number(info: Mapping[str, Any], name: str, default: float | None = None) -> float:
     value = info.get(name, default)
     fits = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not fits or not 0 < value < 1e9:
-        raise ValueError(f"its {name} is {value!r}, expected a positive number")
+        raise UserError(f"its {name} is {value!r}, expected a positive number")
     return float(value)
 
 
@@ -225,7 +222,7 @@ def write(
       The file, or the folder where there is a file a class.
 
     Raises:
-      ValueError: the JavaScript code has no such model, or a weight is beyond +-10.
+      UserError: the JavaScript code has no such model, or a weight is beyond +-10.
     """
     _require_javascript_model(run.config, model)
     folder = pathlib.Path(output_dir) / "magenta_js"
@@ -235,7 +232,7 @@ def write(
     }
     for path in contents:
         if path.exists() and not overwrite:
-            raise ValueError(f"{path}: exists already; --overwrite replaces it")
+            raise UserError(f"{path}: exists already; --overwrite replaces it")
     for path, content in contents.items():
         files.write_text(path, json.dumps(content, allow_nan=False) + "\n")
     return folder if model.num_classes else path
@@ -270,11 +267,11 @@ def _require_javascript_model(configuration: config.RunConfig, model: SketchRNN)
     kinds |= {configuration.model.encoder.cell} if model.conditional else set()
     if kinds != {"lstm"}:
         other = ", ".join(sorted(kinds - {"lstm"}))
-        raise ValueError(f"magenta_js: sketch-rnn-js has lstm cells only, this model has {other}")
+        raise UserError(f"magenta_js: sketch-rnn-js has lstm cells only, this model has {other}")
     if model.decoder.absolute_position:
-        raise ValueError("magenta_js: sketch-rnn-js has no decoder that reads absolute positions")
+        raise UserError("magenta_js: sketch-rnn-js has no decoder that reads absolute positions")
     if model.num_mixtures != NUM_MIXTURES:
-        raise ValueError(
+        raise UserError(
             f"magenta_js: sketch-rnn-js wants {NUM_MIXTURES} mixture components, this model has"
             f" {model.num_mixtures}"
         )
@@ -314,7 +311,7 @@ def _file_names(classes: Sequence[str]) -> list[str]:
 def _encoded(name: str, array: np.ndarray) -> str:
     if not np.isfinite(array).all() or np.abs(array).max() > MAX_WEIGHT:
         largest = float(np.abs(array).max())
-        raise ValueError(
+        raise UserError(
             f"magenta_js: the weight {name} has a value of {largest:g}, the format holds -10 to 10"
         )
     return base64.b64encode(np.round(array * (INT16 / MAX_WEIGHT)).astype("<i2").tobytes()).decode()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sketch_rnn_tf import config
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 _GATES = "ijfo"
@@ -70,7 +71,7 @@ def sources(model: SketchRNN) -> dict[str, Source]:
     Paths are relative to the model, such as `encoder/forward/kernel`.
 
     Raises:
-      ValueError: the model has a part that Magenta's has not, such as a class embedding.
+      UserError: the model has a part that Magenta's has not, such as a class embedding.
     """
     found = _cell_sources("decoder/cell", "vector_rnn/RNN", model.decoder.cell)
     found["decoder/output/kernel"] = Source(("vector_rnn/RNN/output_w",))
@@ -85,7 +86,7 @@ def sources(model: SketchRNN) -> dict[str, Source]:
         found |= _linear_sources("decoder/initial_state", "vector_rnn/linear", order)
     unknown = set(variables(model)) - set(found)
     if unknown:
-        raise ValueError(f"Magenta's model has no counterpart of {sorted(unknown)[0]}")
+        raise UserError(f"Magenta's model has no counterpart of {sorted(unknown)[0]}")
     return found
 
 
@@ -102,17 +103,17 @@ def assign(model: SketchRNN, weights: Mapping[str, np.ndarray]) -> None:
       weights: arrays by their names in the checkpoint.
 
     Raises:
-      ValueError: a weight is missing or of another shape; the message names it.
+      UserError: a weight is missing or of another shape; the message names it.
     """
     own = variables(model)
     for path, source in sources(model).items():
         for name in source.names:
             if name not in weights:
-                raise ValueError(f"the weight {name} is missing")
+                raise UserError(f"the weight {name} is missing")
         expected = source.to_magenta(np.zeros(own[path].shape, np.float32))
         for name, value in expected.items():
             if np.shape(weights[name]) != value.shape:
-                raise ValueError(
+                raise UserError(
                     f"{name} has shape {list(np.shape(weights[name]))}, expected"
                     f" {list(value.shape)}"
                 )
@@ -137,7 +138,7 @@ def describe_model(weights: Mapping[str, np.ndarray]) -> config.ModelConfig:
     for a model that is larger than itself.
 
     Raises:
-      ValueError: they are no Sketch-RNN's; names the weight.
+      UserError: they are no Sketch-RNN's; names the weight.
     """
     conditional = "vector_rnn/ENC_RNN_mu/super_linear_w" in weights
     decoder = config.DecoderConfig(**_describe_cell("vector_rnn/RNN", weights))
@@ -151,7 +152,7 @@ def describe_model(weights: Mapping[str, np.ndarray]) -> config.ModelConfig:
         model = dataclasses.replace(model, encoder=encoder, z_size=int(z_size))
     outputs = _shape(weights, "vector_rnn/RNN/output_b", 1)[0]
     if outputs < 9 or (outputs - 3) % 6:
-        raise ValueError(f"its output has {outputs} numbers, which are not 3 + 6M")
+        raise UserError(f"its output has {outputs} numbers, which are not 3 + 6M")
     _require(weights, "vector_rnn/RNN/output_w", (decoder.units, outputs))
     return dataclasses.replace(model, num_mixtures=(outputs - 3) // 6)
 
@@ -169,7 +170,7 @@ def _describe_cell(scope: str, weights: Mapping[str, np.ndarray]) -> dict[str, o
                 )
                 cell |= {"hyper_units": inner, "hyper_embedding": made}
             return cell
-    raise ValueError(f"the weight {scope}/LSTMCell/W_hh is missing")
+    raise UserError(f"the weight {scope}/LSTMCell/W_hh is missing")
 
 
 def _square(weights: Mapping[str, np.ndarray], name: str) -> int:
@@ -182,15 +183,15 @@ def _square(weights: Mapping[str, np.ndarray], name: str) -> int:
 def _require(weights: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> None:
     if _shape(weights, name, len(shape)) != shape:
         found = list(weights[name].shape)
-        raise ValueError(f"{name} has shape {found}, expected {list(shape)}")
+        raise UserError(f"{name} has shape {found}, expected {list(shape)}")
 
 
 def _shape(weights: Mapping[str, np.ndarray], name: str, rank: int) -> tuple[int, ...]:
     if name not in weights:
-        raise ValueError(f"the weight {name} is missing")
+        raise UserError(f"the weight {name} is missing")
     shape = tuple(int(size) for size in weights[name].shape)
     if len(shape) != rank:
-        raise ValueError(f"{name} has shape {list(shape)}, expected {rank} dimensions")
+        raise UserError(f"{name} has shape {list(shape)}, expected {rank} dimensions")
     return shape
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from sketch_rnn_tf.errors import UserError
+
 _VALUES = 65_536  # of sixteen random bits
 
 
@@ -41,8 +43,8 @@ def check_rate(name: str, rate: float) -> float:
     """Returns a drop rate as a float.
 
     Raises:
-      ValueError: it is not in [0, 1).
+      UserError: it is not in [0, 1).
     """
     if not 0 <= float(rate) < 1:
-        raise ValueError(f"{name} is {rate}, expected a drop rate in [0, 1)")
+        raise UserError(f"{name} is {rate}, expected a drop rate in [0, 1)")
     return float(rate)

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model import losses, next_point, seeds
 from sketch_rnn_tf.model.decoder import Decoder
 from sketch_rnn_tf.model.encoder import Encoder
@@ -128,10 +129,10 @@ class SketchRNN(keras.Model):
         """Returns z_mean and z_log_var [B, Z] of sketches [B, T, 5] (without start token).
 
         Raises:
-          ValueError: the model has no encoder.
+          UserError: the model has no encoder.
         """
         if self.encoder is None:
-            raise ValueError("this model has no encoder: it is a decoder alone")
+            raise UserError("this model has no encoder: it is a decoder alone")
         context = self._class_context(labels)
         return self.encoder(strokes, lengths, context=context, training=training, seed=seed)
 
@@ -149,7 +150,7 @@ class SketchRNN(keras.Model):
         if self.embedding is None:
             return None
         if labels is None:
-            raise ValueError("this model is class-conditioned: it needs labels")
+            raise UserError("this model is class-conditioned: it needs labels")
         return self.embedding(labels)
 
     def decoder_inputs(self, strokes: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import strokes
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import next_point, runtime
 
 MAX_OFFSET = 1000.0  # offsets are clamped to this before scaling, source units
@@ -156,7 +157,7 @@ class Drawer:
     def _padded(self, points: np.ndarray, verb: str) -> dict[str, np.ndarray]:
         longest = self._facts["max_length"]
         if len(points) > longest:
-            raise ValueError(
+            raise UserError(
                 f"a drawing of {len(points)} points cannot be {verb}:"
                 f" the file reads up to {longest}"
             )

@@ -12,6 +12,8 @@ import struct
 import zlib
 from typing import Any
 
+from sketch_rnn_tf.errors import UserError
+
 NAME = "sketch_rnn_tf"
 FORMAT_VERSION = 1
 _IDENTIFIER = b"TFL3"
@@ -39,21 +41,21 @@ def read(data: bytes, where: str) -> dict[str, Any]:
       where: its name in messages.
 
     Raises:
-      ValueError: it is not one of our files, damaged, or of a newer version.
+      UserError: it is not one of our files, damaged, or of a newer version.
     """
     if data[4:8] != _IDENTIFIER:
-        raise ValueError(f"{where}: is not a .tflite file")
+        raise UserError(f"{where}: is not a .tflite file")
     try:
         found = _find(data)
         content = None if found is None else json.loads(found)
     except (struct.error, IndexError, ValueError, RecursionError):
-        raise ValueError(f"{where}: is damaged: its metadata cannot be read") from None
+        raise UserError(f"{where}: is damaged: its metadata cannot be read") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{where}: was not written by sketch-rnn-export: it lacks our metadata")
+        raise UserError(f"{where}: was not written by sketch-rnn-export: it lacks our metadata")
     if not isinstance(content.get("format_version"), int):
-        raise ValueError(f"{where}: is damaged: its metadata has no version")
+        raise UserError(f"{where}: is damaged: its metadata has no version")
     if content["format_version"] > FORMAT_VERSION:
-        raise ValueError(
+        raise UserError(
             f"{where}: has format version {content['format_version']}, this package reads up to"
             f" {FORMAT_VERSION}: a newer sketch_rnn_tf is needed"
         )
@@ -64,10 +66,10 @@ def read(data: bytes, where: str) -> dict[str, Any]:
 def _check_whole(data: bytes, content: dict[str, Any], where: str) -> None:
     size, crc = content.get("file_size"), content.get("crc32")
     if size != f"{len(data):010d}":
-        raise ValueError(f"{where}: is damaged: it has {len(data)} bytes, expected {size}")
+        raise UserError(f"{where}: is damaged: it has {len(data)} bytes, expected {size}")
     sealed = (_CRC % 0).replace("00000000", str(crc)).encode()
     if zlib.crc32(data.replace(sealed, (_CRC % 0).encode(), 1)) != int(str(crc), 16):
-        raise ValueError(f"{where}: is damaged: its checksum is wrong")
+        raise UserError(f"{where}: is damaged: its checksum is wrong")
 
 
 def _find(data: bytes) -> bytes | None:

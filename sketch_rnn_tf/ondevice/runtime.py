@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import cli, files, pretrained
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import metadata
 
 MISSING = (
@@ -26,13 +27,13 @@ class Model:
       metadata: what the file says of itself, see docs/on_device.md.
 
     Raises:
-      ValueError: the file is not ours, damaged or of a newer version, or ai-edge-litert is missing.
+      UserError: the file is not ours, damaged or of a newer version, or ai-edge-litert is missing.
     """
 
     def __init__(self, path: files.PathLike, threads: int = 1, xnnpack: bool = True):
         path = pretrained.resolve(path)
         if not path.is_file():
-            raise ValueError(f"{path}: there is no such file")
+            raise UserError(f"{path}: there is no such file")
         self._data = path.read_bytes()  # the interpreter reads from it as long as it lives
         self.metadata = metadata.read(self._data, str(path))
         self._interpreter = interpreter(self._data, threads, xnnpack)
@@ -46,14 +47,14 @@ class Model:
           **inputs: arrays of the shapes and types that the metadata names.
 
         Raises:
-          ValueError: there is no such signature, or an input is missing or has a wrong shape.
+          UserError: there is no such signature, or an input is missing or has a wrong shape.
         """
         specs = self.metadata["signatures"].get(signature)
         if specs is None:
             known = ", ".join(self.metadata["signatures"])
-            raise ValueError(f"the file has no signature {signature!r}; it has {known}")
+            raise UserError(f"the file has no signature {signature!r}; it has {known}")
         if set(inputs) != set(specs["inputs"]):
-            raise ValueError(
+            raise UserError(
                 f"{signature} has the inputs {', '.join(inputs)},"
                 f" expected {', '.join(specs['inputs'])}"
             )
@@ -73,12 +74,12 @@ def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True, keep: bool 
       keep: whether all tensors can be read after a run, for looking inside.
 
     Raises:
-      ValueError: ai-edge-litert is missing, or it refuses the file.
+      UserError: ai-edge-litert is missing, or it refuses the file.
     """
     try:
         from ai_edge_litert import interpreter as litert
     except ImportError:
-        raise ValueError(MISSING) from None
+        raise UserError(MISSING) from None
     kinds = litert.OpResolverType
     kind = kinds.AUTO if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
@@ -93,13 +94,13 @@ def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True, keep: bool 
             return found
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"LiteRT refuses the model ({reason})") from None
+        raise UserError(f"LiteRT refuses the model ({reason})") from None
 
 
 def _checked(name: str, value: Any, spec: dict[str, Any]) -> np.ndarray:
     array = np.ascontiguousarray(value, spec["dtype"])
     if list(array.shape) != spec["shape"]:
-        raise ValueError(f"{name} has shape {list(array.shape)}, expected {spec['shape']}")
+        raise UserError(f"{name} has shape {list(array.shape)}, expected {spec['shape']}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"{name} has a value that is not finite")
+        raise UserError(f"{name} has a value that is not finite")
     return array

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import config, files
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import noise as random_numbers
 from sketch_rnn_tf.ondevice import runtime
 from sketch_rnn_tf.ondevice.drawer import Drawer
@@ -30,7 +31,7 @@ class Sampler(sketcher.Verbs):
       temperature_mode: how a temperature acts, instead of the model's own.
 
     Raises:
-      ValueError: the file is not ours, damaged or of a newer version, or ai-edge-litert is missing.
+      UserError: the file is not ours, damaged or of a newer version, or ai-edge-litert is missing.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Sampler(sketcher.Verbs):
         mode = temperature_mode or self.metadata["temperature_mode"]
         if mode not in config.TEMPERATURE_MODES:
             known = ", ".join(config.TEMPERATURE_MODES)
-            raise ValueError(f"there is no temperature mode {mode!r}; there are {known}")
+            raise UserError(f"there is no temperature mode {mode!r}; there are {known}")
         self._drawer = Drawer(self._model, mode)
 
     @property
@@ -138,7 +139,7 @@ class Sampler(sketcher.Verbs):
     def _require_encoder(self) -> None:
         super()._require_encoder()
         if "encode" not in self.metadata["signatures"]:
-            raise ValueError("this file holds the decoder's step only: model.tflite encodes too")
+            raise UserError("this file holds the decoder's step only: model.tflite encodes too")
 
 
 def _inputs(z: np.ndarray | None, labels: np.ndarray | None, i: int) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import pathlib
 
+from sketch_rnn_tf.errors import UserError
+
 PREFIX = "pretrained:"
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -33,11 +35,11 @@ def resolve(path: str | os.PathLike) -> pathlib.Path:
       path: `pretrained:NAME`, or any path, which is returned as it is.
 
     Raises:
-      ValueError: there is no such pretrained model; names the ones there are.
+      UserError: there is no such pretrained model; names the ones there are.
     """
     if not is_name(path):
         return pathlib.Path(path)
     name = str(path).removeprefix(PREFIX)
     if name not in names():
-        raise ValueError(f"there is no pretrained model {name!r}; there are {', '.join(names())}")
+        raise UserError(f"there is no pretrained model {name!r}; there are {', '.join(names())}")
     return _FOLDER / name

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model import next_point
 
 MAX_SHARPNESS = 1e30  # what multiplies logits: their products stay finite
@@ -30,11 +31,11 @@ def tempering(temperature: tf.Tensor, mode: str) -> tuple[tf.Tensor, tf.Tensor]:
       The factors of mixture and pen logits, [B, 2], and the summand of log sigma, [B, 1].
 
     Raises:
-      ValueError: an unknown mode.
+      UserError: an unknown mode.
     """
     if mode not in config.TEMPERATURE_MODES:
         known = ", ".join(config.TEMPERATURE_MODES)
-        raise ValueError(f"there is no temperature mode {mode!r}; there are {known}")
+        raise UserError(f"there is no temperature mode {mode!r}; there are {known}")
     if temperature.shape.rank == 1:
         temperature = tf.tile(temperature[:, None], [1, 3])
     pen, weights, offset = tf.split(temperature, 3, axis=1)

@@ -8,7 +8,7 @@ REST needs NumPy only, gRPC `tensorflow-serving-api` (the extra `serving`).
 """
 
 from sketch_rnn_tf.serving.client import Client
-from sketch_rnn_tf.serving.errors import (
+from sketch_rnn_tf.serving.server_errors import (
     DeadlineError,
     RowError,
     ServerError,

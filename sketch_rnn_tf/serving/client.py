@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.serving import errors, transport
+from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.serving import server_errors, transport
 from sketch_rnn_tf.serving.transport import Arrays, ModelName, Transport
 from sketch_rnn_tf.sketcher import backend, sketcher
 
@@ -54,9 +55,9 @@ class Client(sketcher.Verbs):
         retries: int = 4,
     ):
         if version is not None and label is not None:
-            raise ValueError("a version and a version label exclude each other")
+            raise UserError("a version and a version label exclude each other")
         if not 0 < timeout < float("inf"):
-            raise ValueError(f"timeout is {timeout}, expected seconds above 0")
+            raise UserError(f"timeout is {timeout}, expected seconds above 0")
         self.name = ModelName(model_name, version, label)
         self.timeout, self.retries = timeout, retries
         self._transport = _transport(address)
@@ -125,7 +126,7 @@ class Client(sketcher.Verbs):
     def _limit(self, max_points: int | None) -> int:
         limit, most = super()._limit(max_points), self.config.max_length
         if limit > most:
-            raise ValueError(f"max_points is {limit}, but the server draws at most {most}")
+            raise UserError(f"max_points is {limit}, but the server draws at most {most}")
         return limit
 
     def _padded(self, rows, *names: str) -> dict[str, np.ndarray]:
@@ -139,7 +140,7 @@ class Client(sketcher.Verbs):
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         for i, code in enumerate(outputs["error"].tolist()):
             if code:
-                raise ValueError(f"sketch {i}: {errors.meaning(code)}")
+                raise UserError(f"sketch {i}: {server_errors.meaning(code)}")
         return outputs
 
     def _ask(self, attempt):
@@ -166,9 +167,9 @@ def _refuse_what_graphs_cannot(request: backend.Request) -> None:
     }
     for name, given in refused.items():
         if given:
-            raise ValueError(f"a server's model does not take {name}")
+            raise UserError(f"a server's model does not take {name}")
     if (request.temperature != request.temperature[:, :1]).any():
-        raise ValueError("a server's model has one temperature for pen, mixture and offsets")
+        raise UserError("a server's model has one temperature for pen, mixture and offsets")
 
 
 def _labelled(labels: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.serving import transport
-from sketch_rnn_tf.serving.errors import (
+from sketch_rnn_tf.serving.server_errors import (
     DeadlineError,
     ServerError,
     UnavailableError,
@@ -24,13 +25,13 @@ class GrpcTransport:
       address: `grpc://host:8500`, or `grpcs://` for TLS with the system's certificates.
 
     Raises:
-      ValueError: `tensorflow-serving-api` is not installed, or no address.
+      UserError: `tensorflow-serving-api` is not installed, or no address.
     """
 
     def __init__(self, address: str):
         scheme, _, target = address.partition("://")
         if scheme not in ("grpc", "grpcs") or not target:
-            raise ValueError(f"{address!r} is not an address such as grpc://localhost:8500")
+            raise UserError(f"{address!r} is not an address such as grpc://localhost:8500")
         try:
             import grpc
             from tensorflow_serving.apis import (
@@ -38,7 +39,7 @@ class GrpcTransport:
                 prediction_service_pb2_grpc,
             )
         except ImportError as error:
-            raise ValueError(
+            raise UserError(
                 f"gRPC needs tensorflow-serving-api: pip install 'sketch-rnn-tf[serving]' ({error})"
             ) from None
         options = [
@@ -126,7 +127,7 @@ class GrpcTransport:
             return not_found(self._address, words)
         if code == "DEADLINE_EXCEEDED":
             return DeadlineError(f"{self._address}: no answer within {timeout:.3g} s")
-        return ValueError(text) if code in _USERS_FAULT else ServerError(f"{text} ({code})")
+        return UserError(text) if code in _USERS_FAULT else ServerError(f"{text} ({code})")
 
 
 def _text(value: np.ndarray) -> np.ndarray:

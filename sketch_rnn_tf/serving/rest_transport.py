@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf.serving.errors import (
+from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.serving.server_errors import (
     DeadlineError,
     ServerError,
     UnavailableError,
@@ -37,7 +38,7 @@ class RestTransport:
     def __init__(self, address: str):
         parts = urllib.parse.urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{address!r} is not an address such as http://localhost:8501")
+            raise UserError(f"{address!r} is not an address such as http://localhost:8501")
         self._address = address
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
@@ -127,7 +128,7 @@ class RestTransport:
         if status == _NOT_FOUND:
             raise not_found(self._address, words)
         if 400 <= status < 500:
-            raise ValueError(text)
+            raise UserError(text)
         raise ServerError(text)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from sketch_rnn_tf.serving.errors import DeadlineError, UnavailableError
+from sketch_rnn_tf.serving.server_errors import DeadlineError, UnavailableError
 
 Arrays = Mapping[str, np.ndarray]
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts

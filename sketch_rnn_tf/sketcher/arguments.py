@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import strokes
+from sketch_rnn_tf.errors import UserError
 
 TEMPERATURE_PARTS = ("pen", "mixture", "offset")
 DEFAULT_TEMPERATURE = 0.4
@@ -21,7 +22,7 @@ Temperature = float | Sequence[float] | Mapping[str, Any]
 Seed = int | Sequence[Sequence[int]]
 
 
-class SketchError(ValueError):
+class SketchError(UserError):
     """A drawing that a verb cannot use.
 
     Attributes:
@@ -43,14 +44,14 @@ def temperatures(temperature: Temperature, num: int) -> np.ndarray:
       num: number of sketches.
 
     Raises:
-      ValueError: a temperature that is not a finite number above 0, a wrong count or part.
+      UserError: a temperature that is not a finite number above 0, a wrong count or part.
     """
     if not isinstance(temperature, Mapping):
         return np.tile(_column(temperature, num, "temperature")[:, None], (1, 3))
     unknown = sorted(set(temperature) - set(TEMPERATURE_PARTS))
     if unknown:
         parts = ", ".join(TEMPERATURE_PARTS)
-        raise ValueError(f"there is no temperature of {unknown[0]!r}; there are {parts}")
+        raise UserError(f"there is no temperature of {unknown[0]!r}; there are {parts}")
     columns = [
         _column(temperature.get(part, DEFAULT_TEMPERATURE), num, f"temperature of {part}")
         for part in TEMPERATURE_PARTS
@@ -62,11 +63,11 @@ def _column(value: float | Sequence[float], num: int, name: str) -> np.ndarray:
     try:
         values = np.asarray(value, np.float32).reshape(-1)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}, expected a number above 0") from None
+        raise UserError(f"{name} is {value!r}, expected a number above 0") from None
     if not (np.isfinite(values).all() and (values >= np.finfo(np.float32).tiny).all()):
-        raise ValueError(f"{name} is {value}, expected a finite number above 0")
+        raise UserError(f"{name} is {value}, expected a finite number above 0")
     if len(values) not in (1, num):
-        raise ValueError(f"{len(values)} values of {name} do not fit {num} sketches")
+        raise UserError(f"{len(values)} values of {name} do not fit {num} sketches")
     return np.broadcast_to(values, [num])
 
 
@@ -80,14 +81,14 @@ def seeds(seed: Seed, num: int, copy: int = 0) -> np.ndarray:
       copy: number of the drawing among several of one sketch; each has noise of its own.
 
     Raises:
-      ValueError: seeds that are not integers of 32 bits, or a wrong count.
+      UserError: seeds that are not integers of 32 bits, or a wrong count.
     """
     array = np.asarray(seed)
     if array.dtype.kind not in "iu" or array.shape not in ((), (num, 2)):
-        raise ValueError(f"seed is {seed!r}, expected an integer or {num} rows of two")
+        raise UserError(f"seed is {seed!r}, expected an integer or {num} rows of two")
     limits = np.iinfo(np.int32)
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
-        raise ValueError(f"seed is {seed!r}, expected an integer of 32 bits")
+        raise UserError(f"seed is {seed!r}, expected an integer of 32 bits")
     if array.ndim:
         rows = array.astype(np.int64)
     else:
@@ -99,12 +100,12 @@ def count(name: str, value: int, most: int | None = None) -> int:
     """Returns a whole number of at least 1.
 
     Raises:
-      ValueError: it is not one, or more than `most`.
+      UserError: it is not one, or more than `most`.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} is {value!r}, expected a whole number of at least 1")
+        raise UserError(f"{name} is {value!r}, expected a whole number of at least 1")
     if most is not None and value > most:
-        raise ValueError(f"{name} is {value}, expected at most {most}")
+        raise UserError(f"{name} is {value}, expected at most {most}")
     return int(value)
 
 
@@ -117,21 +118,21 @@ def labels(label: Labels, num: int, classes: Sequence[str]) -> np.ndarray | None
       classes: class names by label; empty for a model that is not class-conditioned.
 
     Raises:
-      ValueError: an unknown class, none where one is needed or one where none is, a wrong count.
+      UserError: an unknown class, none where one is needed or one where none is, a wrong count.
     """
     if not classes:
         if label is not None:
-            raise ValueError(f"the model is not class-conditioned: it cannot draw {label!r}")
+            raise UserError(f"the model is not class-conditioned: it cannot draw {label!r}")
         return None
     known = ", ".join(classes)
     if label is None:
-        raise ValueError(f"the model draws by class: choose one of {known}")
+        raise UserError(f"the model draws by class: choose one of {known}")
     names = [label] * num if isinstance(label, str) else list(label)
     if len(names) != num:
-        raise ValueError(f"{len(names)} labels do not fit {num} sketches")
+        raise UserError(f"{len(names)} labels do not fit {num} sketches")
     for name in names:
         if name not in classes:
-            raise ValueError(f"the model has no class {name!r}; it has {known}")
+            raise UserError(f"the model has no class {name!r}; it has {known}")
     return np.array([classes.index(name) for name in names], np.int32)
 
 
@@ -139,12 +140,12 @@ def latents(z: np.ndarray, num: int, z_size: int) -> np.ndarray:
     """Returns latent vectors, float32 [num, Z].
 
     Raises:
-      ValueError: another shape, or a value that is not finite.
+      UserError: another shape, or a value that is not finite.
     """
     with np.errstate(over="ignore"):
         z = np.asarray(z, np.float32)
     if z.shape != (num, z_size) or not np.isfinite(z).all():
-        raise ValueError(f"z has shape {list(z.shape)}, expected finite numbers {[num, z_size]}")
+        raise UserError(f"z has shape {list(z.shape)}, expected finite numbers {[num, z_size]}")
     return z
 
 
@@ -157,15 +158,15 @@ def noise(values: np.ndarray, num: int, length: int) -> np.ndarray:
       length: the most points of a sketch.
 
     Raises:
-      ValueError: another shape, or a value that is not finite.
+      UserError: another shape, or a value that is not finite.
     """
     with np.errstate(over="ignore"):
         values = np.asarray(values, np.float32)
     shape = values.shape
     if len(shape) != 3 or shape[0] != num or shape[1] < length or shape[2] != NOISE:
-        raise ValueError(f"noise has shape {list(shape)}, expected {[num, length, NOISE]}")
+        raise UserError(f"noise has shape {list(shape)}, expected {[num, length, NOISE]}")
     if not np.isfinite(values).all():
-        raise ValueError("noise has a value that is not finite")
+        raise UserError("noise has a value that is not finite")
     return values[:, :length]
 
 
@@ -180,10 +181,10 @@ def drawings(
       least: fewest points of a drawing and fewest drawings.
 
     Raises:
-      ValueError: a drawing is not stroke-3 or has too few points, or there are no drawings.
+      UserError: a drawing is not stroke-3 or has too few points, or there are no drawings.
     """
     if not isinstance(sketches, (list, tuple)) and np.ndim(sketches) == 2:
-        raise ValueError("expected a list of drawings, not a drawing by itself")
+        raise UserError("expected a list of drawings, not a drawing by itself")
     found = []
     for i, sketch in enumerate(sketches):
         rows = strokes.check_stroke3(sketch, f"sketch {i}")
@@ -193,5 +194,5 @@ def drawings(
             raise SketchError(i, "has no points")
         found.append(rows)
     if len(found) < least:
-        raise ValueError("there are no sketches")
+        raise UserError("there are no sketches")
     return found

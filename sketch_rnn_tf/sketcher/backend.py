@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from sketch_rnn_tf import config, drawing
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.sketcher import arguments
 from sketch_rnn_tf.sketcher.arguments import Drawings, Labels
 
@@ -144,7 +145,7 @@ class Backend(abc.ABC):
         self._require_encoder()
         arrays = [np.asarray(item) for item in items]
         if not arrays:
-            raise ValueError("there are no sketches")
+            raise UserError("there are no sketches")
         flat = [array.ndim == 1 and array.size > 0 for array in arrays]
         drawings = [item for item, is_latent in zip(items, flat, strict=True) if not is_latent]
         encoded = iter(self.encode(drawings, label=label) if drawings else ())
@@ -163,12 +164,12 @@ class Backend(abc.ABC):
 
     def _checked_latents(self, z: np.ndarray, num: int) -> np.ndarray:
         if not self.conditional:
-            raise ValueError("this model is a decoder alone: it reads no latent vector")
+            raise UserError("this model is a decoder alone: it reads no latent vector")
         return arguments.latents(z, num, self.z_size)
 
     def _require_encoder(self) -> None:
         if not self.conditional:
-            raise ValueError(
+            raise UserError(
                 "this model is a decoder alone: without an encoder it can generate and complete,"
                 " not encode, reconstruct or interpolate"
             )

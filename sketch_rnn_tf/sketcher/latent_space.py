@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sketch_rnn_tf.errors import UserError
+
 INTERPOLATIONS = ("spherical", "linear")
 PARALLEL = 1e-6  # sine of an angle below which the arc between two vectors is a straight line
 
@@ -25,11 +27,11 @@ def interpolate(
       interpolation: one of INTERPOLATIONS.
 
     Raises:
-      ValueError: an unknown interpolation.
+      UserError: an unknown interpolation.
     """
     if interpolation not in INTERPOLATIONS:
         known = ", ".join(INTERPOLATIONS)
-        raise ValueError(f"there is no interpolation {interpolation!r}; there are {known}")
+        raise UserError(f"there is no interpolation {interpolation!r}; there are {known}")
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     weight_a, weight_b = np.float64(1.0 - fraction), np.float64(fraction)
     if interpolation == "spherical" and fraction not in (0, 1):
@@ -65,7 +67,7 @@ def row(a: np.ndarray, b: np.ndarray, steps: int, interpolation: str = "spherica
     """Returns `steps` latent vectors from a to b, both included, [steps, Z].
 
     Raises:
-      ValueError: fewer than two steps, or an unknown interpolation.
+      UserError: fewer than two steps, or an unknown interpolation.
     """
     fractions = np.linspace(0.0, 1.0, _checked_steps(steps)).tolist()
     return np.stack([interpolate(a, b, fraction, interpolation) for fraction in fractions])
@@ -80,7 +82,7 @@ def grid(corners: np.ndarray, steps: int, interpolation: str = "spherical") -> n
       interpolation: one of INTERPOLATIONS; rows go between points of the left and right edges.
 
     Raises:
-      ValueError: fewer than two steps, or an unknown interpolation.
+      UserError: fewer than two steps, or an unknown interpolation.
     """
     top_left, top_right, bottom_left, bottom_right = corners
     left = row(top_left, bottom_left, steps, interpolation)
@@ -102,10 +104,10 @@ def between(ends: np.ndarray, steps: int, interpolation: str) -> np.ndarray:
       [steps, Z] of `row`, or [steps * steps, Z] of `grid`.
 
     Raises:
-      ValueError: there are neither two nor four ends.
+      UserError: there are neither two nor four ends.
     """
     if len(ends) not in (2, 4):
-        raise ValueError(f"the way between {len(ends)} drawings cannot be drawn: 2 or 4 can")
+        raise UserError(f"the way between {len(ends)} drawings cannot be drawn: 2 or 4 can")
     return row(*ends, steps, interpolation) if len(ends) == 2 else grid(ends, steps, interpolation)
 
 
@@ -127,12 +129,12 @@ def principal_directions(latents: np.ndarray, count: int) -> tuple[np.ndarray, n
       with its largest entry positive; and shares [count] of the whole variance, falling.
 
     Raises:
-      ValueError: more directions than S - 1 or Z.
+      UserError: more directions than S - 1 or Z.
     """
     latents = np.asarray(latents, np.float64)
     most = min(len(latents) - 1, latents.shape[1])
     if not 1 <= count <= most:
-        raise ValueError(
+        raise UserError(
             f"{count} directions of {len(latents)} drawings with {latents.shape[1]} latent numbers"
             f" cannot be found: 1 to {max(most, 0)} can"
         )
@@ -160,10 +162,10 @@ def strips(
       [count, steps, Z] and [count].
 
     Raises:
-      ValueError: see `principal_directions`; fewer than two steps; a span not above 0.
+      UserError: see `principal_directions`; fewer than two steps; a span not above 0.
     """
     if not 0 < span < float("inf"):
-        raise ValueError(f"span is {span}, expected a finite number above 0")
+        raise UserError(f"span is {span}, expected a finite number above 0")
     directions, shares = principal_directions(latents, count)
     amounts = np.linspace(-span, span, _checked_steps(steps))
     walks = np.mean(latents, axis=0) + amounts[:, None] * directions[:, None]
@@ -172,5 +174,5 @@ def strips(
 
 def _checked_steps(steps: int) -> int:
     if steps < 2:
-        raise ValueError(f"{steps} steps cannot be drawn: 2 or more can")
+        raise UserError(f"{steps} steps cannot be drawn: 2 or more can")
     return int(steps)

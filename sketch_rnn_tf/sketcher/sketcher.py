@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sketch_rnn_tf import drawing
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.sketcher import arguments, backend, latent_space
 from sketch_rnn_tf.sketcher.arguments import (
     DEFAULT_TEMPERATURE,
@@ -68,7 +69,7 @@ class Verbs(backend.Backend):
           The sketches, source units.
 
         Raises:
-          ValueError: an argument is out of range, an unknown class, z for a decoder alone.
+          UserError: an argument is out of range, an unknown class, z for a decoder alone.
         """
         num = arguments.count("num", num)
         request = self._request(num, temperature, seed, label, greedy, max_points, noise)
@@ -79,7 +80,7 @@ class Verbs(backend.Backend):
         """Returns the z means of drawings, float32 [S, Z].
 
         Raises:
-          ValueError: the model has no encoder, or a drawing is not stroke-3 or has no points.
+          UserError: the model has no encoder, or a drawing is not stroke-3 or has no points.
         """
         self._require_encoder()
         rows = self._read(sketches)
@@ -110,7 +111,7 @@ class Verbs(backend.Backend):
           noise: random numbers instead of the seed's.
 
         Raises:
-          ValueError: the model has no encoder, a drawing or an argument is wrong.
+          UserError: the model has no encoder, a drawing or an argument is wrong.
         """
         self._require_encoder()
         rows = self._read(sketches)
@@ -152,7 +153,7 @@ class Verbs(backend.Backend):
           S x num sketches, a row for each beginning.
 
         Raises:
-          ValueError: a beginning without points or with more than `max_points`, a wrong argument.
+          UserError: a beginning without points or with more than `max_points`, a wrong argument.
         """
         num = arguments.count("num", num, arguments.MOST_COPIES)
         begun = self._read(sketches)
@@ -163,7 +164,7 @@ class Verbs(backend.Backend):
         if sample_z:
             self._require_encoder()
         if z is not None and sample_z:
-            raise ValueError("z and sample_z exclude each other")
+            raise UserError("z and sample_z exclude each other")
         if z is not None:
             z = np.repeat(self._checked_latents(z, len(begun)), num, axis=0)
         prefixes = _repeated(begun, num)
@@ -208,7 +209,7 @@ class Verbs(backend.Backend):
           `steps` sketches, or `steps` rows of them.
 
         Raises:
-          ValueError: the model has no encoder, or an argument is wrong.
+          UserError: the model has no encoder, or an argument is wrong.
         """
         z = latent_space.between(self._latents(ends, label), steps, interpolation)
         return self._draw_alike(z, steps, temperature, seed, label, greedy, max_points)
@@ -240,7 +241,7 @@ class Verbs(backend.Backend):
           max_points: where to stop.
 
         Raises:
-          ValueError: the model has no encoder, a set is empty, or an argument is wrong.
+          UserError: the model has no encoder, a set is empty, or an argument is wrong.
         """
         num = arguments.count("num", num)
         z = latent_space.analogy(*(self._latents(part, label) for part in (start, minus, plus)))
@@ -277,7 +278,7 @@ class Verbs(backend.Backend):
           `directions` rows of `steps` sketches, titled with their shares of the variance.
 
         Raises:
-          ValueError: the model has no encoder, too few drawings, or an argument is wrong.
+          UserError: the model has no encoder, too few drawings, or an argument is wrong.
         """
         walks, shares = latent_space.strips(self._latents(sketches, label), directions, steps, span)
         z = walks.reshape(-1, walks.shape[-1])
@@ -299,7 +300,7 @@ class Verbs(backend.Backend):
           `nats`; 0 for a decoder alone). z is z_mean.
 
         Raises:
-          ValueError: a drawing is not stroke-3, or an unknown class.
+          UserError: a drawing is not stroke-3, or an unknown class.
         """
         rows = self._read(sketches, least=0)
         if not rows:

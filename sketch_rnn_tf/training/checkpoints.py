@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from sketch_rnn_tf import files, runs
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 MODEL, OPTIMIZER, STATE = "model.keras", "optimizer.npz", "state.json"
@@ -95,7 +96,7 @@ def restore(
       The state of that checkpoint; a new one where there is none.
 
     Raises:
-      ValueError: there are checkpoints, and all of them are damaged.
+      UserError: there are checkpoints, and all of them are damaged.
     """
     there = run.checkpoints()
     for step, folder in reversed(there.items()):
@@ -109,7 +110,7 @@ def restore(
         _renew_last(run, step)
         return state
     if there:
-        raise ValueError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
+        raise UserError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
     return State()
 
 
@@ -133,7 +134,7 @@ def _restore_from(folder, model, optimizer) -> State:
     content = files.read_json(folder / STATE)
     for name, checksum in content.pop("sha256").items():
         if files.sha256_of_file(folder / name) != checksum:
-            raise ValueError(f"{folder / name}: differs from its checksum")
+            raise UserError(f"{folder / name}: differs from its checksum")
     state = State(**content)
     saved = runs.load_keras(folder / MODEL)
     with np.load(folder / OPTIMIZER, allow_pickle=False) as values:

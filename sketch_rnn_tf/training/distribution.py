@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf.data import pipeline
+from sketch_rnn_tf.errors import UserError
 
 STRATEGIES = ("default", "mirrored", "multi_worker")
 _LOST = (
@@ -31,7 +32,7 @@ def make(name: str) -> tf.distribute.Strategy:
         which this process is one.
 
     Raises:
-      ValueError: there is no such strategy, or TF_CONFIG does not say who this worker is.
+      UserError: there is no such strategy, or TF_CONFIG does not say who this worker is.
     """
     if name == "default":
         return tf.distribute.get_strategy()
@@ -42,7 +43,7 @@ def make(name: str) -> tf.distribute.Strategy:
     if name == "multi_worker":
         _check_tf_config(os.environ.get("TF_CONFIG", ""))
         return tf.distribute.MultiWorkerMirroredStrategy()
-    raise ValueError(f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}")
+    raise UserError(f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}")
 
 
 def _check_tf_config(text: str) -> None:
@@ -53,7 +54,7 @@ def _check_tf_config(text: str) -> None:
     except (ValueError, KeyError, IndexError, TypeError):
         known = False
     if not known:
-        raise ValueError(
+        raise UserError(
             'the strategy multi_worker needs the environment variable TF_CONFIG: {"cluster":'
             ' {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
         )
@@ -82,11 +83,11 @@ def compiles(strategy: tf.distribute.Strategy, choice: str) -> bool:
     slower than TensorFlow's.
 
     Raises:
-      ValueError: `on` with several replicas, between which XLA cannot sum here.
+      UserError: `on` with several replicas, between which XLA cannot sum here.
     """
     several = strategy.num_replicas_in_sync > 1
     if choice == "on" and several:
-        raise ValueError(
+        raise UserError(
             f"jit_compile=on is for one replica, not {strategy.num_replicas_in_sync};"
             " set jit_compile to auto or off"
         )
@@ -98,12 +99,12 @@ def rows_of_replica(strategy: tf.distribute.Strategy, batch_size: int) -> int:
     """Returns how many rows of a batch each replica gets.
 
     Raises:
-      ValueError: the batch cannot be divided evenly.
+      UserError: the batch cannot be divided evenly.
     """
     replicas = strategy.num_replicas_in_sync
     size, rest = divmod(batch_size, replicas)
     if rest:
-        raise ValueError(
+        raise UserError(
             f"a batch of {batch_size} cannot be divided between {replicas} replicas;"
             f" set batch_size to {(size + 1) * replicas}"
         )
@@ -119,7 +120,7 @@ def distribute(
     batch is the same whatever the number of workers, and all workers pad to the same length.
 
     Raises:
-      ValueError: the batch cannot be divided evenly.
+      UserError: the batch cannot be divided evenly.
     """
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
@@ -152,7 +153,7 @@ def complain_of_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]
     except _LOST as error:
         if not is_multi_worker(strategy):
             raise
-        raise ValueError(
+        raise UserError(
             f"another worker was lost ({type(error).__name__}); start all workers again with the"
             " same command: training goes on from the last checkpoint"
         ) from error

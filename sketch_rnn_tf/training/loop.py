@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import files, runs
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.training import callbacks, checkpoints, distribution, report, stopping
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 LOG_EVERY = 20  # steps between two looks at the training values
 
 
-class DivergedError(ValueError):
+class DivergedError(UserError):
     """Loss, gradient or weights were not finite too often in a row."""
 
 
@@ -51,16 +52,14 @@ class Loop:
         """Trains, then writes the report; a signal ends it earlier, everything saved.
 
         Raises:
-          ValueError: the data set is damaged, or training diverged.
+          UserError: the data set is damaged, or training diverged.
           OSError: the last checkpoint could not be written.
         """
         try:
             self._run()
         except tf.errors.DataLossError as error:
             dataset.verify(self._trainer.data_dir, self._trainer.info, "train", "valid", "test")
-            raise ValueError(
-                f"{self._trainer.data_dir}: cannot be read ({error.message})"
-            ) from None
+            raise UserError(f"{self._trainer.data_dir}: cannot be read ({error.message})") from None
 
     def _run(self) -> None:
         over = self._agree(self.is_complete())

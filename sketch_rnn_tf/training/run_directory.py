@@ -12,6 +12,7 @@ import filelock
 
 from sketch_rnn_tf import config, files, pretrained, runs
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
 
 LOCK = ".lock"
 # What may change from one session of a run to the next. Nothing that it has computed depends on it,
@@ -46,7 +47,7 @@ def describe(
         factor and start token.
 
     Raises:
-      ValueError: the configuration cannot be meant, or the initial run does not fit.
+      UserError: the configuration cannot be meant, or the initial run does not fit.
     """
     config.check(model, training)
     new = config.RunConfig(
@@ -66,7 +67,7 @@ def describe(
 def _with_units_of(initial: runs.Run, new: config.RunConfig) -> config.RunConfig:
     old = initial.config
     if new.model.class_conditioned and old.classes != new.classes:
-        raise ValueError(
+        raise UserError(
             f"{initial.path}: was conditioned on the classes {', '.join(old.classes)}, the data"
             f" set has {', '.join(new.classes)}"
         )
@@ -80,9 +81,9 @@ def _with_units_of(initial: runs.Run, new: config.RunConfig) -> config.RunConfig
 
 
 def refuse_pretrained(run_dir: files.PathLike) -> None:
-    """Raises ValueError where a run directory is the name of a pretrained model."""
+    """Raises UserError where a run directory is the name of a pretrained model."""
     if pretrained.is_name(run_dir):
-        raise ValueError(f"{run_dir}: is for reading only; --init_from {run_dir} starts from it")
+        raise UserError(f"{run_dir}: is for reading only; --init_from {run_dir} starts from it")
 
 
 @contextlib.contextmanager
@@ -92,7 +93,7 @@ def locked(run_dir: files.PathLike) -> Iterator[None]:
     The lock belongs to the process: it is gone when that ends, however it ends.
 
     Raises:
-      ValueError: another process trains this run.
+      UserError: another process trains this run.
     """
     path = pathlib.Path(run_dir)
     path.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ def locked(run_dir: files.PathLike) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise ValueError(f"{run_dir}: another process is training this run") from None
+        raise UserError(f"{run_dir}: another process is training this run") from None
     try:
         yield
     finally:
@@ -122,14 +123,14 @@ def open_or_create(
       say: is told of versions that have changed.
 
     Raises:
-      ValueError: the directory holds a run of another configuration or data that has weights, and
+      UserError: the directory holds a run of another configuration or data that has weights, and
         the message names the key; or it holds something that is no run.
     """
     path = pathlib.Path(run_dir)
     _remove_leftovers(path)
     there = [entry for entry in path.iterdir() if entry.name != LOCK]
     if there and not (path / runs.CONFIG).exists():
-        raise ValueError(f"{run_dir}: is not empty and no run directory; it is left alone")
+        raise UserError(f"{run_dir}: is not empty and no run directory; it is left alone")
     if there and overwrite:
         _remove_run(path, there)
         there = []
@@ -151,7 +152,7 @@ def _has_weights(path: pathlib.Path) -> bool:
 def _same_run(run: runs.Run, wanted: config.RunConfig, say) -> runs.Run:
     difference = first_difference(config.to_json(run.config), config.to_json(wanted))
     if difference:
-        raise ValueError(
+        raise UserError(
             f"{run.path}: holds a run with another {difference}; take another directory or"
             " --overwrite"
         )

@@ -40,7 +40,7 @@ class TrainingStep:
       strategy: where the replicas are.
 
     Raises:
-      ValueError: XLA is wanted for several replicas.
+      UserError: XLA is wanted for several replicas.
     """
 
     def __init__(

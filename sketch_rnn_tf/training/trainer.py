@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation, files, runs
 from sketch_rnn_tf.data import dataset, pipeline
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model import build
 from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import (
@@ -61,7 +62,7 @@ def train(
       The run, with `last.keras` and, where there is a valid split, `best.keras`.
 
     Raises:
-      ValueError: the data set or the run directory cannot be used, or training diverged.
+      UserError: the data set or the run directory cannot be used, or training diverged.
     """
     place = distribution.make(strategy)
     info = dataset.read_info(data_dir)
@@ -147,14 +148,14 @@ class Trainer:
         """Takes the weights of another run, if there is one.
 
         Raises:
-          ValueError: they are of another shape.
+          UserError: they are of another shape.
         """
         if initial is None:
             return
         weights = initial.load_model("best").get_weights()
         shapes = [tuple(variable.shape) for variable in self.model.weights]
         if [weight.shape for weight in weights] != shapes:
-            raise ValueError(f"{initial.path}: its weights do not fit this model's configuration")
+            raise UserError(f"{initial.path}: its weights do not fit this model's configuration")
         self.model.set_weights(weights)
 
     def restore(self) -> checkpoints.State:

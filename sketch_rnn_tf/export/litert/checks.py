@@ -7,6 +7,7 @@ from typing import Any
 
 from tensorflow.lite.python import schema_py_generated as schema
 
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.litert import comparison
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.ondevice import metadata, runtime
@@ -25,7 +26,7 @@ def check(path: pathlib.Path, model: SketchRNN) -> None:
     """Reads and runs a written file.
 
     Raises:
-      ValueError: it is not the model that it should be.
+      UserError: it is not the model that it should be.
     """
     data, name = path.read_bytes(), path.name
     content = metadata.read(data, name)
@@ -41,7 +42,7 @@ def _check_size(size: int, model: SketchRNN, variant: str, step_only: bool, name
     part = model.decoder if step_only else model
     weights = part.count_params() * BYTES[variant]
     if not weights * 0.9 <= size <= weights * OVERHEAD + GRAPHS:
-        raise ValueError(
+        raise UserError(
             f"{name}: the converter made {size} bytes of {weights} bytes of weights;"
             " the file is not written"
         )
@@ -64,7 +65,7 @@ def _check_operations(data: bytes, name: str) -> None:
     bad = {word for word in used if word.startswith("custom ")}
     bad |= used & (RANDOM_OPS | VARIABLE_OPS)
     if bad:
-        raise ValueError(
+        raise UserError(
             f"{name}: holds {', '.join(sorted(bad))}, expected built-in operations without state;"
             " the file is not written"
         )
@@ -76,4 +77,4 @@ def _check_signatures(data: bytes, content: dict[str, Any], name: str) -> None:
     keys = sorted(signature.SignatureKey().decode() for signature in found)
     graphs = {signature.SubgraphIndex() for signature in found}
     if keys != sorted(content["signatures"]) or len(graphs) != len(found):
-        raise ValueError(f"{name}: has the signatures {keys}; the file is not written")
+        raise UserError(f"{name}: has the signatures {keys}; the file is not written")

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import strokes
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.ondevice import drawer, noise, runtime
 
@@ -24,7 +25,7 @@ def check(file: runtime.Model, model: SketchRNN, name: str) -> None:
     """Runs every signature of a file.
 
     Raises:
-      ValueError: one says something else than the model.
+      UserError: one says something else than the model.
     """
     inputs = _latents(model)
     _check_step(file, model, inputs, name)
@@ -71,7 +72,7 @@ def _check_loops(file: runtime.Model, inputs: dict[str, Any], name: str) -> None
     begun = (_points()[:2, [0, 1, 3]] * scale).astype(np.float32)
     for signature, prefix in (("sample", None), ("complete", begun)):
         if not any(_agree(file, inputs, prefix, seed) for seed in range(ATTEMPTS)):
-            raise ValueError(
+            raise UserError(
                 f"{signature} of {name} draws something else than its steps; it is not written"
             )
 
@@ -103,7 +104,7 @@ def _compare(found: np.ndarray, expected: Any, what: str, file: runtime.Model) -
     limit = TOLERANCE[file.metadata["variant"]] * max(1.0, float(np.abs(expected).max()))
     difference = float(np.abs(found - expected).max())
     if not difference <= limit:
-        raise ValueError(
+        raise UserError(
             f"{what} differs from the model by {difference:.2g}, expected at most {limit:.2g};"
             " it is not written"
         )

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 import sketch_rnn_tf
 from sketch_rnn_tf import files, runs
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.litert import calibration, checks, flatbuffer, int8
 from sketch_rnn_tf.export.litert.graphs import Graphs
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -53,12 +54,12 @@ def write(
       The folder.
 
     Raises:
-      ValueError: it exists already, ai-edge-litert is missing, or the converter made a file that
+      UserError: it exists already, ai-edge-litert is missing, or the converter made a file that
         is not this model: no bad file is written.
     """
     folder = pathlib.Path(output_dir) / FOLDER
     if folder.exists() and not overwrite:
-        raise ValueError(f"{folder}: exists already")
+        raise UserError(f"{folder}: exists already")
     model = _float32(model)
     graphs = Graphs(
         model, run.config.scale_factor, run.config.start_token, run.config.temperature_mode

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
-from sketch_rnn_tf.serving import errors
+from sketch_rnn_tf.serving import server_errors
 
 TINY = 1.1754944e-38  # the smallest normal float32; the processor takes less for zero
 
@@ -29,7 +29,7 @@ class Rows:
             self.error = tf.zeros([sizes[0]], tf.int32)
         self.size = tf.shape(self.error)[0]
 
-    def reject(self, bad: tf.Tensor, code: errors.RowError) -> None:
+    def reject(self, bad: tf.Tensor, code: server_errors.RowError) -> None:
         """Gives rows [B] a code, unless they have one."""
         fresh = bad & tf.equal(self.error, 0)
         self.error = tf.where(fresh, int(code), self.error)
@@ -42,10 +42,10 @@ class Rows:
     def temperature(self, value: tf.Tensor) -> tf.Tensor:
         """Returns [B] with 1 in place of what is not a finite number above 0."""
         good = tf.math.is_finite(value) & (value >= TINY)
-        self.reject(~good, errors.RowError.TEMPERATURE)
+        self.reject(~good, server_errors.RowError.TEMPERATURE)
         return tf.where(good, value, 1.0)
 
-    def finite(self, value: tf.Tensor, code: errors.RowError) -> tf.Tensor:
+    def finite(self, value: tf.Tensor, code: server_errors.RowError) -> tf.Tensor:
         """Returns [B, ...] with 0 in place of what is not finite."""
         good = tf.math.is_finite(value)
         axes = list(range(1, value.shape.rank))
@@ -55,7 +55,7 @@ class Rows:
     def label(self, value: tf.Tensor, num_classes: int) -> tf.Tensor:
         """Returns [B] with 0 in place of what is no class."""
         good = (value >= 0) & (value < num_classes)
-        self.reject(~good, errors.RowError.LABEL)
+        self.reject(~good, server_errors.RowError.LABEL)
         return tf.where(good, value, 0)
 
     def strokes(self, strokes: tf.Tensor, lengths: tf.Tensor, least: int, most: int):
@@ -73,7 +73,7 @@ class Rows:
         """
         places = tf.shape(strokes)[1]
         good = (lengths >= least) & (lengths <= most) & (lengths <= places)
-        self.reject(~good, errors.RowError.LENGTH)
+        self.reject(~good, server_errors.RowError.LENGTH)
         lengths = tf.where(good, lengths, 0)
         strokes = strokes[:, :most]
         real = tf.sequence_mask(lengths, tf.shape(strokes)[1])[..., None]
@@ -81,7 +81,7 @@ class Rows:
         pen = strokes[..., 2]
         bad = ~tf.reduce_all(tf.math.is_finite(strokes), axis=[1, 2])
         bad |= ~tf.reduce_all(tf.equal(pen, 0.0) | tf.equal(pen, 1.0), axis=1)
-        self.reject(bad, errors.RowError.STROKES)
+        self.reject(bad, server_errors.RowError.STROKES)
         strokes = tf.where(bad[:, None, None], tf.zeros_like(strokes), strokes)
         return strokes, tf.where(bad, 0, lengths)
 

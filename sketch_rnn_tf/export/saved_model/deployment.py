@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.serving.errors import MEANINGS
+from sketch_rnn_tf.serving.server_errors import MEANINGS
 
 MODEL_NAME = "sketch_rnn"
 IMAGE = "tensorflow/serving:latest"  # the graphs hold no recent operations

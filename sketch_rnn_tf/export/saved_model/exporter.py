@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from sketch_rnn_tf import config, files, runs
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.saved_model import deployment, warmup
 from sketch_rnn_tf.export.saved_model.signatures import Signature, Signatures
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -42,11 +43,11 @@ def write(
       The folder of the new version.
 
     Raises:
-      ValueError: the output folder is a file.
+      UserError: the output folder is a file.
     """
     base = pathlib.Path(output_dir) / FOLDER
     if base.exists() and not base.is_dir():
-        raise ValueError(f"{base}: is not a folder")
+        raise UserError(f"{base}: is not a folder")
     signatures = Signatures(model, run.config).all()
     base.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export.", dir=base) as scratch:

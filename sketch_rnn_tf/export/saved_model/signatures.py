@@ -18,7 +18,7 @@ from sketch_rnn_tf.export.saved_model import checks, loops
 from sketch_rnn_tf.model import losses, next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import choosing, loop, stepping
-from sketch_rnn_tf.serving.errors import RowError
+from sketch_rnn_tf.serving.server_errors import RowError
 
 PARALLEL = 1e-6  # sine of an angle below which an arc is taken for a straight line
 READ_FACTOR = 4  # drawings that are read may be so many times longer than those that are drawn

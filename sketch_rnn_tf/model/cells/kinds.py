@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.cells import base, hyper_lstm
 
 CELLS = {
@@ -20,10 +21,10 @@ def make(kind: str, units: int, **kwargs) -> base.RecurrentCell:
       **kwargs: further arguments of the cell.
 
     Raises:
-      ValueError: there is no such cell.
+      UserError: there is no such cell.
     """
     if kind not in CELLS:
-        raise ValueError(f"there is no cell {kind!r}; there are {', '.join(CELLS)}")
+        raise UserError(f"there is no cell {kind!r}; there are {', '.join(CELLS)}")
     return CELLS[kind](units, **kwargs)
 
 

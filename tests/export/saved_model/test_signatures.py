@@ -10,7 +10,7 @@ import tensorflow as tf
 from sketch_rnn_tf import api, config, evaluation
 from sketch_rnn_tf.export.saved_model import signatures
 from sketch_rnn_tf.model import build, next_point
-from sketch_rnn_tf.serving.errors import RowError
+from sketch_rnn_tf.serving.server_errors import RowError
 from sketch_rnn_tf.sketcher import latent_space
 
 SEEDS = np.int32([[3, 0], [3, 1], [3, 2]])

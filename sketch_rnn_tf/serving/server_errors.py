@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from sketch_rnn_tf.errors import UserError
+
 
 class RowError(enum.IntEnum):
     """The `error` output of every signature; 0 is fine."""
@@ -44,7 +46,7 @@ class DeadlineError(TimeoutError):
 
 def not_found(address: str, words: str) -> ValueError:
     """Returns the error for what a server lacks; its own words name what was asked for."""
-    return ValueError(f"{address}: the server has no such model, version or label ({words})")
+    return UserError(f"{address}: the server has no such model, version or label ({words})")
 
 
 def meaning(code: int) -> str:
