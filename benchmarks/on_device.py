@@ -244,7 +244,7 @@ def picture(samplers, num: int = 8) -> None:
         "columns": num,
         "row_titles": [s.metadata["variant"] for s in samplers.values()],
     }
-    drawing.save(PICTURE.value, cells)
+    drawing.save(PICTURE.value, cells, overwrite=True)
 
 
 if __name__ == "__main__":

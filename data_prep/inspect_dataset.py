@@ -247,6 +247,7 @@ def _write_sheets(
         drawing.save(
             path,
             sketches,
+            overwrite=True,  # looked at before
             columns=COLUMNS,
             size=96,
             title=f"{pathlib.Path(directory).name}: {len(features)} drawings",

@@ -111,7 +111,7 @@ def main() -> None:
     print(f"validation loss {loss[0]:.3f} -> {min(loss):.3f}")
     sketcher = api.Sketcher(model, configuration)
     drawn = [s for name in CLASSES for s in sketcher.generate(8, label=name, temperature=0.3)]
-    drawing.save(options.output, drawn, columns=8)
+    drawing.save(options.output, drawn, columns=8, overwrite=True)
     print(options.output)
 
 

@@ -34,13 +34,13 @@ def main() -> None:
     ]
     folder = pathlib.Path(options.output_dir)
     generated = sketcher.generate(32, temperature=0.4, seed=0)
-    generated.save(folder / "generated.svg", columns=8, size=88)
-    generated[:8].save(folder / "generated.gif", columns=4, size=88)
-    _ladder(sketcher).save(folder / "temperatures.svg", size=88)
-    _completed(sketcher, held_out).save(folder / "completed.svg", size=88)
+    generated.save(folder / "generated.svg", columns=8, size=88, overwrite=True)
+    generated[:8].save(folder / "generated.gif", columns=4, size=88, overwrite=True)
+    _ladder(sketcher).save(folder / "temperatures.svg", size=88, overwrite=True)
+    _completed(sketcher, held_out).save(folder / "completed.svg", size=88, overwrite=True)
     if sketcher.model.conditional:
         way = sketcher.interpolate(held_out[:4], 6, temperature=0.1)
-        way.save(folder / "interpolated.svg", size=88)
+        way.save(folder / "interpolated.svg", size=88, overwrite=True)
 
 
 def _options() -> argparse.Namespace:

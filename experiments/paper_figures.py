@@ -79,7 +79,7 @@ def main() -> None:
     }
     for name, suffix in itertools.product(pictures, arguments.formats.split(",")):
         path = arguments.output_dir / f"{name}.{suffix}"
-        pictures[name].save(path, size=SIZE)
+        pictures[name].save(path, size=SIZE, overwrite=True)
         cli.say(str(path))
     print(analogy_counts(compared, given))
 

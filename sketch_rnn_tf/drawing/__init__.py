@@ -2,18 +2,30 @@
 
     drawing.save("sheep.svg", strokes)
     drawing.save("ladder.png", sketches, columns=5, row_titles=["0.2", "0.4", "0.8"])
+    drawing.save("fish_{i}.svg", sketches, smooth=True)  # a file per drawing
     drawing.read_svg("sheep.svg")[0].strokes  # the very numbers that were written
 
 A drawing is a stroke-3 array in any unit, or a `Sketch`, which also has a label and shows itself
 in Jupyter; a list of them is a grid. The y axis points down, as in SVG and in Quick, Draw!. The
-same input gives the same bytes. Every picture takes the options of `lay_out`.
+same input gives the same bytes. Every picture takes the options of `layout.lay_out`.
+
+    pictures.py     the functions above, on drawings in any form
+    svg_reader.py   drawings back from our SVG
+    sketch.py       Sketch and Sketches
+    saving.py       paths: suffixes, a file per drawing, what may be replaced
+    data_files.py   JSON and npz
+    raster.py       Picture -> PNG, GIF          fonts.py    what their text is written with
+    vector.py       Picture -> SVG
+    layout.py       drawings -> Picture: where everything stands and in which color
+    curves.py       smooth strokes               words.py    lines of text
+
+Each knows only those below it.
 """
 
-from sketch_rnn_tf.drawing.layout import lay_out
-from sketch_rnn_tf.drawing.raster import gif, png
-from sketch_rnn_tf.drawing.saving import SUFFIXES, check_suffix, json_text, save
+from sketch_rnn_tf.drawing.pictures import gif, grid, json_text, lay_out, png, save, svg
+from sketch_rnn_tf.drawing.saving import SUFFIXES, check_suffix
 from sketch_rnn_tf.drawing.sketch import Sketch, Sketches
-from sketch_rnn_tf.drawing.vector import grid, parse_svg, read_svg, svg
+from sketch_rnn_tf.drawing.svg_reader import parse_svg, read_svg
 
 __all__ = [
     "SUFFIXES",

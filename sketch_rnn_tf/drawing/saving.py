@@ -1,38 +1,18 @@
-"""Drawings as files: the suffix says which kind."""
+"""Drawings as files: the suffix says which kind, and nothing is replaced that must not be."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import pathlib
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+import re
+from collections.abc import Callable
 
 from sketch_rnn_tf import files
-from sketch_rnn_tf.drawing import raster, vector
-from sketch_rnn_tf.drawing import sketch as sketch_lib
 from sketch_rnn_tf.errors import UserError
 
 SUFFIXES = (".svg", ".png", ".gif", ".json", ".npz")
-
-
-def save(path: str | os.PathLike, drawings: Any, **options: Any) -> None:
-    """Writes drawings to a file, whole or not at all.
-
-    Args:
-      path: ends in .svg, .png or .gif for a picture, .json or .npz for the numbers.
-      drawings: one drawing (a stroke-3 array or a Sketch) or a list of them.
-      **options: of the picture, as in `drawing.lay_out`; numbers have none and ignore them.
-
-    Raises:
-      UserError: a drawing or an option is wrong, or the suffix is another.
-    """
-    content = to_bytes(check_suffix(path), drawings, **options)
-    with files.atomic_open(path) as stream:
-        stream.write(content)
+NUMBERS = (".json", ".npz")  # kinds that are no pictures
+_NUMBER = re.compile(r"\{i(?::0?(\d{1,2}))?\}")
 
 
 def check_suffix(path: str | os.PathLike) -> str:
@@ -47,42 +27,35 @@ def check_suffix(path: str | os.PathLike) -> str:
     return suffix
 
 
-def to_bytes(suffix: str, drawings: Any, **options: Any) -> bytes:
-    """Returns what a file of one of SUFFIXES holds."""
-    if suffix == ".svg":
-        return vector.grid(drawings, **options).encode()
-    if suffix in (".png", ".gif"):
-        return (raster.png if suffix == ".png" else raster.gif)(drawings, **options)
-    sketches = [sketch for sketch in sketch_lib.as_list(drawings)[0] if sketch is not None]
-    return json_text(sketches).encode() if suffix == ".json" else npz_bytes(sketches)
+def is_numbered(path: str | os.PathLike) -> bool:
+    """Whether a path names a file for each drawing: it holds {i}, or {i:03} for three digits."""
+    return bool(_NUMBER.search(os.fspath(path)))
 
 
-def json_text(drawings: Sequence[Any]) -> str:
-    """Returns drawings as JSON: {"sketches": [{"strokes", "label", "ended"}, ...]}.
+def numbered(path: str | os.PathLike, i: int) -> str:
+    """Returns the path of drawing i; see `is_numbered`."""
+    return _NUMBER.sub(lambda found: f"{i:0{found[1] or 1}}", os.fspath(path))
 
-    The coordinates are the shortest numbers that give the same float32.
+
+def write(paths: list[str], content: Callable[[int], bytes], overwrite: bool) -> list[pathlib.Path]:
+    """Writes files, each whole or not at all.
+
+    Args:
+      paths: where.
+      content: gives the bytes of file i.
+      overwrite: replace files that exist.
+
+    Returns:
+      The paths.
+
+    Raises:
+      UserError: a file exists and may not be replaced; none is written then.
     """
-    sketches = [sketch_lib.as_sketch(drawing, f"sketch {i}") for i, drawing in enumerate(drawings)]
-    content = [
-        {"strokes": _rows(sketch.strokes), "label": sketch.label, "ended": bool(sketch.ended)}
-        for sketch in sketches
-    ]
-    return json.dumps({"sketches": content}, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def npz_bytes(drawings: Sequence[Any]) -> bytes:
-    """Returns drawings as an npz file without pickle: `strokes` [sum N, 3] and `lengths`."""
-    arrays = [np.zeros((0, 3), np.float32)]
-    arrays += [
-        sketch_lib.as_sketch(drawing, f"sketch {i}").strokes for i, drawing in enumerate(drawings)
-    ]
-    lengths = np.array([len(array) for array in arrays[1:]], np.int64)
-    stream = io.BytesIO()
-    np.savez_compressed(stream, strokes=np.concatenate(arrays), lengths=lengths)
-    return stream.getvalue()
-
-
-def _rows(strokes: np.ndarray) -> list[list[float]]:
-    """Returns rows whose numbers print as short as a float32 can: 0.1, not 0.10000000149."""
-    offsets = strokes[:, :2].astype("U").astype(np.float64).tolist()
-    return [[dx, dy, int(pen)] for (dx, dy), pen in zip(offsets, strokes[:, 2], strict=True)]
+    for path in paths:
+        if os.path.lexists(path) and not overwrite:
+            raise UserError(f"{path}: exists already; overwrite=True replaces it")
+    for i, path in enumerate(paths):
+        data = content(i)
+        with files.atomic_open(path) as stream:
+            stream.write(data)
+    return [pathlib.Path(path) for path in paths]

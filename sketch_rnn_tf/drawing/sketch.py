@@ -1,18 +1,21 @@
-"""One drawing with what is known of it, and a list of drawings; both show themselves in Jupyter."""
+"""One drawing with what is known of it, and a list of drawings; both show and save themselves."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from sketch_rnn_tf import strokes as strokes_lib
+from sketch_rnn_tf.drawing import data_files, layout, raster, saving, vector
 from sketch_rnn_tf.errors import UserError
 
 SHOWN_IN_JUPYTER = 100  # drawings of a longer list are counted, not shown
+SINGLE_SIZE = 256  # pixels of a drawing by itself
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,21 +79,22 @@ class Sketch:
         """float32."""
         return self.strokes.dtype
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no line: at most one point."""
+        return len(self.strokes) < 2
+
     def polylines(self) -> list[np.ndarray]:
         """Returns the strokes in absolute coordinates, float64 arrays [n, 2]."""
         return strokes_lib.stroke3_to_polylines(self.strokes)
 
     def svg(self, **options: Any) -> str:
         """Returns the drawing as SVG; options as in `drawing.lay_out`."""
-        from sketch_rnn_tf.drawing import vector
+        return as_sketches(self).svg(**options)
 
-        return vector.svg(self, **options)
-
-    def save(self, path: str | os.PathLike, **options: Any) -> None:
-        """Writes the drawing to a file of the kind that its suffix says; see `drawing.save`."""
-        from sketch_rnn_tf.drawing import saving
-
-        saving.save(path, self, **options)
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False, **options: Any) -> None:
+        """Writes the drawing to a file of the kind that its suffix names; see `drawing.save`."""
+        as_sketches(self).save(path, overwrite=overwrite, **options)
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -115,17 +119,57 @@ class Sketches(list):
         found = super().__getitem__(item)
         return Sketches(found) if isinstance(item, slice) else found
 
+    def picture(self, **options: Any) -> layout.Picture:
+        """Returns the grid as a picture: what stands where; options override the list's own."""
+        return layout.lay_out(self, **{**self.layout, **options})
+
     def svg(self, **options: Any) -> str:
         """Returns the grid as SVG; options override the list's own."""
-        from sketch_rnn_tf.drawing import vector
+        return vector.document(self.picture(**options))
 
-        return vector.grid(self, **options)
+    def png(self, *, zoom: float = 2.0, **options: Any) -> bytes:
+        """Returns the grid as PNG; see `drawing.png`."""
+        return raster.png(self.picture(**options), zoom)
 
-    def save(self, path: str | os.PathLike, **options: Any) -> None:
-        """Writes the grid to a file of the kind that its suffix says; see `drawing.save`."""
-        from sketch_rnn_tf.drawing import saving
+    def gif(self, *, zoom: float = 1.0, **options: Any) -> bytes:
+        """Returns the grid as animated GIF; see `drawing.gif`."""
+        options["background"] = options.get("background", "white") or "white"
+        return raster.gif(self.picture(**options), zoom)
 
-        saving.save(path, self, **options)
+    def save(
+        self, path: str | os.PathLike, *, overwrite: bool = False, **options: Any
+    ) -> list[pathlib.Path]:
+        """Writes the grid, or a file for each drawing, of the kind that the suffix names.
+
+        See `drawing.save`.
+        """
+        kind = saving.check_suffix(path)
+        if not saving.is_numbered(path):
+            content = self._content(kind, options)
+            return saving.write([os.fspath(path)], lambda i: content, overwrite)
+        # Words and columns belong to the grid.
+        own = {
+            name: value
+            for name, value in {**self.layout, **options}.items()
+            if name in ("colors", "given_color", "stroke_width", "background", "smooth", "zoom")
+        }
+        size = {"size": options.get("size", SINGLE_SIZE)}
+        drawings = [sketch for sketch in self if sketch is not None]
+        paths = [saving.numbered(path, i) for i in range(len(drawings))]
+        return saving.write(
+            paths, lambda i: Sketches([drawings[i]])._content(kind, {**size, **own}), overwrite
+        )
+
+    def _content(self, kind: str, options: dict[str, Any]) -> bytes:
+        """Returns what a file of one of `saving.SUFFIXES` holds."""
+        if kind == ".svg":
+            return self.svg(**options).encode()
+        if kind in (".png", ".gif"):
+            return (self.png if kind == ".png" else self.gif)(**options)
+        sketches = [sketch for sketch in self if sketch is not None]
+        if kind == ".json":
+            return data_files.to_json(sketches).encode()
+        return data_files.to_npz(sketches)
 
     def _repr_svg_(self) -> str:
         if len(self) <= SHOWN_IN_JUPYTER:
@@ -141,16 +185,23 @@ def as_sketch(drawing: Any, where: str = "a sketch") -> Sketch | None:
     """
     if drawing is None or isinstance(drawing, Sketch):
         return drawing
-    return Sketch(strokes_lib.check_stroke3(_not_empty_shape(drawing), where))
+    array = np.asarray(drawing)
+    if array.shape == (0,):  # an empty list is a drawing without points
+        array = np.zeros((0, 3), np.float32)
+    return Sketch(strokes_lib.check_stroke3(array, where))
 
 
-def as_list(drawings: Any) -> tuple[Sequence[Sketch | None], bool]:
-    """Returns drawings as a list of Sketch, and whether a single drawing was given."""
-    if isinstance(drawings, Sketch) or _is_rows(drawings):
-        return [as_sketch(drawings)], True
+def as_sketches(drawings: Any) -> Sketches:
+    """Returns drawings as `Sketches`: one drawing becomes a list that shows it larger.
+
+    Args:
+      drawings: a stroke-3 array, a list of numbers like one, a Sketch, or a list of them.
+    """
     if isinstance(drawings, Sketches):
-        return drawings, False
-    return [as_sketch(drawing, f"sketch {i}") for i, drawing in enumerate(drawings)], False
+        return drawings
+    if isinstance(drawings, Sketch) or _is_rows(drawings):
+        return Sketches([drawings], size=SINGLE_SIZE)
+    return Sketches(drawings)
 
 
 def _is_rows(drawings: Any) -> bool:
@@ -161,9 +212,3 @@ def _is_rows(drawings: Any) -> bool:
     if not isinstance(first, (list, tuple, np.ndarray)) or not len(first):
         return False
     return np.ndim(first[0]) == 0
-
-
-def _not_empty_shape(drawing: Any) -> np.ndarray:
-    """An empty list is a drawing without points, though NumPy gives it the shape [0]."""
-    array = np.asarray(drawing)
-    return np.zeros((0, 3), np.float32) if array.shape == (0,) else array

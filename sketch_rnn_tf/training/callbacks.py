@@ -164,7 +164,9 @@ class PictureFiles(Callback):
         from sketch_rnn_tf import drawing
 
         for name, (drawings, options) in pictures.items():
-            drawing.save(self._folder / f"step-{step:08d}-{name}.svg", drawings, **options)
+            drawing.save(
+                self._folder / f"step-{step:08d}-{name}.svg", drawings, overwrite=True, **options
+            )
 
 
 class Progress(Callback):

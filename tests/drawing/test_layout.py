@@ -82,7 +82,7 @@ def test_words_too_long_for_their_place_are_cut(house):
     assert row.x < picture.cells[0].center[0] - 64
 
 
-def test_colours_are_taken_in_turn_by_the_strokes():
+def test_colors_are_taken_in_turn_by_the_strokes():
     rows = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 1], [1, 1, 0], [2, 0, 0]])
     (cell,) = drawing.lay_out([rows], colors=["red", "blue"]).cells
     assert cell.runs == [(0, 2, "red"), (2, 3, "blue"), (3, 5, "red")]
@@ -94,19 +94,19 @@ def test_colours_are_taken_in_turn_by_the_strokes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"columns": 0}, "0 columns"),
-        ({"size": 7}, "7 pixels"),
-        ({"size": 10_000}, "10000 pixels"),
+        ({"columns": 0}, "columns is 0"),
+        ({"size": 7}, "size is 7, expected 8 to 8192"),
+        ({"size": 10_000}, "size is 10000"),
         ({"captions": ["a"]}, "1 captions do not fit a grid that has 3 places"),
         ({"row_titles": ["a", "b", "c"]}, "3 row titles"),
         ({"column_titles": ["a"], "columns": 3}, "1 column titles"),
-        ({"marks": {3: "odd"}}, "cell 3"),
-        ({"colors": ['"/><script>']}, "not a colour"),
-        ({"given_color": "url(x)"}, "not a colour"),
-        ({"background": "a b"}, "not a colour"),
-        ({"stroke_width": 0}, "0 pixels wide"),
-        ({"stroke_width": float("nan")}, "nan pixels wide"),
-        ({"size": float("nan")}, "nan pixels"),
+        ({"marks": {3: "odd"}}, "a mark for cell 3"),
+        ({"colors": ['"/><script>']}, "not a color"),
+        ({"given_color": "url(x)"}, "not a color"),
+        ({"background": "a b"}, "not a color"),
+        ({"stroke_width": 0}, "stroke_width is 0"),
+        ({"stroke_width": float("nan")}, "stroke_width is nan"),
+        ({"size": float("nan")}, "size is nan"),
     ],
 )
 def test_wrong_options_are_one_sentence(house, options, message):
@@ -117,3 +117,11 @@ def test_wrong_options_are_one_sentence(house, options, message):
 def test_a_misspelt_option_is_refused(house):
     with pytest.raises(TypeError, match="colour"):
         drawing.svg(house, colour="red")
+
+
+def test_the_cell_of_an_empty_drawing_has_a_word_and_a_blank_one_has_none(house):
+    picture = drawing.lay_out([house, np.zeros((0, 3)), None], columns=3)
+    (text,) = picture.texts
+    assert text.text == "empty"
+    assert abs(text.x - picture.cells[1].center[0]) < 1
+    assert abs(text.y - picture.cells[1].center[1]) < 10

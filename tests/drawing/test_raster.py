@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sketch_rnn_tf import drawing
-from sketch_rnn_tf.drawing import layout
+from sketch_rnn_tf.drawing import fonts
 
 
 def _gray(content: bytes) -> np.ndarray:
@@ -29,7 +29,7 @@ def _frames(content: bytes) -> tuple[list[np.ndarray], list[int]]:
 def test_every_point_and_middle_of_a_line_is_ink(house):
     zoom = 2
     pixels = _gray(drawing.png(house, zoom=zoom))
-    cell = layout.lay_out_any(house).cells[0]
+    cell = drawing.lay_out(house).cells[0]
     points = (np.cumsum(house[:, :2], axis=0) - cell.middle) * cell.scale + cell.center
     for i, (x, y) in enumerate(points * zoom):
         assert pixels[int(y), int(x)] < 60
@@ -54,8 +54,8 @@ def test_one_point_is_a_dot_in_the_middle():
     np.testing.assert_allclose([ys.mean(), xs.mean()], (np.array(pixels.shape) - 1) / 2, atol=0.6)
 
 
-def test_empty_drawings_and_grids_are_white():
-    for nothing in ([], np.zeros((0, 3)), [np.zeros((0, 3)), None]):
+def test_blank_cells_are_white():
+    for nothing in ([], [None]):
         assert (_gray(drawing.png(nothing)) == 255).all()
         frames, _ = _frames(drawing.gif(nothing))
         assert len(frames) == 1
@@ -70,12 +70,12 @@ def test_odd_drawings_leave_ink(odd):
 
 def test_zoom_and_size_set_the_pixels(house):
     for size, zoom in ((16, 1), (64, 0.5), (100, 3), (1500, 1)):
-        picture = layout.lay_out([house], size=size)
+        picture = drawing.lay_out([house], size=size)
         image = Image.open(io.BytesIO(drawing.png(house, size=size, zoom=zoom)))
         assert image.size == (picture.width * zoom, picture.height * zoom)
 
 
-def test_a_given_part_has_its_own_colour(house):
+def test_a_given_part_has_its_own_color(house):
     sketch = drawing.Sketch(house, given=5)
     image = Image.open(io.BytesIO(drawing.png(sketch, given_color="#ff0000", colors="#0000ff")))
     pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).tolist()
@@ -106,7 +106,7 @@ def test_a_gif_draws_stroke_after_stroke(house):
     assert ink[0] == 0
     assert ink == sorted(ink)
     assert len(frames) > 20
-    cell = layout.lay_out_any(house).cells[0]
+    cell = drawing.lay_out(house).cells[0]
     points = (np.cumsum(house[:, :2], axis=0) - cell.middle) * cell.scale + cell.center
     seen = [next(i for i, f in enumerate(frames) if f[int(y), int(x)] < 128) for x, y in points]
     assert seen[0] < seen[1] < seen[2] < seen[3] < seen[5] < seen[6] < seen[7]
@@ -165,3 +165,63 @@ def test_pictures_that_would_fill_the_memory_are_refused(house):
     for zoom in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="zoom"):
             drawing.png(house, zoom=zoom)
+
+
+def _letters(text: str) -> np.ndarray:
+    """Returns where a caption has ink, its rows and columns cut to it."""
+    pixels = _gray(drawing.png([None], captions=[text], size=200, zoom=4)) < 128
+    return pixels[np.ix_(pixels.any(axis=1), pixels.any(axis=0))]
+
+
+def test_letters_of_other_languages_are_letters_and_no_boxes():
+    signs = [_letters(letter) for letter in "\u0378üëßéñЖЩλΩ→½…"]  # U+0378 is no letter
+    assert signs[0].any()
+    pictures = {sign.tobytes() + bytes(str(sign.shape), "ascii") for sign in signs}
+    assert len(pictures) == len(signs)
+    plain, dotted = _letters("u"), _letters("ü")
+    assert dotted.shape[0] > plain.shape[0]  # the dots stand above ...
+    below = dotted[-plain.shape[0] :]
+    assert (below[:, : plain.shape[1]] == plain).mean() > 0.9  # ... the same letter
+    dots = dotted[: dotted.shape[0] - plain.shape[0] - 2]
+    columns = dots.any(axis=0)
+    assert np.count_nonzero(np.diff(columns.astype(int)) == 1) + columns[0] == 2
+
+
+def test_chinese_letters_are_drawn_where_a_font_has_them():
+    if fonts.missing("鱼猫"):
+        pytest.skip("needs a font with Chinese letters: the extra [cjk], or Noto CJK installed")
+    fish, cat = _letters("鱼"), _letters("猫")
+    assert fish.shape != cat.shape or (fish != cat).mean() > 0.1
+    strokes_of_fish = fish[: fish.shape[0] // 2].sum(axis=1) > 0.4 * fish.shape[1]
+    assert strokes_of_fish.any()  # the long lines of the box in 鱼, thin letters have none
+
+
+def test_a_letter_that_no_font_has_is_its_code_point():
+    assert fonts.missing("a\u0378b") == "\u0378"
+    assert [part for part, _ in fonts.pieces("a\u0378b", 11)] == ["a", "U+0378", "b"]
+
+
+def test_an_empty_drawing_is_called_so():
+    pixels = _gray(drawing.png([np.zeros((0, 3))]))
+    ys, xs = np.nonzero(pixels < 160)
+    assert len(ys) > 50
+    assert abs(ys.mean() - pixels.shape[0] / 2) < 12
+    assert abs(xs.mean() - pixels.shape[1] / 2) < 12
+
+
+def test_a_smooth_circle_is_rounder_than_its_points():
+    angles = np.linspace(0, 2 * np.pi, 9)
+    points = 50 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points[-1] = points[0]
+    rows = np.c_[np.diff(points, axis=0, prepend=points[:1]), np.zeros(9)].astype(np.float32)
+    rows[-1, 2] = 1
+
+    def radii(**options):
+        pixels = _gray(drawing.png([rows], size=400, zoom=2, stroke_width=1, **options)) < 128
+        ys, xs = np.nonzero(pixels)
+        middle = (np.array(pixels.shape) - 1) / 2
+        return np.hypot(ys - middle[0], xs - middle[1])
+
+    angular, smooth = radii(), radii(smooth=True)
+    assert np.ptp(angular) / angular.max() > 0.06  # an octagon: 1 - cos(pi / 8) is 0.076
+    assert np.ptp(smooth) / smooth.max() < 0.025

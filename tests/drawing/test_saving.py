@@ -42,7 +42,7 @@ def test_a_wrong_drawing_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.svg"
     path.write_text("old")
     with pytest.raises(ValueError, match="not finite"):
-        drawing.save(path, np.array([[np.nan, 0, 1]]))
+        drawing.save(path, np.array([[np.nan, 0, 1]]), overwrite=True)
     assert path.read_text() == "old"
 
 
@@ -88,3 +88,27 @@ def test_the_same_drawings_give_the_same_files(tmp_path, house):
             drawing.save(tmp_path / f"{name}{suffix}", [house, house[:3]])
         a, b = ((tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
         assert a == b
+
+
+def test_a_file_is_replaced_only_when_asked_to(tmp_path, house):
+    path = tmp_path / "a.svg"
+    path.write_text("old")
+    with pytest.raises(ValueError, match=r"a\.svg: exists already; overwrite=True replaces it"):
+        drawing.save(path, house)
+    with pytest.raises(ValueError, match="exists already"):
+        drawing.Sketch(house).save(path)
+    assert path.read_text() == "old"
+    drawing.save(path, house, overwrite=True)
+    assert path.read_text() == drawing.svg(house)
+
+
+def test_every_drawing_has_a_file_of_its_own_where_the_name_has_a_number(tmp_path, house):
+    sketches = drawing.Sketches([house, None, house[:5]], columns=1, captions=["a", "b", "c"])
+    written = sketches.save(tmp_path / "fish_{i}.svg", smooth=True)
+    assert [path.name for path in written] == ["fish_0.svg", "fish_1.svg"]
+    assert [len(drawing.read_svg(path)[0]) for path in written] == [8, 5]
+    assert "c" in written[0].read_text()
+    (tmp_path / "n001.json").write_text("mine")
+    with pytest.raises(ValueError, match=r"n001\.json: exists already"):
+        drawing.save(tmp_path / "n{i:03}.json", sketches)
+    assert not (tmp_path / "n000.json").exists()

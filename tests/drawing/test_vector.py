@@ -67,12 +67,14 @@ def test_odd_drawings_come_back(odd):
     np.testing.assert_array_equal(back[0].strokes, odd.astype(np.float32))
 
 
-@hypothesis.given(ROWS, st.booleans(), st.sampled_from([None, "strokes"]), st.randoms())
-def test_any_float32_comes_back_to_the_last_bit(rows, ended, colors, random):
+@hypothesis.given(
+    ROWS, st.booleans(), st.sampled_from([None, "strokes"]), st.booleans(), st.randoms()
+)
+def test_any_float32_comes_back_to_the_last_bit(rows, ended, colors, smooth, random):
     array = np.array(rows, np.float32).reshape(-1, 3)
     sketch = drawing.Sketch(array, "a", ended, given=random.randint(0, len(array)))
     hypothesis.assume(np.isfinite(np.cumsum(array[:, :2].astype(np.float64), axis=0)).all())
-    assert drawing.parse_svg(drawing.svg(sketch, colors=colors)) == [sketch]
+    assert drawing.parse_svg(drawing.svg(sketch, colors=colors, smooth=smooth)) == [sketch]
 
 
 def test_a_long_drawing_comes_back(long):
@@ -117,7 +119,7 @@ def test_svg_is_compact():
     assert '<path d="m0 0l10 0 0 10-10 0 0-10m2.5-.5h0"/>' in drawing.svg(square)
 
 
-def test_a_stroke_has_its_colour(house):
+def test_a_stroke_has_its_color(house):
     text = drawing.svg(house, colors=["red", "#00f"])
     assert text.count("<path") == 2
     assert text.index('stroke="red"') < text.index('stroke="#00f"')
@@ -156,7 +158,8 @@ BOMB = (
         (BOMB, "is not XML that can be read"),
         ("<html/>", "is not an SVG that sketch_rnn_tf wrote"),
         ('<svg xmlns="http://www.w3.org/2000/svg"/>', "is not an SVG that sketch_rnn_tf wrote"),
-        (OURS.format("", '<path d="m0 0c1 2 3 4 5 6"/>'), "sketch 0 has path data"),
+        (OURS.format("", '<path d="m0 0c1 2 3 4 5"/>'), "sketch 0 has path data"),
+        (OURS.format("", '<path d="m0 0q1 2 3 4"/>'), "sketch 0 has path data"),
         (OURS.format("", '<path d="m0 0l1 2 3"/>'), "sketch 0 has path data"),
         (OURS.format("", '<path d="m0 0h4"/>'), "sketch 0 has path data"),
         (OURS.format("", '<path d="m0 0 1 1"/>'), "sketch 0 has path data"),
@@ -184,3 +187,32 @@ def test_reading_warns_of_nothing(house):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawing.parse_svg(drawing.svg(house))
+
+
+def _bezier(path) -> np.ndarray:
+    """Returns points along the curves that svgelements sees."""
+    return np.array([[p.x, p.y] for p in (path.point(t) for t in np.linspace(0, 1, 400))])
+
+
+def test_a_smooth_stroke_goes_through_its_points_and_keeps_corners(house):
+    import svgelements
+
+    text = drawing.svg([[0, 0, 0], [10, 0, 0], [8, 6, 0], [0, 10, 0], [-30, 0, 1]], smooth=True)
+    assert "<path" in text
+    (path,) = (
+        e
+        for e in svgelements.SVG.parse(io.StringIO(text)).elements()
+        if type(e) is svgelements.Path
+    )
+    kinds = [type(segment).__name__ for segment in path]
+    assert kinds == ["Move", *["CubicBezier"] * 4]
+    before, after = path[3], path[4]
+    incoming = np.array([before.end.x - before.control2.x, before.end.y - before.control2.y])
+    leaving = np.array([after.control1.x - after.start.x, after.control1.y - after.start.y])
+    assert abs(incoming @ leaving) < 1e-3 * np.linalg.norm(incoming) * np.linalg.norm(leaving)
+    for one, other in ((path[1], path[2]), (path[2], path[3])):  # no corner elsewhere
+        a = np.array([one.end.x - one.control2.x, one.end.y - one.control2.y])
+        b = np.array([other.control1.x - other.start.x, other.control1.y - other.start.y])
+        assert a @ b > 0.999 * np.linalg.norm(a) * np.linalg.norm(b)
+    box = _bezier(path)
+    assert np.ptp(box[:, 0]) < 1.05 * np.ptp([p.end.x for p in path])
