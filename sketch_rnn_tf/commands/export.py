@@ -4,6 +4,7 @@ sketch-rnn-export --model runs/sheep --output_dir exported --format saved_model,
 
 saved_model: for TensorFlow Serving, with its configuration files; every export is a new version.
 litert: for phones and other devices (.tflite).
+web: for the browser: a page that draws with you, and a JavaScript module with the model.
 magenta_js: for sketch-rnn-js and @magenta/sketch, one file a class where the model knows classes.
 run: a run directory with nothing but the weights, in half precision, to pass on.
 """
@@ -24,12 +25,14 @@ NAME = "sketch-rnn-export"
 FORMATS = {
     "saved_model": "sketch_rnn_tf.export.saved_model.exporter",
     "litert": "sketch_rnn_tf.export.litert.exporter",
+    "web": "sketch_rnn_tf.export.web.exporter",
     "magenta_js": "sketch_rnn_tf.interop.magenta_js",
     "run": "sketch_rnn_tf.export.half_run",
 }
 ALIASES = {"tflite": "litert"}
+WEB_WEIGHTS = ("float32", "float16", "int8")
 # What may be refused comes first; a SavedModel, which a server takes up at once, comes last.
-_ORDER = ("magenta_js", "run", "litert", "saved_model")
+_ORDER = ("magenta_js", "run", "web", "litert", "saved_model")
 
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
@@ -41,6 +44,10 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_list(
         "format", ["saved_model"], f"forms to write: {', '.join(FORMATS)}", flag_values=flags
     )
+    absl_flags.DEFINE_enum(
+        "web_weights", "float16", WEB_WEIGHTS,
+        "precision of the weights for the web: int8 is half of float16", flag_values=flags,
+    )  # fmt: skip
     absl_flags.DEFINE_bool("overwrite", False, "replace existing files", flag_values=flags)
     absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
 
@@ -52,7 +59,7 @@ def main(flags: absl_flags.FlagValues) -> None:
     from sketch_rnn_tf import runs
 
     run = runs.open_run(flags.model)
-    for name in {"litert", "run"} & set(formats):  # each is a folder of its own
+    for name in {"litert", "run", "web"} & set(formats):  # each is a folder of its own
         cli.refuse_existing(pathlib.Path(flags.output_dir, name), flags.overwrite)
     cli.quiet_tensorflow()
     model = run.load_model(flags.checkpoint)
@@ -61,7 +68,8 @@ def main(flags: absl_flags.FlagValues) -> None:
     for name in sorted(formats, key=_ORDER.index):
         cli.say(f"writing {name}")
         write = importlib.import_module(FORMATS[name]).write
-        written[name] = str(write(run, model, flags.output_dir, overwrite=flags.overwrite))
+        own = {"precision": flags.web_weights} if name == "web" else {}
+        written[name] = str(write(run, model, flags.output_dir, overwrite=flags.overwrite, **own))
     if flags.json:
         cli.print_json({"written": written})
         return
