@@ -100,7 +100,9 @@ def _candidates(folder: pathlib.Path, units: int) -> dict:
     model, configuration = _endless_model(units)
     run = runs.Run(folder / "run", configuration)
     path = exporter.write(run, model, folder)
-    deployed = cpp_session.Session(path, _session_config(deployment.SESSION, -1))
+    deployed = cpp_session.Session(
+        path, _session_config(deployment.template("session_config.txt"), -1)
+    )
     usual = cpp_session.Session(path, _session_config("", 0))
     sampler = Sampler(litert_exporter.write(run, model, folder) / "model.tflite")
     tau = np.float32([1.0])

@@ -14,7 +14,6 @@ Heavy imports belong inside `main`, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
 import importlib.util
@@ -23,13 +22,14 @@ import logging
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
 from sketch_rnn_tf.errors import UsageError, UserError
+from sketch_rnn_tf.stderr import quiet
 
 # {module: package} of what drawings in files are read with.
 _READING = {
@@ -186,26 +186,6 @@ def quiet_tensorflow() -> None:
     if not os.environ.get("SKETCH_RNN_DEBUG"):
         with quiet():
             importlib.import_module("tensorflow").config.list_physical_devices()
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Sends what the process, C++ included, writes to stderr to nowhere; exceptions pass.
-
-    SKETCH_RNN_DEBUG lets it.
-    """
-    if os.environ.get("SKETCH_RNN_DEBUG"):
-        yield
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _finite(value: Any) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from absl import flags as absl_flags
 from absl import logging
 
-from sketch_rnn_tf import cli
+from sketch_rnn_tf import cli, stderr
 from sketch_rnn_tf.errors import UsageError, UserError
 
 
@@ -160,7 +160,7 @@ def test_progress_goes_to_stderr(capsys):
 def test_chatter_of_libraries_is_shown_when_debugging_only(capfd, monkeypatch):
     for debugging, expected in (("", "ours"), ("1", "from C++ours")):
         monkeypatch.setenv("SKETCH_RNN_DEBUG", debugging)
-        with cli.quiet():
+        with stderr.quiet():
             os.write(2, b"from C++")
         os.write(2, b"ours")
         assert capfd.readouterr().err == expected

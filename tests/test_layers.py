@@ -10,7 +10,9 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BOTTOM = {"errors", "strokes", "drawing", "config", "files", "progress", "cli", "pretrained"}
+# What a device needs, without absl; `progress` and `cli` are for commands.
+DEVICE = {"errors", "strokes", "drawing", "config", "files", "pretrained", "stderr"}
+BOTTOM = DEVICE | {"progress", "cli"}
 LAYERS = [
     BOTTOM,
     {"model", "data", "sketcher"},
@@ -109,14 +111,14 @@ def test_parts_of_one_layer_do_not_import_in_circles():
 
 def test_ondevice_knows_the_bottom_and_what_needs_numpy_only():
     names = set().union(*(_imports(p.read_text("utf-8")) for p in _parts()["ondevice"]))
-    others = {name for name in names if _home(name) not in BOTTOM | {None, "ondevice"}}
+    others = {name for name in names if _home(name) not in DEVICE | {None, "ondevice"}}
     assert all(name.startswith(VERBS) for name in others), others
 
 
 def test_the_verbs_know_the_bottom_and_each_other():
     for path in _parts()["sketcher"]:
         for other in _imports(path.read_text("utf-8")):
-            known = _home(other) in BOTTOM or other.startswith(VERBS)
+            known = _home(other) in DEVICE or other.startswith(VERBS)
             known |= other.split(".")[0] in {"numpy", *sys.stdlib_module_names}
             assert known, f"{path} imports {other}"
 
@@ -183,6 +185,15 @@ def test_only_commands_define_flags():
         is_command = len(place.parts) == 2 and place.parts[0] == "data_prep"
         is_command = is_command and "sketch_rnn_tf.cli" in _imports(code)
         assert in_commands or is_command, place
+
+
+def test_a_device_needs_no_absl():
+    code = (
+        "import sys\n"
+        "from sketch_rnn_tf import ondevice\n"
+        "sys.exit('absl' in sys.modules or 'tqdm' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_the_bottom_imports_without_tensorflow():

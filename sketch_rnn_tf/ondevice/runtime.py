@@ -6,13 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import cli, files, pretrained
+from sketch_rnn_tf import files, pretrained, stderr
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.ondevice import metadata
-
-MISSING = (
-    "running .tflite files needs the package ai-edge-litert: pip install 'sketch-rnn-tf[litert]'"
-)
+from sketch_rnn_tf.ondevice import metadata, requirement
 
 
 class Model:
@@ -24,7 +20,7 @@ class Model:
       xnnpack: whether the XNNPACK kernels are used.
 
     Attributes:
-      metadata: what the file says of itself, see docs/on_device.md.
+      metadata: what the file holds about itself, see docs/on_device.md.
 
     Raises:
       UserError: the file is not ours, damaged or of a newer version, or ai-edge-litert is missing.
@@ -55,7 +51,7 @@ class Model:
             raise UserError(f"the file has no signature {signature!r}; it has {known}")
         if set(inputs) != set(specs["inputs"]):
             raise UserError(
-                f"{signature} has the inputs {', '.join(inputs)},"
+                f"{signature} received the inputs {', '.join(inputs)},"
                 f" expected {', '.join(specs['inputs'])}"
             )
         arrays = {name: _checked(name, inputs[name], specs["inputs"][name]) for name in inputs}
@@ -76,14 +72,11 @@ def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True, keep: bool 
     Raises:
       UserError: ai-edge-litert is missing, or it refuses the file.
     """
-    try:
-        from ai_edge_litert import interpreter as litert
-    except ImportError:
-        raise UserError(MISSING) from None
+    litert = requirement.ai_edge_litert("interpreter")
     kinds = litert.OpResolverType
     kind = kinds.AUTO if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        with cli.quiet():  # LiteRT reports its XNNPACK delegate
+        with stderr.quiet():  # LiteRT reports its XNNPACK delegate
             found = litert.Interpreter(
                 model_content=data,
                 num_threads=threads,

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# What `pip install numpy ai-edge-litert absl-py pillow` brings; the second line is LiteRT's own.
-RUNNING = (
-    *("numpy", "ai-edge-litert", "absl-py", "pillow"),
+# What `pip install numpy ai-edge-litert` brings; the second line is LiteRT's own.
+LIBRARY = (
+    *("numpy", "ai-edge-litert"),
     *("backports.strenum", "flatbuffers", "protobuf", "tqdm", "typing_extensions", "ml_dtypes"),
 )
+RUNNING = (*LIBRARY, "absl-py", "pillow")  # for the commands, and for PNG and GIF
 READING = ("google-crc32c", "orjson")  # for drawings from files
 pytestmark = pytest.mark.large
 
@@ -62,6 +63,12 @@ def python(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def library_python(tmp_path_factory):
+    pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install '.[litert]'")
+    return _environment(tmp_path_factory.mktemp("library") / "env", LIBRARY)
+
+
+@pytest.fixture(scope="module")
 def reading_python(tmp_path_factory):
     pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install '.[litert]'")
     return _environment(tmp_path_factory.mktemp("reading") / "env", (*RUNNING, *READING))
@@ -84,16 +91,20 @@ def test_sketches_are_drawn_in_every_format_and_quietly(python, litert_files, tm
     assert done.stderr.splitlines() == [done.stderr.strip()]  # one line, its own
 
 
-def test_the_library_draws_point_by_point(python, litert_files, tmp_path):
+def test_the_library_needs_numpy_and_litert_only(library_python, litert_files, tmp_path):
     code = (
         "import importlib.util as u\n"
-        "missing = ('tensorflow', 'keras', 'scipy', 'google_crc32c', 'orjson')\n"
+        "missing = ('tensorflow', 'keras', 'scipy', 'google_crc32c', 'orjson', 'absl', 'PIL')\n"
         "assert not any(u.find_spec(name) for name in missing)\n"
         "from sketch_rnn_tf import ondevice\n"
         f"s = ondevice.Sampler({str(litert_files / 'model.tflite')!r}, threads=1, xnnpack=False)\n"
         "print(len(s.generate(2)), len(list(s.points(seed=1))) > 0)\n"
+        "s.generate(2).save('drawn.svg')\n"
     )
-    assert _run(python, "-c", code, cwd=tmp_path).stdout.split() == ["2", "True"]
+    done = _run(library_python, "-c", code, cwd=tmp_path)
+    assert done.stdout.split() == ["2", "True"]
+    assert not done.stderr  # LiteRT's own words are left out
+    assert (tmp_path / "drawn.svg").stat().st_size
 
 
 @pytest.mark.parametrize("task", ["complete", "reconstruct", "interpolate"])

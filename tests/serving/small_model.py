@@ -43,13 +43,13 @@ def write(model: api.Sketcher, folder: pathlib.Path) -> pathlib.Path:
     path = exporter.write(runs.Run(folder / "run", CONFIG), model.model, folder)
     models = folder / "serving" / "models.config"
     versions = f'version_labels {{ key: "{LABEL}" value: 1 }}\n  }}\n}}\n'
-    models.write_text(deployment.MODELS_CONFIG.removesuffix("}\n}\n") + "  " + versions)
+    models.write_text(deployment.template("models.config").removesuffix("}\n}\n") + "  " + versions)
     return path
 
 
 def main() -> None:
     folder = pathlib.Path(sys.argv[1]).resolve()
-    exporter(sketcher(), folder)
+    write(sketcher(), folder)
     readme = (folder / "serving" / "README.md").read_text()
     command = readme.partition("```\n")[2].partition("\n```")[0]
     print(f"cd {folder}\n{command} \\\n  --allow_version_labels_for_unavailable_models=true")

@@ -105,7 +105,7 @@ def test_a_full_queue_is_unavailable():
 
 def test_the_deployed_parameters_are_read_and_fit_the_client(tmp_path):
     path = tmp_path / "batching_parameters.txt"
-    path.write_text(deployment.BATCHING)
+    path.write_text(deployment.template("batching_parameters.txt"))
     found = batching.read_parameters(path)
     assert found.pad_variable_length_inputs
     assert found.max_batch_size >= client.ROWS  # or a server with batching refuses its requests

@@ -1,11 +1,11 @@
-"""A trained model as LiteRT (TensorFlow Lite) files: several variants, one face.
+"""A trained model as LiteRT (TensorFlow Lite) files: several variants with the same signatures.
 
 DIR/litert/model.tflite          float32: every signature
 DIR/litert/model_float16.tflite  weights in half precision
 DIR/litert/model_int8.tflite     weights in 8 bits
 DIR/litert/step.tflite           float32: only what drawing point by point needs
 DIR/litert/step_int8.tflite      the same with weights in 8 bits
-DIR/litert/model.json            what the files say of themselves
+DIR/litert/model.json            the metadata of the files
 """
 
 from __future__ import annotations
@@ -28,15 +28,14 @@ from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.ondevice import metadata
 
 FOLDER = "litert"
-VARIANTS = ("float32", "float16", "int8")
-FILES = {
+FILES = {  # name: variant, whether it holds the step only
     "model.tflite": ("float32", False),
     "model_float16.tflite": ("float16", False),
     "model_int8.tflite": ("int8", False),
     "step.tflite": ("float32", True),
     "step_int8.tflite": ("int8", True),
-}  # name: variant, whether it holds the step only
-STEP = "step.tflite"
+}
+STEP = "step.tflite"  # draws the sketches that int8 files are calibrated with
 
 
 def write(
@@ -46,7 +45,7 @@ def write(
 
     Args:
       run: the run; its configuration goes into the files.
-      model: the model with the weights to write.
+      model: the model with the weights to write; one in mixed precision is written as float32.
       output_dir: where the folder `litert` is made.
       overwrite: replace an existing folder.
 
@@ -54,31 +53,37 @@ def write(
       The folder.
 
     Raises:
-      UserError: it exists already, ai-edge-litert is missing, or the converter made a file that
-        is not this model: no bad file is written.
+      UserError: the folder exists, ai-edge-litert is missing, or the converter made a file that is
+        not this model; no bad file is written.
     """
     folder = pathlib.Path(output_dir) / FOLDER
     if folder.exists() and not overwrite:
         raise UserError(f"{folder}: exists already")
-    model = _float32(model)
+    model = in_float32(model)
     graphs = Graphs(
         model, run.config.scale_factor, run.config.start_token, run.config.temperature_mode
     )
     facts = describe(run, graphs)
+    overview: dict[str, Any] = {**facts, "files": {}}
     with files.atomic_directory(folder, overwrite) as temporary:
-        for name, data in _converted(graphs, facts).items():
+        for name, data in convert_all(graphs, facts).items():
             (temporary / name).write_bytes(data)
             checks.check(temporary / name, model)
-        files.write_json(temporary / "model.json", _overview(facts, temporary))
+            content = metadata.read(data, name)
+            own = {key: content[key] for key in ("variant", "signatures", "file_size", "crc32")}
+            overview["files"][name] = {**own, "file_size": len(data)}
+        files.write_json(temporary / "model.json", overview)
     return folder
 
 
-def convert(graphs: Graphs, variant: str, facts: Mapping[str, Any], step_only: bool = False):
+def convert(
+    graphs: Graphs, variant: str, facts: Mapping[str, Any], step_only: bool = False
+) -> bytes:
     """Returns the bytes of one file.
 
     Args:
       graphs: the model's graphs.
-      variant: one of VARIANTS.
+      variant: `float32`, `float16` or `int8`.
       facts: of `describe`.
       step_only: only the signatures for drawing point by point.
     """
@@ -91,7 +96,7 @@ def convert(graphs: Graphs, variant: str, facts: Mapping[str, Any], step_only: b
 
 
 def describe(run: runs.Run, graphs: Graphs) -> dict[str, Any]:
-    """Returns what a file says of its model, see docs/on_device.md."""
+    """Returns the metadata that all files share, see docs/on_device.md."""
     configuration, model = run.config, graphs.model
     return {
         "format_version": metadata.FORMAT_VERSION,
@@ -113,9 +118,10 @@ def describe(run: runs.Run, graphs: Graphs) -> dict[str, Any]:
     }
 
 
-def _converted(graphs: Graphs, facts: Mapping[str, Any]) -> dict[str, bytes]:
-    """Returns {file name: bytes} of all files."""
-    made, moments = {}, {}
+def convert_all(graphs: Graphs, facts: Mapping[str, Any]) -> dict[str, bytes]:
+    """Returns {file name: bytes} of all files; each set of signatures is traced once."""
+    made: dict[str, bytes] = {}
+    moments: dict[str, np.ndarray] = {}
     for step_only in (True, False):
         signatures = graphs.step_signatures() if step_only else graphs.signatures()
         with _saved(graphs, signatures) as folder:
@@ -148,41 +154,28 @@ def _convert(
     if variant == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    specs = {name: _specs(function) for name, function in signatures.items()}
-    facts = {**facts, "variant": variant, "signatures": specs}
+    described = {
+        name: {
+            "inputs": _shapes_and_types(function.structured_input_signature[1]),
+            "outputs": _shapes_and_types(function.structured_outputs),
+        }
+        for name, function in signatures.items()
+    }
+    facts = {**facts, "variant": variant, "signatures": described}
     if variant != "int8":
         return flatbuffer.finish(converter.convert(), facts)
-    change = functools.partial(int8.quantise, moments=moments, num_mixtures=facts["num_mixtures"])
+    change = functools.partial(int8.quantize, moments=moments, num_mixtures=facts["num_mixtures"])
     return flatbuffer.finish(converter.convert(), facts, change)
 
 
-def _specs(function) -> dict[str, Any]:
-    """Returns names, shapes and types of a signature's inputs and outputs."""
-
-    def plain(specs):
-        return {
-            name: {"shape": list(spec.shape), "dtype": spec.dtype.name}
-            for name, spec in sorted(specs.items())
-        }
-
+def _shapes_and_types(specs: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "inputs": plain(function.structured_input_signature[1]),
-        "outputs": plain(function.structured_outputs),
+        name: {"shape": list(spec.shape), "dtype": spec.dtype.name}
+        for name, spec in sorted(specs.items())
     }
 
 
-def _overview(facts: Mapping[str, Any], folder: pathlib.Path) -> dict[str, Any]:
-    """Returns the content of model.json: the facts, and each file's own."""
-    found = {}
-    for name in FILES:
-        content = metadata.read((folder / name).read_bytes(), name)
-        own = ("variant", "signatures", "file_size", "crc32")
-        found[name] = {key: content[key] for key in own}
-        found[name]["file_size"] = int(found[name]["file_size"])
-    return {**facts, "files": found}
-
-
-def _float32(model: SketchRNN) -> SketchRNN:
+def in_float32(model: SketchRNN) -> SketchRNN:
     """Returns the model itself, or a float32 copy of one in mixed precision."""
     if model.dtype_policy.name == "float32":
         return model

@@ -27,7 +27,7 @@ class Graphs(tf.Module):
 
     Args:
       model: the model, float32.
-      scale_factor: source units a normalised unit.
+      scale_factor: source units per normalized unit.
       start_token: the stroke-5 row that the decoder reads first.
       mode: temperature mode, see `choosing.tempering`.
     """
@@ -100,7 +100,7 @@ class Graphs(tf.Module):
         return {"state": tf.concat(self._initial(z, label), axis=-1)}
 
     def step(self, stroke, state) -> dict[str, tf.Tensor]:
-        """Reads a point in normalised units: the next one's raw `parameters` and `state`."""
+        """Reads a point in normalized units: the next one's raw `parameters` and `state`."""
         states = tf.split(state, self.state_sizes, axis=-1)
         raw, states = self._step(stroke, states)
         return {"parameters": raw, "state": tf.concat(states, axis=-1)}
@@ -253,7 +253,7 @@ def _cell_step(cell, inputs, states, share):
 
 
 def _stroke5(strokes, scale_factor: float):
-    """Returns stroke-3 [T, 3] in source units as stroke-5 [T, 5] in normalised units.
+    """Returns stroke-3 [T, 3] in source units as stroke-5 [T, 5] in normalized units.
 
     Offsets are clamped as in training; rows beyond a sketch's length are not read.
     """

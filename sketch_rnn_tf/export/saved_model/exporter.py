@@ -1,4 +1,4 @@
-"""A run as a SavedModel with everything that TensorFlow Serving wants beside it.
+"""A run as a SavedModel, with the files that TensorFlow Serving needs beside it.
 
 DIR/saved_model/N/    the model, N the next free version number
 DIR/serving/          configuration files and a README for the server
@@ -13,14 +13,13 @@ import io
 import pathlib
 import re
 import tempfile
+from collections.abc import Mapping
 
 import keras
-import tensorflow as tf
 
 from sketch_rnn_tf import config, files, runs
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.export.saved_model import deployment, warmup
-from sketch_rnn_tf.export.saved_model.signatures import Signature, Signatures
+from sketch_rnn_tf.export.saved_model import deployment, signatures, warmup
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 FOLDER, BESIDE = "saved_model", "serving"
@@ -47,17 +46,21 @@ def write(
     """
     base = pathlib.Path(output_dir) / FOLDER
     if base.exists() and not base.is_dir():
-        raise UserError(f"{base}: is not a folder")
-    signatures = Signatures(model, run.config).all()
+        raise UserError(f"{base}: is a file, expected a folder for the versions of the model")
+    made = signatures.Signatures(model, run.config).all()
     base.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export.", dir=base) as scratch:
         new = pathlib.Path(scratch, "new")  # with the usual permissions, unlike the scratch folder
         new.mkdir()
-        _write_graph(new, signatures)
-        _write_assets(new, run.config)
-        warmup.write(new, signatures, deployment.MODEL_NAME)
-        path = _publish(new, base)
-    _write_deployment(pathlib.Path(output_dir) / BESIDE, run.config, signatures, overwrite)
+        _write_graph(new, made)
+        files.write_json(new / ASSETS / "config.json", config.to_json(run.config))
+        files.write_json(new / ASSETS / "classes.json", list(run.config.classes))
+        warmup.write(new, made, deployment.MODEL_NAME)
+        path = publish(new, base)
+    beside = pathlib.Path(output_dir) / BESIDE
+    for name, text in deployment.texts(run.config, made).items():
+        if overwrite or not (beside / name).exists():
+            files.write_text(beside / name, text)
     return path
 
 
@@ -67,7 +70,7 @@ def next_version(base: pathlib.Path) -> int:
     return max((int(name) for name in names if re.fullmatch(r"[0-9]{1,18}", name)), default=0) + 1
 
 
-def _publish(new: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
+def publish(new: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
     """Renames a folder to the next version, also when another export takes a number meanwhile."""
     while True:
         path = base / str(next_version(base))
@@ -78,34 +81,10 @@ def _publish(new: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
                 raise
 
 
-def _write_graph(path: pathlib.Path, signatures: dict[str, Signature]) -> None:
+def _write_graph(path: pathlib.Path, made: Mapping[str, signatures.Signature]) -> None:
     # The archive finds the variables that its endpoints use; `track` would store them twice.
     archive = keras.export.ExportArchive()
-    for name, signature in signatures.items():
+    for name, signature in made.items():
         archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
     with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every endpoint
         archive.write_out(str(path), verbose=False)
-
-
-def _write_assets(path: pathlib.Path, configuration: config.RunConfig) -> None:
-    (path / ASSETS).mkdir(exist_ok=True)
-    files.write_json(path / ASSETS / "config.json", config.to_json(configuration))
-    files.write_json(path / ASSETS / "classes.json", list(configuration.classes))
-
-
-def _write_deployment(folder, configuration, signatures, overwrite) -> None:
-    described = {
-        name: {
-            "inputs": {spec.name: _kind(spec) for spec in signature.inputs},
-            "text": signature.text,
-        }
-        for name, signature in signatures.items()
-    }
-    for name, text in deployment.texts(configuration, described).items():
-        if overwrite or not (folder / name).exists():
-            files.write_text(folder / name, text)
-
-
-def _kind(spec: tf.TensorSpec) -> str:
-    sizes = ["B", *("T" if size is None else str(size) for size in spec.shape[1:])]
-    return f"{spec.dtype.name} [{', '.join(sizes)}]"

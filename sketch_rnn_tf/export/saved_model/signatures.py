@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.data import augment
-from sketch_rnn_tf.export.saved_model import checks, loops
+from sketch_rnn_tf.export.saved_model import loops
+from sketch_rnn_tf.export.saved_model import rows as row_checks
 from sketch_rnn_tf.model import losses, next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import choosing, loop, stepping
@@ -85,7 +86,7 @@ class Signatures:
         text = function.__doc__.partition("\n")[0].rstrip(".")
         return Signature(_checked(function, inputs), inputs, text)
 
-    def generate(self, rows: checks.Rows, inputs) -> dict[str, tf.Tensor]:
+    def generate(self, rows: row_checks.Rows, inputs) -> dict[str, tf.Tensor]:
         """temperature, seed [, label] -> strokes, lengths."""
         z = None
         if self.model.conditional:
@@ -217,7 +218,7 @@ class Signatures:
 
     def _normalised(self, strokes, lengths) -> tf.Tensor:
         offsets = augment.normalise(strokes[..., :2], self.config.scale_factor)
-        return checks.stroke5(tf.concat([offsets, strokes[..., 2:]], axis=-1), lengths)
+        return row_checks.stroke5(tf.concat([offsets, strokes[..., 2:]], axis=-1), lengths)
 
     def _label(self, rows, inputs):
         if not self.model.num_classes:
@@ -254,7 +255,7 @@ def _checked(function, specs) -> Callable[..., dict[str, tf.Tensor]]:
             spec.name: tf.ensure_shape(tensor, spec.shape)
             for spec, tensor in zip(specs, tensors, strict=True)
         }
-        rows = checks.Rows(inputs)
+        rows = row_checks.Rows(inputs)
         outputs = function(rows, inputs)
         return {**outputs, "error": rows.error}
 
@@ -294,7 +295,7 @@ def _nats(raw, points, lengths) -> dict[str, tf.Tensor]:
     }
 
 
-def _or_nan(rows: checks.Rows, value: tf.Tensor) -> tf.Tensor:
+def _or_nan(rows: row_checks.Rows, value: tf.Tensor) -> tf.Tensor:
     """Returns a result with NaN in rows that have an error."""
     good = tf.reshape(rows.good, [-1] + [1] * (value.shape.rank - 1))
     return tf.where(good, value, float("nan"))

@@ -216,7 +216,7 @@ def test_a_model_in_mixed_precision_is_written_in_float32(tmp_path):
         max_length=T, z_size=Z, num_mixtures=M, encoder={"units": 8}, decoder={"units": 16},
         dtype="mixed_bfloat16",
     )  # fmt: skip
-    copy = exporter._float32(model)
+    copy = exporter.in_float32(model)
     assert copy.dtype_policy.name == "float32"
     for ours, theirs in zip(copy.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -294,4 +294,4 @@ def test_random_operations_are_refused(tmp_path):
     data = _converted(lambda x: x + tf.random.normal([1]))
     data = flatbuffer.finish(data, {**facts, "variant": "float32", "signatures": {}})
     with pytest.raises(ValueError, match="RANDOM_STANDARD_NORMAL"):
-        checks._check_operations(data, "m.tflite")
+        checks.check_operations(data, "m.tflite")

@@ -140,9 +140,9 @@ def test_the_recurrent_matrix_is_rounded_for_the_model_s_own_sketches(made):
     moments = calibration.moments(data["float32", True], facts)
     kernel = np.ascontiguousarray(model.decoder.cell.recurrent_kernel.numpy().T)
     if facts["cell"] == "lstm":
-        assert calibration.key(kernel) in moments
+        assert flatbuffer.weights_key(kernel) in moments
     output = np.ascontiguousarray(model.decoder.output_layer.kernel.numpy().T)
-    found = moments[calibration.key(output)]
+    found = moments[flatbuffer.weights_key(output)]
     assert found.shape == (H, H)
     np.testing.assert_allclose(found, found.T, rtol=1e-4, atol=1e-7)
     assert 0 < np.diag(found).mean() < 1  # mean squares of tanh times a sigmoid

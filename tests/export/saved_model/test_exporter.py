@@ -237,7 +237,7 @@ def test_a_version_that_another_export_took_meanwhile_is_not_replaced(tmp_path, 
     new.mkdir(parents=True)
     numbers = iter([1, 2])
     monkeypatch.setattr(exporter, "next_version", lambda base: next(numbers))
-    assert exporter._publish(new, tmp_path) == tmp_path / "2"
+    assert exporter.publish(new, tmp_path) == tmp_path / "2"
     assert (tmp_path / "1" / "theirs").exists()
 
 
