@@ -57,6 +57,8 @@ class RawSketch:
         alignment, scaling, resampling or simplification applies.
       split: the split that the file puts the drawing in, where files carry splits.
       group: drawings of one group never fall into two splits; the key where there is no wider one.
+      canvas: longer side of what the drawing stands on, in its coordinates, where the file tells:
+        the viewport of an SVG.
     """
 
     key: str
@@ -67,6 +69,7 @@ class RawSketch:
     simplified: bool = False
     split: str | None = None
     group: str | None = None
+    canvas: float | None = None
 
     def to_polylines(self) -> list[np.ndarray]:
         """Returns the drawing's strokes in absolute coordinates, float64 [n, 2] each."""

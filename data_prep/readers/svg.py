@@ -1,4 +1,7 @@
-"""Reads SVG files, plain or gzip: one drawing a file, one stroke a subpath.
+"""Reads SVG files, plain or gzip: one drawing per file, one stroke per subpath.
+
+A file that `sketch_rnn_tf.drawing` wrote holds the numbers of one or many drawings; these are taken
+as they are. Of any other:
 
 What is drawn: paths (all commands), lines, polylines, polygons, rectangles, circles and ellipses,
 through groups, nested `svg`, `use` of the same file, transforms and viewBox, whether stroked or
@@ -23,9 +26,11 @@ import defusedxml.ElementTree
 import svgelements
 
 from data_prep.readers import inflate
-from data_prep.readers.raw_sketch import Polylines, RawSketch
+from data_prep.readers.raw_sketch import Polylines, RawSketch, ReadError
 from data_prep.readers.source import Options, Skip, Source
 from data_prep.readers.svg_paths import Curves, GeometryError, numbers, points_as_path
+from sketch_rnn_tf import drawing
+from sketch_rnn_tf.errors import UserError
 
 MAX_BYTES = 16 << 20  # of a file: 100,000 points take about one
 _MAX_DEPTH = 100  # of groups, and of `use` in `use`
@@ -51,7 +56,7 @@ class _Place(NamedTuple):
 
 
 def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSketch | Skip]:
-    """Yields the one drawing of a file.
+    """Yields the one drawing of a file, or all drawings of a file of ours.
 
     Args:
       source: the file.
@@ -60,24 +65,45 @@ def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSk
       piece: always None.
 
     Yields:
-      `RawSketch` with polylines.
+      `RawSketch` with polylines; with offsets where the file is ours.
 
     Raises:
       ReadError: the file is no SVG, refused, or broken.
     """
-    root = _parsed(source)
+    data = inflate.read_whole(source, MAX_BYTES)
+    root, key = _parsed(source, data), source.key or source.name
+    label = options.label or source.folder or source.stem
+    if root.get("class") == drawing.SVG_CLASS:
+        yield from _of_ours(source, data, options.label, label)
+        return
     try:
-        strokes = _Drawing(root).curves.flatten(options.curve_tolerance)
+        found = _Drawing(root)
+        strokes = found.curves.flatten(options.curve_tolerance)
     except GeometryError as error:
         raise source.error(str(error)) from None
-    key = source.key or source.name
     yield RawSketch(
         key=key,
-        label=options.label or source.folder or source.stem,
+        label=label,
         where=source.path,
         polylines=Polylines.of(strokes),
         group=source.group or key,
+        canvas=found.canvas,
     )
+
+
+def _of_ours(source: Source, data: bytes, wanted: str | None, name: str) -> Iterator[RawSketch]:
+    """Yields the drawings of a file that `sketch_rnn_tf.drawing` wrote."""
+    try:
+        sketches = drawing.parse_svg(data, source.path)
+    except UserError as error:
+        raise ReadError(str(error)) from None
+    for i, sketch in enumerate(sketches):
+        yield RawSketch(
+            key=f"{source.key or source.name}:{i}",
+            label=wanted or sketch.label or name,
+            where=f"{source.path}: drawing {i}",
+            offsets=sketch.strokes,
+        )
 
 
 def pieces(source: Source, size: int) -> list:
@@ -85,8 +111,7 @@ def pieces(source: Source, size: int) -> list:
     return []
 
 
-def _parsed(source: Source) -> ElementTree.Element:
-    data = inflate.read_whole(source, MAX_BYTES)
+def _parsed(source: Source, data: bytes) -> ElementTree.Element:
     parser = defusedxml.ElementTree.DefusedXMLParser(target=ElementTree.TreeBuilder())
     parser.parser.specified_attributes = True  # a document type cannot multiply its defaults
     try:
@@ -111,17 +136,21 @@ def _tag(element: ElementTree.Element) -> str:
     return "" if tag.startswith("{") else tag
 
 
+_PAGE = _Place(None, None, None)  # where the outermost svg stands
+
+
 class _Drawing:
     """Walks a document and collects what it draws."""
 
     def __init__(self, root: ElementTree.Element):
         self.curves = Curves()
+        self.canvas: float | None = None  # longer side of the outermost viewport
         self._elements = 0
         self._by_id: dict[str, ElementTree.Element] = {}
         self._index(root)
         for name in ("x", "y"):
             root.attrib.pop(name, None)  # they mean nothing on an outermost svg
-        self._draw_viewport(root, _Place(None, None, None))
+        self._draw_viewport(root, _PAGE)
 
     def _index(self, root: ElementTree.Element) -> None:
         """Finds the elements by id; refuses references to other files."""
@@ -166,6 +195,9 @@ class _Drawing:
         if box:
             width = box[2] if width is None else width
             height = box[3] if height is None else height
+        if place == _PAGE and width and height:
+            self.canvas = max(width, height)
+        if box:
             place = _moved(place, _viewbox_matrix(element, box, (x, y, width, height)))
             inner = place._replace(width=box[2], height=box[3])
         else:

@@ -26,9 +26,11 @@ from sketch_rnn_tf.drawing.pictures import gif, grid, json_text, lay_out, png, s
 from sketch_rnn_tf.drawing.saving import SUFFIXES, check_suffix
 from sketch_rnn_tf.drawing.sketch import Sketch, Sketches
 from sketch_rnn_tf.drawing.svg_reader import parse_svg, read_svg
+from sketch_rnn_tf.drawing.vector import SVG_CLASS
 
 __all__ = [
     "SUFFIXES",
+    "SVG_CLASS",
     "Sketch",
     "Sketches",
     "check_suffix",

@@ -10,7 +10,7 @@ import numpy as np
 
 from sketch_rnn_tf import strokes as strokes_lib
 from sketch_rnn_tf.drawing import sketch as sketch_lib
-from sketch_rnn_tf.drawing.vector import CLASS, NAMESPACE
+from sketch_rnn_tf.drawing.vector import SVG_CLASS, NAMESPACE
 from sketch_rnn_tf.errors import UserError
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -42,7 +42,7 @@ def parse_svg(text: str | bytes, where: str = "SVG") -> sketch_lib.Sketches:
         root = defusedxml.ElementTree.fromstring(text)
     except (defusedxml.ElementTree.ParseError, ValueError) as error:
         raise UserError(f"{where}: is not XML that can be read ({error})") from None
-    if root.tag != f"{NAMESPACE}svg" or root.get("class") != CLASS:
+    if root.tag != f"{NAMESPACE}svg" or root.get("class") != SVG_CLASS:
         raise UserError(f"{where}: is not an SVG that sketch_rnn_tf wrote")
     found = sketch_lib.Sketches()
     for group in root.iter(f"{NAMESPACE}g"):

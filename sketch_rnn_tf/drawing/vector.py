@@ -15,7 +15,7 @@ import numpy as np
 
 from sketch_rnn_tf.drawing import curves, layout, words
 
-CLASS = "sketches"  # of the document; a drawing's group is of class "sketch"
+SVG_CLASS = "sketches"  # of the document; a drawing's group is of class "sketch"
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
@@ -23,7 +23,7 @@ def document(picture: layout.Picture) -> str:
     """Returns a picture as an SVG document."""
     width, height = picture.width, picture.height
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="{CLASS}" width="{width}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{SVG_CLASS}" width="{width}"'
         f' height="{height}" viewBox="0 0 {width} {height}" fill="none" stroke="{layout.INK}"'
         ' stroke-linecap="round" stroke-linejoin="round" font-family="sans-serif">'
     ]

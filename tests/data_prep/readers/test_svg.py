@@ -332,3 +332,39 @@ def test_too_large_file_is_refused_before_it_is_parsed(tmp_path):
 def test_billion_sized_coordinates_are_kept(tmp_path):
     found = strokes(tmp_path, '<path d="M1e9 -1e9L1000000001 0"/>')
     np.testing.assert_array_equal(found[0], [(1e9, -1e9), (1000000001, 0)])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "canvas"),
+    [
+        ('viewBox="0 0 100 80"', 100),
+        ('viewBox="0 0 100 80" width="50" height="300"', 300),
+        ('width="30" height="20"', 30),
+        ('viewBox="0 0 100 80" width="100%"', 100),
+        ("", None),
+    ],
+)
+def test_the_canvas_is_the_outermost_viewport(tmp_path, attributes, canvas):
+    path = tmp_path / "a.svg"
+    path.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" {attributes}>'
+        '<svg width="7" height="7"><path d="M1 1L2 2"/></svg></svg>'
+    )
+    (found,) = readers.read(path)
+    assert found.canvas == canvas
+
+
+def test_drawings_of_our_own_sheet_come_back_one_by_one(tmp_path):
+    from sketch_rnn_tf import drawing
+
+    rows = [np.array([[3, 4, 0], [0.1, 0.2, 1]], np.float32), np.array([[0, 0, 0], [5, 6, 1]])]
+    sheet = drawing.Sketches([drawing.Sketch(rows[0], "cat"), rows[1]])
+    sheet.save(tmp_path / "sheet.svg", captions=["a", "b"], smooth=True)
+    found = list(readers.read(tmp_path / "sheet.svg"))
+    for one, ours in zip(found, rows, strict=True):
+        np.testing.assert_array_equal(one.offsets, np.float32(ours))
+    assert [one.label for one in found] == ["cat", "sheet"]
+    assert len({one.key for one in found}) == 2
+    (tmp_path / "sheet.svg").write_text((tmp_path / "sheet.svg").read_text().replace("m", "q"))
+    with pytest.raises(readers.ReadError, match=r"sheet\.svg"):
+        list(readers.read(tmp_path / "sheet.svg"))
