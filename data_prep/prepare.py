@@ -183,6 +183,7 @@ def _to_remote(job, output_dir, sources, overwrite, workers, runner):
 def _info(job, result, sources: list[dict[str, Any]]):
     """Returns the description of a finished data set; says on stderr what a person should know."""
     from data_prep.engines import plan, shards
+    from data_prep.engines import sources as inputs
 
     info = shards.describe(
         result.shards,
@@ -190,6 +191,7 @@ def _info(job, result, sources: list[dict[str, Any]]):
         result.tally,
         sources=sources,
         simplification=job.options.simplification.to_json() if result.tally.absolute else None,
+        canvas=inputs.canvas(job.units, job.options.simplification),
         duplicates=0 if job.drop_duplicates else result.near,
     )
     per_class = {name: content["per_class"] for name, content in info.splits.items()}

@@ -19,9 +19,10 @@ _HOMES = {
     "SketchRNN": "sketch_rnn_tf.model.sketch_rnn",
     "Sketcher": "sketch_rnn_tf.api",
     "load_model": "sketch_rnn_tf.api",
+    "read": "sketch_rnn_tf.commands.inputs",  # the one room that knows readers and models
 }
 
-__all__ = ["SketchRNN", "Sketcher", "__version__", "load_model"]
+__all__ = ["SketchRNN", "Sketcher", "__version__", "load_model", "read"]
 
 
 def __getattr__(name: str) -> Any:

@@ -142,6 +142,8 @@ class RunConfig:
       temperature_mode: how a temperature acts, one of TEMPERATURE_MODES.
       drop_first_point: drawings prepared from absolute coordinates lose row 0.
       simplification: how absolute coordinates become points for this model; None: not recorded.
+      canvas: longer side of what the training drawings stand on, source units; None: not recorded,
+        see `canvas`.
       data_fingerprint: identity of the data set it was trained on; None for imported models.
       initial_weights: SHA-256 of the weights that it started from; None: random ones.
       preset: name of the preset that the configuration started from.
@@ -157,12 +159,27 @@ class RunConfig:
     temperature_mode: str = "paper"
     drop_first_point: bool = False
     simplification: dict | None = None
+    canvas: float | None = None
     data_fingerprint: str | None = None
     initial_weights: str | None = None
     preset: str | None = None
     versions: dict = dataclasses.field(default_factory=dict)
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+
+
+def canvas(configuration: RunConfig) -> float | None:
+    """Returns the longer side of what a model's training drawings stand on, source units.
+
+    Where a run has not recorded it: 255 for Quick, Draw!'s simplification (or its `size`), which
+    stretches every drawing to it; 109 for KanjiVG in its own units; else None.
+    """
+    if configuration.canvas is not None:
+        return configuration.canvas
+    known = configuration.simplification or {"method": "quickdraw"}
+    if known.get("method") == "quickdraw":
+        return float(known.get("size", 255.0))
+    return 109.0 if configuration.classes == ("kanji",) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -355,6 +372,8 @@ def from_json(kind: type, content: Mapping[str, Any], where: str = "configuratio
 def _field_from_json(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return from_json(kind, value, where)
+    if kind == float | None:
+        return None if value is None else converted(where, value, float)
     if kind is dict or isinstance(kind, types.UnionType):
         if value is not None and not isinstance(value, (dict, str)):
             raise UserError(f"{where} has the value {value!r} of a wrong type")

@@ -94,6 +94,29 @@ def convert(drawing: RawSketch, simplification: Simplification) -> np.ndarray:
     return dataclasses.replace(drawing, polylines=content).to_stroke3()
 
 
+def convert_scaled(
+    drawing: RawSketch, simplification: Simplification, scale: float
+) -> np.ndarray:
+    """As `convert` for absolute coordinates whose size is known: scaled, not stretched.
+
+    Args:
+      drawing: with polylines, such as the beginning of a drawing.
+      simplification: all of it but Quick, Draw!'s aligning and scaling.
+      scale: what coordinates are multiplied by.
+
+    Raises:
+      TooComplexError: simplifying it would take more than a second or so.
+    """
+    strokes = [stroke * scale for stroke in drawing.polylines.strokes()]
+    if simplification.method == "quickdraw" and strokes:
+        low = np.concatenate(strokes).min(axis=0)
+        strokes = [stroke - low for stroke in strokes]
+        _refuse_too_long(strokes, simplification.spacing)
+        strokes = [resample(stroke, simplification.spacing) for stroke in strokes]
+    content = Polylines.of(finished(strokes, simplification))
+    return dataclasses.replace(drawing, polylines=content).to_stroke3()
+
+
 def simplified(drawing: RawSketch, simplification: Simplification) -> np.ndarray | Polylines:
     """Returns a drawing's rows as published, or its polylines as a data set has them.
 

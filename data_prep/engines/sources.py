@@ -71,6 +71,26 @@ def _polylines(task: tuple[Any, int]) -> list[raw_sketch.Polylines]:
     return list(itertools.islice(absolute, count))
 
 
+def canvas(all_units: Sequence[Any], simplification: simplify.Simplification) -> float | None:
+    """Returns the longer side of what drawings stand on, in units of the data set.
+
+    It is the median over a sample; None where files have no canvas (all but SVG) or are remote.
+    """
+    found = []
+    for unit in all_units[:: max(1, len(all_units) // 16)]:
+        if is_remote(unit.path):
+            return None
+        for drawing in itertools.islice(unit.read(), 32):
+            if drawing.canvas is None:
+                return None
+            if not drawing.polylines.ends:
+                continue
+            extent = float(np.ptp(drawing.polylines.points, axis=0).max())
+            stretched = simplification.method == "quickdraw" and extent > 0
+            found.append(drawing.canvas * (simplification.size / extent if stretched else 1.0))
+    return float(f"{np.median(found):.6g}") if found else None
+
+
 def describe(path: str, workers: int) -> dict[str, Any]:
     """Returns an input's entry in `sources`.
 

@@ -1,16 +1,23 @@
-"""Drawings from files as a model reads them: what `score` and `sample` do with --input."""
+"""Drawings from files as a model reads them: --input of the commands, and `sketch_rnn_tf.read`."""
 
 from __future__ import annotations
 
+import glob
+import math
+import os
 import pathlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from absl import logging
 
-from sketch_rnn_tf import config, files
+from sketch_rnn_tf import config, drawing, files
 from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.errors import UserError
+
+WHOLE, FIT, SOURCE = "whole", "fit", "source"
+UNITS = f"{WHOLE}, {FIT}, {SOURCE} or the side of the canvas"
 
 
 class Drawing(NamedTuple):
@@ -20,51 +27,157 @@ class Drawing(NamedTuple):
       strokes: stroke-3 [N, 3], source units of the model.
       label: class name: the file's word, its folder or its name.
       where: file and record, for messages.
+      key: what the drawing is called: its key in a data set, else its file and record.
     """
 
     strokes: np.ndarray
     label: str
     where: str
+    key: str = ""
+
+
+def read(
+    path: files.PathLike,
+    model: Any = None,
+    *,
+    units: str | float = WHOLE,
+    indices: Iterable[int] | None = None,
+    split: str | None = None,
+) -> drawing.Sketches:
+    """Reads the drawings of any file, as the commands read their --input.
+
+        begun = sketch_rnn_tf.read("begun.svg", sketcher, units="fit")
+        sketcher.complete(begun, num=6)
+
+    Args:
+      path: what `load` reads.
+      model: whose drawings they are to become: a Sketcher, its configuration, or a run directory.
+        None: the file's own coordinates, every point.
+      units: see `scale_of`.
+      indices: which drawings, in this order; all when not given.
+      split: train, valid or test, for inputs that carry splits.
+
+    Returns:
+      The drawings with their classes, source units of the model.
+
+    Raises:
+      UserError: the input cannot be read, is empty, or has no drawing of an index.
+    """
+    if model is None:
+        configuration = config.RunConfig(1.0, 1, simplification={"method": "none"})
+    elif isinstance(model, (str, os.PathLike)):
+        from sketch_rnn_tf import runs
+
+        configuration = runs.open_run(model).config
+    else:
+        configuration = getattr(model, "config", model)
+    found = load(path, configuration, units=units, indices=indices, split=split)
+    return drawing.Sketches(drawing.Sketch(one.strokes, one.label) for one in found)
 
 
 def load(
     path: files.PathLike,
     configuration: config.RunConfig,
     *,
+    units: str | float = WHOLE,
     indices: Iterable[int] | None = None,
     split: str | None = None,
 ) -> list[Drawing]:
     """Reads drawings and turns them into the points that a model was trained on.
 
-    Rows of npz files, simplified Quick, Draw! drawings and prepared data sets are taken as they
-    are; absolute coordinates go through the simplification of the run's configuration (Quick,
-    Draw!'s where it has none). A model with `drop_first_point` does not see row 0 where that says
-    where the first point lies: of drawings in absolute coordinates, of data sets prepared from
-    such, and where it is no step at all.
+    Rows of npz files, of SVG and JSON files that this package wrote, simplified Quick, Draw!
+    drawings and prepared data sets are taken as they are; absolute coordinates go through the
+    simplification of the run's configuration (Quick, Draw!'s where it has none). A model with
+    `drop_first_point` does not see row 0 where that only says where the first point lies: of
+    drawings in absolute coordinates, of data sets prepared from such, and where it is no step.
 
     Args:
-      path: any input of `sketch-rnn-prepare`, a prepared data set (its folder) or one of its
-        shards (.tfrecord).
+      path: any input of `sketch-rnn-prepare`, a pattern such as `fish/*.svg`, a prepared data set
+        (its folder) or one of its shards (.tfrecord).
       configuration: the run's.
+      units: how large absolute coordinates are for the model; see `scale_of`.
       indices: which drawings, in this order; all when not given.
       split: train, valid or test, for inputs that carry splits.
 
     Raises:
       UserError: the input cannot be read, is empty or not whole, or has no drawing of an index.
     """
-    found = _all(pathlib.Path(path), str(path), configuration, split)
+    found = (one for name in _matches(path) for one in _drawings(name, configuration, units, split))
     drawings = list(found) if indices is None else _chosen(found, list(indices), path)
     if not drawings and indices is None:
         raise UserError(f"{path}: holds no drawing" + (f" of split {split!r}" if split else ""))
     return drawings
 
 
-def _all(path: pathlib.Path, name: str, configuration, split) -> Iterator[Drawing]:
-    if (path / dataset.DESCRIPTION).is_file():
-        return _of_data_set(path, configuration, split)
-    if path.suffix == ".tfrecord":
-        return _of_shard(path, configuration, split)
-    return _of_files(name, configuration, split)
+def scale_of(
+    units: str | float, canvas: float | None, configuration: config.RunConfig
+) -> float | None:
+    """Returns what absolute coordinates are multiplied by to become a model's units.
+
+    A drawing by itself has no size: the same circle may be the rim of a cup or its dot. Its canvas
+    tells them apart, and a model knows on which canvas its training drawings stand
+    (`RunConfig.canvas`, 255 units for Quick, Draw!'s simplification).
+
+    Args:
+      units: one of
+        `whole`: the drawing is whole and is treated as the training data were, which for Quick,
+          Draw!'s simplification means stretched until its longer side is 255;
+        `fit`: the file's canvas (the viewport of an SVG) becomes the model's: a beginning keeps its
+          size. A file that has no canvas is read as `source`;
+        `source`: the coordinates are the model's units already;
+        a number: the side of the canvas in the file's coordinates, which becomes the model's.
+      canvas: the longer side of the file's canvas, None where it has none.
+      configuration: the model's.
+
+    Returns:
+      The factor; None for `whole`.
+
+    Raises:
+      UserError: units that are none of these.
+    """
+    if units == WHOLE:
+        return None
+    if units not in (FIT, SOURCE):
+        try:
+            canvas = float(units)
+        except (TypeError, ValueError):
+            raise UserError(f"units is {units!r}, expected {UNITS}") from None
+        if not 0 < canvas < math.inf:
+            raise UserError(f"units is {units!r}, expected {UNITS} above 0")
+    wanted = config.canvas(configuration)
+    if units == SOURCE or canvas is None or wanted is None:
+        return 1.0
+    return wanted / canvas
+
+
+def parse_indices(text: str) -> list[int] | None:
+    """Returns the indices that a text such as `0,5` or `0-5,9` names; None for `all`.
+
+    Raises:
+      UserError: it is none of these.
+    """
+    if text.strip() == "all":
+        return None
+    found: list[int] = []
+    for word in text.split(","):
+        first, dash, last = word.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UserError(f"received {text!r}, expected numbers such as 0,5 or 0-5, or all")
+        if dash and int(last) - int(first) >= 1_000_000:
+            raise UserError(f"received {text!r}, expected at most a million drawings")
+        found += range(int(first), int(last) + 1) if dash else [int(first)]
+    return found
+
+
+def _matches(path: files.PathLike) -> list[str]:
+    """Returns the files that a pattern matches; a path that is none as it is."""
+    name = os.fspath(path)
+    if os.path.exists(name) or not glob.has_magic(name):
+        return [name]
+    matches = sorted(glob.glob(name, recursive=True))
+    if not matches:
+        raise UserError(f"{name}: no file matches")
+    return matches
 
 
 def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) -> list[Drawing]:
@@ -73,9 +186,9 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
     if any(index < 0 for index in wanted):
         raise UserError(f"{path}: drawing {min(wanted)}: indices start at 0")
     kept, count = {}, 0
-    while wanted and (drawing := next(found, None)) is not None:
+    while wanted and (one := next(found, None)) is not None:
         if count in wanted:
-            kept[count] = drawing
+            kept[count] = one
             wanted.discard(count)
         count += 1
     if wanted:
@@ -83,28 +196,39 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
     return [kept[index] for index in indices]
 
 
-def _of_data_set(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
-    info = dataset.read_info(path)
-    names = [split] if split else [name for name in dataset.SPLITS if info.num_sketches(name)]
-    for name in names:
-        for index, record in enumerate(dataset.read_split(path, name)):
-            label = _class_name(info.classes, record.label)
-            rows = _seen(record.strokes, configuration, info.from_absolute)
-            yield Drawing(rows, label, f"{path}: {name} {index}")
+def _drawings(
+    name: str, configuration: config.RunConfig, units: str | float, split: str | None
+) -> Iterator[Drawing]:
+    """Yields the drawings of one input."""
+    path = pathlib.Path(name)
+    if (path / dataset.DESCRIPTION).is_file():
+        info = dataset.read_info(path)
+        for part in [split] if split else [s for s in dataset.SPLITS if info.num_sketches(s)]:
+            for i, record in enumerate(dataset.read_split(path, part)):
+                yield _of_record(record, info, configuration, f"{path}: {part} {i}")
+    elif path.suffix == ".tfrecord":
+        yield from _of_shard(path, configuration, split)
+    else:
+        yield from _of_file(name, configuration, units, split)
 
 
 def _of_shard(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
-    """Reads one shard; what lies beside it says of which classes and split, and how long it is."""
+    """Reads one shard; what lies beside it tells classes and split, and how long it is."""
     info, shard = None, {}
     if (path.parent / dataset.DESCRIPTION).is_file():
         info = dataset.read_info(path.parent)
         shard = next((one for one in info.shards if one["file"] == path.name), {})
     if split and shard.get("split") != split:
         raise UserError(f"{path}: is of split {shard.get('split', 'unknown')!r}, not {split!r}")
-    classes, absolute = (info.classes, info.from_absolute) if info else ([], False)
-    for index, record in enumerate(dataset.read_shard(path, shard.get("num_records"))):
-        rows = _seen(record.strokes, configuration, absolute)
-        yield Drawing(rows, _class_name(classes, record.label), f"{path}: record {index}")
+    for i, record in enumerate(dataset.read_shard(path, shard.get("num_records"))):
+        yield _of_record(record, info, configuration, f"{path}: record {i}")
+
+
+def _of_record(record, info: dataset.DatasetInfo | None, configuration, where: str) -> Drawing:
+    classes = info.classes if info else []
+    label = classes[record.label] if 0 <= record.label < len(classes) else str(record.label)
+    rows = _seen(record.strokes, configuration, bool(info and info.from_absolute))
+    return Drawing(rows, label, where, record.key.decode("utf-8", "replace"))
 
 
 def _seen(rows: np.ndarray, configuration: config.RunConfig, absolute: bool) -> np.ndarray:
@@ -114,21 +238,46 @@ def _seen(rows: np.ndarray, configuration: config.RunConfig, absolute: bool) -> 
     return rows
 
 
-def _class_name(classes, label: int) -> str:
-    return classes[label] if 0 <= label < len(classes) else str(label)
-
-
-def _of_files(name: str, configuration: config.RunConfig, split) -> Iterator[Drawing]:
+def _of_file(
+    name: str, configuration: config.RunConfig, units: str | float, split: str | None
+) -> Iterator[Drawing]:
+    """Reads what `sketch-rnn-prepare` reads."""
     from data_prep import readers
     from data_prep.conversion import simplify
 
     simplification = simplify.Simplification.from_json(configuration.simplification)
-    for drawing in readers.read(name):
-        if split and drawing.split != split:
+    told = units != FIT
+    for one in readers.read(name):
+        if split and one.split != split:
             continue
+        scale = None
+        if one.polylines is not None and not one.simplified:
+            scale = scale_of(units, one.canvas, configuration)
+        if not told and scale is not None:
+            logging.info("%s", _how_large(one, scale, configuration))
+            told = True
         try:
-            rows = np.asarray(simplify.convert(drawing, simplification), np.float32)
+            if scale is None:
+                rows = simplify.convert(one, simplification)
+            else:
+                rows = simplify.convert_scaled(one, simplification, scale)
         except simplify.TooComplexError as error:
-            raise UserError(f"{drawing.where}: {error}") from None
-        rows = _seen(rows, configuration, drawing.polylines is not None)
-        yield Drawing(rows, drawing.label, drawing.where)
+            raise UserError(f"{one.where}: {error}") from None
+        rows = _seen(np.asarray(rows, np.float32), configuration, one.polylines is not None)
+        yield Drawing(rows, one.label, one.where, one.key)
+
+
+def _how_large(one, scale: float, configuration: config.RunConfig) -> str:
+    """Returns the sentence for how large a beginning is to the model."""
+    wanted = config.canvas(configuration)
+    if wanted is None:
+        return f"{one.where}: its coordinates are taken as the model's units (--units tells others)"
+    if one.canvas is None:
+        return (
+            f"{one.where}: has no canvas; its coordinates are taken as the model's units, of which"
+            f" a drawing has about {wanted:g} (--units SIDE tells the side of its canvas)"
+        )
+    return (
+        f"{one.where}: its canvas of {one.canvas:g} is the model's of {wanted:g}: coordinates"
+        f" times {scale:.4g} (--units chooses another size)"
+    )

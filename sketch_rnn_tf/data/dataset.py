@@ -40,6 +40,8 @@ class DatasetInfo:
       warnings: what looked wrong in the data, one sentence each.
       length_histogram: {points: sketches} over all splits.
       simplification: how absolute coordinates became these points; None: taken as they are.
+      canvas: longer side of what the drawings stand on, source units (the viewport of SVG files,
+        after simplification); None: the files have none.
       schema_version: version of this format.
     """
 
@@ -55,6 +57,7 @@ class DatasetInfo:
     warnings: list[str] = dataclasses.field(default_factory=list)
     length_histogram: dict[str, int] = dataclasses.field(default_factory=dict)
     simplification: dict[str, Any] | None = None
+    canvas: float | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

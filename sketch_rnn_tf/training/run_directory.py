@@ -55,6 +55,7 @@ def describe(
         max_length=info.max_length,
         classes=tuple(info.classes),
         simplification=info.simplification,
+        canvas=info.canvas,
         data_fingerprint=dataset.fingerprint(data_dir),
         preset=preset,
         versions=runs.versions(),
