@@ -94,9 +94,7 @@ def convert(drawing: RawSketch, simplification: Simplification) -> np.ndarray:
     return dataclasses.replace(drawing, polylines=content).to_stroke3()
 
 
-def convert_scaled(
-    drawing: RawSketch, simplification: Simplification, scale: float
-) -> np.ndarray:
+def convert_scaled(drawing: RawSketch, simplification: Simplification, scale: float) -> np.ndarray:
     """As `convert` for absolute coordinates whose size is known: scaled, not stretched.
 
     Args:

@@ -8,7 +8,10 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from data_prep import readers
+from data_prep.conversion import simplify
 from data_prep.engines import local
 from data_prep.readers import raw_sketch
 from sketch_rnn_tf import files

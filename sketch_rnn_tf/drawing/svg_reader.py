@@ -10,7 +10,7 @@ import numpy as np
 
 from sketch_rnn_tf import strokes as strokes_lib
 from sketch_rnn_tf.drawing import sketch as sketch_lib
-from sketch_rnn_tf.drawing.vector import SVG_CLASS, NAMESPACE
+from sketch_rnn_tf.drawing.vector import NAMESPACE, SVG_CLASS
 from sketch_rnn_tf.errors import UserError
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"

@@ -185,7 +185,7 @@ def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> conf
     return configuration
 
 
-_OURS = ("start_token", "temperature_mode", "drop_first_point", "simplification")
+_OURS = ("start_token", "temperature_mode", "drop_first_point", "simplification", "canvas")
 
 
 def _check_settings(configuration: config.RunConfig) -> None:

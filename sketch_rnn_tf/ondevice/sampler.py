@@ -71,6 +71,7 @@ class Sampler(sketcher.Verbs):
             classes=tuple(facts["classes"]),
             start_token=tuple(facts["start_token"]),
             simplification=facts["simplification"],
+            canvas=facts.get("canvas"),
             model=model,
         )
 

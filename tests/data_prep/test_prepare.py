@@ -403,3 +403,14 @@ def test_score_and_a_data_set_convert_a_drawing_alike(tmp_path, write_ndjson):
     rows = {s.key.encode(): simplify.convert(s, how) for s in readers.read(path)}
     for record in dataset.read_split(tmp_path / "x", "train"):
         np.testing.assert_array_equal(record.strokes, rows[record.key].astype(np.float32))
+
+
+@pytest.mark.parametrize(("epsilon", "canvas"), [(1.0, 200.0), (None, 510.0)])
+def test_the_canvas_of_svg_files_is_recorded(tmp_path, epsilon, canvas):
+    for i in range(12):
+        body = f'<path d="M10 10L{110 if i else 30} 10L30 {30 + i}"/>'
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 150">{body}</svg>'
+        (tmp_path / f"{i}.svg").write_text(svg)
+    info = prepare.prepare([str(tmp_path)], tmp_path / "data", simplify_epsilon=epsilon, workers=1)
+    assert info.canvas == canvas  # 200 of the file, or 255 for the usual 100 units of ink
+    assert dataset.read_info(tmp_path / "data").canvas == canvas

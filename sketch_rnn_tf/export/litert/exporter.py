@@ -113,6 +113,7 @@ def describe(run: runs.Run, graphs: Graphs) -> dict[str, Any]:
         "temperature_mode": graphs.mode,
         "drop_first_point": configuration.drop_first_point,
         "simplification": configuration.simplification,
+        "canvas": configuration.canvas,
         "state_size": sum(graphs.state_sizes),
         "num_parameters": model.count_params(),
     }
