@@ -20,6 +20,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from typing import Any
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
+from sketch_rnn_tf import __version__
 from sketch_rnn_tf.errors import UsageError, UserError
 from sketch_rnn_tf.stderr import quiet
 
@@ -38,6 +40,9 @@ _READING = {
     "defusedxml": "defusedxml",
     "svgelements": "svgelements",
 }
+# One vocabulary: a command that has one of these flags takes the other as well. What a command that
+# makes a data set reads is no data set, so --data_dir is not its --input.
+_SAME = (("model", "run_dir"), ("input", "data_dir"))
 USAGE_ERROR = 2
 FAILURE = 1
 
@@ -46,7 +51,8 @@ def command(
     name: str,
     description: str,
     define_flags: Callable[[absl_flags.FlagValues], None],
-    main: Callable[[absl_flags.FlagValues], int | None],
+    main: Callable[..., int | None],
+    positional: str | None = None,
 ) -> Callable[..., int]:
     """Makes the entry point of a command.
 
@@ -58,6 +64,8 @@ def command(
         TensorFlow's own is a failed run (exit 1), a UsageError a wrong command line (exit 2).
         Anything else is a bug of ours and gives a traceback. Returns the exit code, None being 0.
         What it logs (absl's `logging.info` and above) appears on stderr.
+      positional: what the arguments that are no flags are called, such as `RUN ...`; `main` gets
+        the list of them as its second argument. Without it there are none.
 
     Returns:
       A function of an optional argument list (without the program's name) that returns the exit
@@ -69,14 +77,21 @@ def command(
         _show_messages()
         flags = absl_flags.FlagValues()
         define_flags(flags)
-        absl_flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=flags)
+        _define_common(flags)
         try:
             code = 0
-            if _asks_for_help(arguments):
-                print(_help_text(name, description, flags))
+            if _asks_for(arguments, "h", "help", "helpfull", "helpshort"):
+                print(_help_text(name, description, flags, positional))
+            elif _asks_for(arguments, "version"):
+                print(f"{name} {__version__}")
             else:
-                _parse(name, flags, arguments)
-                code = main(flags) or 0
+                rest = _parse(name, flags, arguments)
+                if rest and positional is None:
+                    hint = "; write a pattern in quotes" if len(rest) > 1 else ""
+                    raise UsageError(
+                        f"unexpected argument {rest[0]!r}: this command takes flags only{hint}"
+                    )
+                code = (main(flags) if positional is None else main(flags, rest)) or 0
             sys.stdout.flush()  # here, where that it cannot be written has a sentence
             return code
         except BrokenPipeError:  # whoever read stdout has seen enough, as `head` does
@@ -199,22 +214,47 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _asks_for_help(arguments: Sequence[str]) -> bool:
-    """Whether a help flag stands before `--`."""
+def _define_common(flags: absl_flags.FlagValues) -> None:
+    """Defines what every command has: help, version, the second names of its flags."""
+    for one, other in (*_SAME, *(pair[::-1] for pair in _SAME)):
+        makes_data = one == "input" and "output_dir" in flags
+        if one in flags and other not in flags and not makes_data:
+            absl_flags.DEFINE_alias(other, one, flag_values=flags)
+    absl_flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=flags)
+    absl_flags.DEFINE_bool("version", False, "show the version", flag_values=flags)
+
+
+def _asks_for(arguments: Sequence[str], *names: str) -> bool:
+    """Whether one of these flags stands before `--`."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    names = [word.partition("=")[0] for word in own if word.startswith("-")]
-    return any(name.lstrip("-") in ("h", "help", "helpfull", "helpshort") for name in names)
+    given = [word.partition("=")[0] for word in own if word.startswith("-")]
+    return any(word.lstrip("-") in names for word in given)
 
 
-def _parse(name: str, flags: absl_flags.FlagValues, arguments: Sequence[str]) -> None:
+def _parse(name: str, flags: absl_flags.FlagValues, arguments: Sequence[str]) -> list[str]:
+    """Gives the flags their values and returns the other arguments."""
     try:
-        rest = flags([name, *arguments])[1:]
+        return flags([name, *arguments])[1:]
     except absl_flags.UnrecognizedFlagError as error:
         raise UsageError(_unknown_flag(error.flagname, flags)) from None
+    except absl_flags.IllegalFlagValueError as error:
+        raise UsageError(_illegal_value(_one_sentence(error), flags)) from None
     except absl_flags.Error as error:
         raise UsageError(_one_sentence(error)) from None
-    if rest:
-        raise UsageError(f"unexpected argument {rest[0]!r}: this command takes flags only")
+
+
+def _illegal_value(message: str, flags: absl_flags.FlagValues) -> str:
+    """Returns absl's message about a value in the words of all our errors."""
+    found = re.match(r"flag --(\w+)=(.*?): ", message)
+    if not found or found[1] not in flags:
+        return message
+    name, value = found.groups()
+    parser = flags[name].parser
+    if isinstance(parser, absl_flags.EnumParser):
+        expected = f"one of {', '.join(parser.enum_values)}"
+    else:
+        expected = parser.syntactic_help or "another value"
+    return f"--{name}: expected {expected}, received {value!r}"
 
 
 def _unknown_flag(flag: str, flags: absl_flags.FlagValues) -> str:
@@ -223,37 +263,35 @@ def _unknown_flag(flag: str, flags: absl_flags.FlagValues) -> str:
     return f"unknown flag --{flag}{hint}"
 
 
-def _help_text(name: str, description: str, flags: absl_flags.FlagValues) -> str:
-    lines = [f"usage: {name} [--flag=value ...]", "", description.strip(), "", "flags:"]
-    for flag in _all_flags(flags):
-        lines += _flag_lines(flag)
+def _help_text(
+    name: str, description: str, flags: absl_flags.FlagValues, positional: str | None
+) -> str:
+    usage = " ".join(filter(None, [f"usage: {name}", positional, "[--flag=value ...]"]))
+    lines = [usage, "", description.strip(), "", "flags:"]
+    groups = flags.flags_by_module_dict().values()
+    every = {flag.name: flag for group in groups for flag in group}
+    second = {flag.help: name for name, flag in every.items() if flag.help.startswith("Alias for")}
+    for flag in every.values():
+        if flag.help not in second:
+            lines += _flag_lines(flag, second.get(f"Alias for --{flag.name}."))
     return "\n".join(lines)
 
 
-def _all_flags(flags: absl_flags.FlagValues) -> list[absl_flags.Flag]:
-    ordered = {}
-    for group in flags.flags_by_module_dict().values():
-        for flag in group:
-            ordered[flag.name] = flag
-    return list(ordered.values())
-
-
-def _flag_lines(flag: absl_flags.Flag) -> list[str]:
-    short = f"-{flag.short_name}, " if flag.short_name else ""
-    negation = "[no]" if flag.boolean and flag.name != "help" else ""
-    words = f"{flag.help}{_default(flag)}".split()
+def _flag_lines(flag: absl_flags.Flag, second_name: str | None) -> list[str]:
+    """Returns what help says of a flag; an empty default says nothing."""
+    names = [f"-{flag.short_name}"] if flag.short_name else []
+    common = flag.name in ("help", "version")
+    names.append(f"--{'[no]' if flag.boolean and not common else ''}{flag.name}")
+    names += [f"--{second_name}"] if second_name else []
+    text = flag.help
+    if flag.default not in (None, "", []) and not common:
+        text += f" (default: {flag.default_as_str.strip(chr(39))})"
     indent = " " * 6
+    words = " ".join(text.split())
     return [
-        f"  {short}--{negation}{flag.name}",
-        *textwrap.wrap(" ".join(words), 92, initial_indent=indent, subsequent_indent=indent),
+        f"  {', '.join(names)}",
+        *textwrap.wrap(words, 92, initial_indent=indent, subsequent_indent=indent),
     ]
-
-
-def _default(flag: absl_flags.Flag) -> str:
-    """Returns what help says of a default; 0 is one, but an empty one says nothing."""
-    if flag.default in (None, "", []) or (flag.boolean and not flag.default):
-        return ""
-    return f" (default: {flag.default_as_str.strip(chr(39))})"
 
 
 def _one_sentence(error: BaseException) -> str:

@@ -13,6 +13,7 @@ import pytest
 from absl import flags as absl_flags
 from absl import logging
 
+import sketch_rnn_tf
 from sketch_rnn_tf import cli, stderr
 from sketch_rnn_tf.errors import UsageError, UserError
 
@@ -39,7 +40,8 @@ def test_help_lists_the_commands_own_flags_and_exits_0(word, capsys):
         assert flag in out
     assert "how long (default: 7)\n" in out
     assert "of chance (default: 0)\n" in out
-    assert out.count("(default:") == 2
+    assert "without chance (default: false)\n" in out
+    assert out.count("(default:") == 3
     assert "--alsologtostderr" not in out
     assert err == ""
 
@@ -234,3 +236,43 @@ def test_an_error_of_ours_is_not_hidden(capsys):
 
     with pytest.raises(ZeroDivisionError):
         _run([], fail)
+
+
+def test_a_value_of_another_kind_is_named_with_what_was_expected(capsys):
+    assert _run(["--seed=abc"]) == 2
+    assert "--seed: expected an integer, received 'abc'" in capsys.readouterr().err
+    assert _run(["--train_steps", "0"]) == 2
+    assert "--train_steps: expected a positive integer, received '0'" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys):
+    assert _run(["--version"], main=pytest.fail) == 0
+    assert capsys.readouterr().out == f"sketch-rnn-thing {sketch_rnn_tf.__version__}\n"
+
+
+def test_a_run_and_a_data_set_have_one_flag_under_two_names(capsys):
+    def define(flags):
+        for name in ("model", "input"):
+            absl_flags.DEFINE_string(name, None, "it", flag_values=flags)
+
+    seen = []
+    run = cli.command(
+        "thing", "Does.", define, lambda flags: seen.append((flags.model, flags.input))
+    )
+    assert run(["--run_dir", "a", "--data_dir=b"]) == 0
+    assert run(["--model", "a", "--input=b"]) == 0
+    assert seen == [("a", "b")] * 2
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--model, --run_dir" in out
+    assert "--input, --data_dir" in out
+    assert "Alias" not in out
+
+
+def test_a_command_may_take_arguments_that_are_no_flags(capsys):
+    seen = []
+    run = cli.command("thing", "Does.", _define, lambda flags, rest: seen.append(rest), "RUN ...")
+    assert run(["a", "--seed=3", "b"]) == 0
+    assert seen == [["a", "b"]]
+    assert run(["-h"]) == 0
+    assert capsys.readouterr().out.startswith("usage: thing RUN ... [--flag=value ...]")
