@@ -16,7 +16,7 @@ import numpy as np
 
 from data_prep import readers
 from data_prep.conversion import near_duplicates, simplify, splits
-from data_prep.readers.raw_sketch import Polylines, RawSketch
+from data_prep.readers.source import Polylines, RawSketch
 from sketch_rnn_tf.errors import UserError
 
 EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.readers.raw_sketch import Polylines, RawSketch
+from data_prep.readers.source import Polylines, RawSketch
 from sketch_rnn_tf.errors import UserError
 
 QUICKDRAW_SIZE = 255.0  # the longer side of a simplified drawing

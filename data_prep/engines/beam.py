@@ -22,7 +22,7 @@ import numpy as np
 from data_prep import readers
 from data_prep.conversion import convert, splits
 from data_prep.engines import local, plan, shards
-from data_prep.readers.raw_sketch import RawSketch
+from data_prep.readers.source import RawSketch
 from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.errors import UserError
 

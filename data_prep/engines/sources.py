@@ -13,7 +13,7 @@ import numpy as np
 from data_prep import readers
 from data_prep.conversion import simplify
 from data_prep.engines import local
-from data_prep.readers import raw_sketch
+from data_prep.readers.source import Polylines
 from sketch_rnn_tf import files
 from sketch_rnn_tf.errors import UserError
 
@@ -50,7 +50,7 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
     return found
 
 
-def sample(all_units: Sequence, workers: int) -> list[raw_sketch.Polylines]:
+def sample(all_units: Sequence, workers: int) -> list[Polylines]:
     """Returns the polylines of about `SAMPLE` absolute drawings, all of them where they are fewer.
 
     Args:
@@ -63,7 +63,7 @@ def sample(all_units: Sequence, workers: int) -> list[raw_sketch.Polylines]:
     return list(itertools.chain.from_iterable(local.ordered_map(_polylines, tasks, workers)))
 
 
-def _polylines(task: tuple[Any, int]) -> list[raw_sketch.Polylines]:
+def _polylines(task: tuple[Any, int]) -> list[Polylines]:
     """Returns the polylines of the first absolute drawings of a unit."""
     unit, count = task
     absolute = (

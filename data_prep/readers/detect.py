@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import struct
 import zlib
 
-from data_prep.readers.raw_sketch import ReadError
+import orjson
+
+from data_prep.readers.source import NoDrawings, ReadError
 
 # Format names, as `--format` takes them, and the modules that read them.
 MODULES = {
@@ -16,40 +19,86 @@ MODULES = {
     "quickdraw_bin": "quickdraw_bin",
     "svg": "svg",
     "json": "json_polylines",
+    "iconify": "iconify",
+    "csv": "kaggle_csv",
 }
 FORMATS = tuple(MODULES)
 
+# By which suffixes files of each format are found in a folder.
+SUFFIXES = {
+    "npz": (".npz",),
+    "ndjson": (".json", ".jsonl", ".ndjson"),
+    "quickdraw_bin": (".bin",),
+    "svg": (".svg", ".svgz"),
+    "json": (".json",),
+    "iconify": (".json",),
+    "csv": (".csv",),
+}
+
 _HEAD = 1 << 16
+_WHOLE_FILES = (
+    "sketches",
+    "drawings",
+    "polylines",
+    "strokes",
+    "medians",
+)  # of objects in JSON files
 
 
 def detect_format(path: str | os.PathLike) -> str:
     """Returns the format of a file, one of `FORMATS`, from its first 64 KiB.
 
     Raises:
-      ReadError: it is none of them; a web page, a pickle and an empty file are named as such.
+      ReadError: it is none of them; a web page, a pointer of Git LFS, a pickle and an empty file
+        are named as such.
       OSError: the file cannot be opened.
+    """
+    head = refuse_stand_ins(path)
+    if head.startswith(b"PK"):
+        return "npz"
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        except zlib.error as error:
+            raise ReadError(f"{path}: is damaged gzip ({error})") from None
+    text = _as_utf8(head).lstrip()
+    if text.startswith(b"<"):
+        return _of_markup(path, text)
+    if text.startswith(b"["):
+        return "json"
+    if text.startswith(b"{"):
+        return _of_object(text)
+    if "drawing" in _columns(text):
+        return "csv"
+    if is_quickdraw_bin(head):
+        return "quickdraw_bin"
+    if str(path).lower().endswith((".csv", ".json")):
+        kind = str(path).rpartition(".")[2].upper()
+        raise NoDrawings(f"{path}: is a {kind} file without drawings")
+    raise ReadError(f"{path}: is of no known format; there are {', '.join(FORMATS)}")
+
+
+def refuse_stand_ins(path: str | os.PathLike) -> bytes:
+    """Returns a file's first 64 KiB, unless the file only stands for another one or is empty.
+
+    Raises:
+      ReadError: it is empty, or a pointer of Git LFS or git-annex.
     """
     with open(path, "rb") as stream:
         head = stream.read(_HEAD)
     if not head:
         raise ReadError(f"{path}: is empty")
-    if head.startswith(b"PK"):
-        return "npz"
-    if head.startswith(b"\x1f\x8b"):
-        head = _unzipped(path, head)
-    found = _of_text(path, _as_utf8(head))
-    if found:
-        return found
-    if is_quickdraw_bin(head):
-        return "quickdraw_bin"
-    raise ReadError(f"{path}: is of no known format; there are {', '.join(FORMATS)}")
-
-
-def _unzipped(path: str | os.PathLike, head: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, _HEAD)
-    except zlib.error as error:
-        raise ReadError(f"{path}: is damaged gzip ({error})") from None
+    if head.startswith((b"version https://git-lfs.github.com/", b"version https://hawser.")):
+        raise ReadError(
+            f"{path}: is a pointer of Git LFS, not the file itself; `git lfs pull` in its"
+            " repository fetches it"
+        )
+    if head.startswith((b"/annex/objects/", b"../.git/annex/", b".git/annex/")):
+        raise ReadError(
+            f"{path}: is a pointer of git-annex, not the file itself; `git annex get` in its"
+            " repository fetches it"
+        )
+    return head
 
 
 def _as_utf8(head: bytes) -> bytes:
@@ -57,17 +106,6 @@ def _as_utf8(head: bytes) -> bytes:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return head.decode("utf-16", "ignore").encode("utf-8", "ignore")
     return head.removeprefix(b"\xef\xbb\xbf")
-
-
-def _of_text(path: str | os.PathLike, head: bytes) -> str | None:
-    text = head.lstrip()
-    if text.startswith(b"<"):
-        return _of_markup(path, text)
-    if text.startswith(b"["):
-        return "json"
-    if text.startswith(b"{"):
-        return _of_object(text)
-    return None
 
 
 def _of_markup(path: str | os.PathLike, text: bytes) -> str:
@@ -81,12 +119,46 @@ def _of_markup(path: str | os.PathLike, text: bytes) -> str:
 
 
 def _of_object(text: bytes) -> str:
-    """Tells one object a line from one object a file: by which of their names comes first."""
-    places = [(text.find(name), kind) for name, kind in _NAMES if name in text]
-    return min(places)[1] if places else "ndjson"
+    """Tells one object per line from one object per file.
+
+    A whole object on the first or the second line tells; in a file whose first line is longer than
+    what was read, the first known name does.
+    """
+    names = {name: text.find(f'"{name}"'.encode()) for name in ("icons", "prefix", "drawing")}
+    if names["icons"] >= 0 <= names["prefix"] and not 0 <= names["drawing"] < names["icons"]:
+        return "iconify"
+    first, newline, rest = text.partition(b"\n")
+    record = _record(first)
+    if record is not None:
+        is_line = "drawing" in record or rest.lstrip().startswith(b"{")
+        return "json" if not is_line or _is_whole_file(record, rest) else "ndjson"
+    if newline:
+        return "ndjson" if _record(rest.partition(b"\n")[0]) is not None else "json"
+    places = {name: text.find(f'"{name}"'.encode()) for name in _WHOLE_FILES}
+    first_place = min((place for place in places.values() if place >= 0), default=len(text))
+    return "json" if first_place < names["drawing"] % (len(text) + 1) else "ndjson"
 
 
-_NAMES = ((b'"sketches"', "json"), (b'"drawing"', "ndjson"))
+def _record(line: bytes) -> dict | None:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _is_whole_file(record: dict, rest: bytes) -> bool:
+    """Whether an object on the first line is all that a file holds, and holds many drawings."""
+    return not rest.strip() and any(name in record for name in _WHOLE_FILES)
+
+
+def _columns(text: bytes) -> list[str]:
+    """Returns the names in the first line of a CSV file."""
+    line = text.partition(b"\n")[0][:4096].decode("utf-8", "replace")
+    try:
+        return [name.strip().lower() for name in next(csv.reader([line]), [])]
+    except csv.Error:
+        return []
 
 
 def is_quickdraw_bin(head: bytes) -> bool:

@@ -1,7 +1,9 @@
-"""Reads Sketch-RNN's .npz files: object arrays `train`, `valid` and `test` of stroke-3 drawings.
+"""Reads Sketch-RNN's .npz files: arrays `train`, `valid` and `test` of stroke-3 drawings.
 
-What `sketch-rnn-sample` writes is read as well: `strokes` [sum N, 3] and `lengths` [drawings].
-Nothing in a file is run; see `data_prep.readers.safe_pickle`.
+An array is what NumPy makes of drawings: objects (arrays of any number type, or lists of rows), or
+[drawings, N, 3] where all have one length. A split may be missing, and a file with one array of any
+other name holds drawings without splits. What `sketch-rnn-sample` writes is read as well: `strokes`
+[sum N, 3] and `lengths` [drawings]. Nothing in a file is run; see `data_prep.readers.safe_pickle`.
 """
 
 from __future__ import annotations
@@ -18,29 +20,42 @@ from typing import Any
 import numpy as np
 
 from data_prep.readers import safe_pickle
-from data_prep.readers.raw_sketch import RawSketch, ReadError
-from data_prep.readers.source import MAX_COORDINATE, UNREADABLE, Options, Skip, Source
+from data_prep.readers.source import (
+    MAX_COORDINATE,
+    UNREADABLE,
+    Options,
+    RawSketch,
+    ReadError,
+    Skip,
+    Source,
+)
 
 SPLITS = ("train", "valid", "test")
-ROWS = 4096  # drawings of a piece
+# Names of arrays and the splits that they stand for, in the order in which they are read.
+_SPLIT_NAMES = {
+    **{split: split for split in SPLITS},
+    **dict.fromkeys(("validation", "val", "dev"), "valid"),
+    "eval": "test",
+}
+ROWS = 4096  # drawings of a part
 
 _CHUNK = 256  # drawings that are checked in one go, where they are not huge:
 _CHUNK_POINTS = 1 << 20  # a small file can name one large array again and again
 _HARMLESS_BYTES = 64 << 20  # a member that is smaller may be compressed as well as it likes
 _MAX_RATIO = 100  # published files are compressed about threefold
 
-Rows = list[Any]  # one item a drawing, not yet checked
+Rows = list[Any]  # one item per drawing, not yet checked
+Part = tuple[str, int, int]  # array, first row, end row
+
+_GENERATED = ("strokes", "lengths")
 
 
-def read(
-    source: Source, options: Options, piece: tuple[str, int, int] | None = None
-) -> Iterator[RawSketch | Skip]:
+def read(source: Source, options: Options) -> Iterator[RawSketch | Skip]:
     """Yields the drawings of a file in stored order.
 
     Args:
-      source: the file.
+      source: the file, or rows of one of its arrays.
       options: of which `label` counts; the label is the file's name otherwise.
-      piece: (split, first row, end row) of `pieces`; None: the whole file.
 
     Yields:
       `RawSketch` with float32 offsets and the split that the file puts it in, a `Skip` for each
@@ -49,91 +64,119 @@ def read(
     Raises:
       ReadError: the file as a whole cannot be read.
     """
-    for split, start, stop in [piece] if piece else _all_pieces(source):
-        rows = _cached_rows(source, split)
+    for name, start, stop in [source.part] if source.part else _all_parts(source):
+        rows = _cached_rows(source, name)
         if stop > len(rows):
-            raise source.error(f"array {split!r} has become shorter since it was first looked at")
+            raise source.error(f"array {name!r} has become shorter since it was first looked at")
         for first in range(start, min(stop, len(rows)), _CHUNK):
             chunk = rows[first : min(first + _CHUNK, stop)]
-            yield from _sketches(source, options, split, first, chunk)
+            yield from _sketches(source, options, name, first, chunk)
         if stop >= len(rows):
             _CACHE.clear()
 
 
-def pieces(source: Source, size: int) -> Iterator[tuple[tuple[str, int, int], int]]:
-    """Yields ((split, first row, end row), estimated bytes) for a file of `size` bytes.
+def parts(source: Source, size: int) -> Iterator[tuple[Part, int]]:
+    """Yields ((array, first row, end row), estimated bytes) for a file of `size` bytes.
 
     Raises:
       ReadError: the file as a whole cannot be read.
     """
-    found = _all_pieces(source)
+    found = _all_parts(source)
     rows = max(1, sum(stop - start for _, start, stop in found))
-    for split, start, stop in found:
+    for name, start, stop in found:
         for first in range(start, max(stop, start + 1), ROWS):  # an empty split is read as well
             end = min(first + ROWS, stop)
-            yield (split, first, end), size * (end - first) // rows
+            yield (name, first, end), size * (end - first) // rows
 
 
-def _all_pieces(source: Source) -> list[tuple[str, int, int]]:
-    """Returns one piece a split, from the headers alone."""
+def missing_splits(path: str) -> list[str]:
+    """Returns the splits that a file lacks which carries others; none where it cannot be read."""
+    source = Source(path, path)
+    try:
+        with _opened(source) as archive:
+            names = _arrays(source, archive)
+    except (ReadError, OSError, MemoryError):
+        return []
+    held = {_SPLIT_NAMES[name] for name in names if name in _SPLIT_NAMES}
+    return [split for split in SPLITS if held and split not in held]
+
+
+def _all_parts(source: Source) -> list[Part]:
+    """Returns one part per array of drawings, from the headers alone."""
     with _opened(source) as archive:
-        return [
-            (split, 0, _header(source, archive, split)[0]) for split in _splits(source, archive)
-        ]
+        return [(name, 0, _length(source, archive, name)) for name in _arrays(source, archive)]
 
 
-def _splits(source: Source, archive: zipfile.ZipFile) -> tuple[str, ...]:
-    """Returns the splits of a file; the empty name stands for a file of generated drawings."""
+def _arrays(source: Source, archive: zipfile.ZipFile) -> list[str]:
+    """Returns the arrays of drawings of a file, the splits in their order.
+
+    The empty name stands for the pair of arrays of generated drawings. A file that holds one array
+    only, whatever its name, holds drawings without splits.
+    """
     names = {info.filename.removesuffix(".npy") for info in archive.infolist()}
-    if {"strokes", "lengths"} <= names:
-        return ("",)
-    for split in SPLITS:
-        if split not in names:
-            held = ", ".join(name[:40] for name in sorted(names)[:8]) or "nothing"
-            raise source.error(
-                f"has no array {split!r}, expected train, valid, test (holds {held})"
-            )
-    return SPLITS
+    if names.issuperset(_GENERATED):
+        return [""]
+    found = [name for name in _SPLIT_NAMES if name in names]
+    if not found and len(names) == 1:
+        found = list(names)
+    if not found:
+        held = ", ".join(ascii(name[:40])[1:-1] for name in sorted(names)[:8]) or "nothing"
+        raise source.error(
+            f"has none of the arrays train, valid, test, expected drawings in them (holds {held})"
+        )
+    return found
 
 
-def _header(source: Source, archive: zipfile.ZipFile, split: str) -> tuple[int, ...]:
-    with archive.open(_member(source, archive, split or "lengths")) as stream:
+def _length(source: Source, archive: zipfile.ZipFile, name: str) -> int:
+    """Returns how many drawings an array holds."""
+    array = name or "lengths"
+    with archive.open(_member(source, archive, array)) as stream:
         shape, _, _ = _npy_header(stream)
     if not shape:
-        raise source.error(f"array {split or 'lengths'!r} has no dimensions, expected [drawings]")
-    return shape
+        raise source.error(f"array {array!r} has no dimensions, expected [drawings]")
+    return shape[0]
 
 
-# The rows of one split. Pieces of a split follow each other in a worker, and the pickle of a split
+# The rows of one array. Parts of an array follow each other in a worker, and the pickle of an array
 # can only be read whole.
 _CACHE: dict[tuple, Rows] = {}
 
 
-def _cached_rows(source: Source, split: str) -> Rows:
+def _cached_rows(source: Source, name: str) -> Rows:
     status = os.stat(source.path)
-    key = (source.path, status.st_mtime_ns, status.st_size, split)
+    key = (source.path, status.st_mtime_ns, status.st_size, name)
     if key not in _CACHE:
-        rows = _rows(source, split)
+        with _opened(source) as archive:
+            if name:
+                rows = _drawings(source, name, _array(source, archive, name))
+            else:
+                rows = _generated(source, archive)
         _CACHE.clear()
         _CACHE[key] = rows
     return _CACHE[key]
 
 
-def _rows(source: Source, split: str) -> Rows:
-    with _opened(source) as archive:
-        if split:
-            return _drawings(source, split, _array(source, archive, split))
-        return _generated(source, archive)
+def _drawings(source: Source, name: str, array: np.ndarray | safe_pickle.ObjectArray) -> Rows:
+    """Returns the items of an array of drawings: of objects, or [drawings, N, 3].
 
-
-def _drawings(source: Source, split: str, array: np.ndarray | safe_pickle.ObjectArray) -> Rows:
-    """Returns the items of an array of drawings: of objects, or [drawings, N, 3] of numbers."""
-    if isinstance(array, safe_pickle.ObjectArray) and len(array.shape) == 1:
+    NumPy makes the second of drawings of one length, of objects too.
+    """
+    shape = array.shape
+    if len(shape) == 1 and isinstance(array, safe_pickle.ObjectArray):
         return array.items
-    if array.shape[:1] == (0,) or (len(array.shape) == 3 and array.shape[2] == 3):
-        return list(array) if isinstance(array, np.ndarray) else array.items
-    shape = list(array.shape)
-    raise source.error(f"array {split!r} has shape {shape}, expected [drawings] of arrays [N, 3]")
+    if shape[:1] == (0,):
+        return []
+    if len(shape) == 3 and shape[2] == 3:
+        if isinstance(array, np.ndarray):
+            return list(array)
+        size = shape[1] * 3
+        return [
+            safe_pickle.ObjectArray(shape[1:], array.items[i * size : (i + 1) * size])
+            for i in range(shape[0])
+        ]
+    raise source.error(
+        f"array {name!r} has shape {list(shape)}, expected [drawings] of arrays [N, 3]"
+    )
 
 
 def _generated(source: Source, archive: zipfile.ZipFile) -> Rows:
@@ -154,10 +197,11 @@ def _generated(source: Source, archive: zipfile.ZipFile) -> Rows:
 
 
 def _sketches(
-    source: Source, options: Options, split: str, first: int, chunk: Rows
+    source: Source, options: Options, name: str, first: int, chunk: Rows
 ) -> Iterator[RawSketch | Skip]:
     label = options.label or source.stem
     checked = _checked_together(chunk)
+    split = _SPLIT_NAMES.get(name)
     for i, item in enumerate(chunk, start=first):
         where = f"{source.path}: {split} drawing {i}" if split else f"{source.path}: drawing {i}"
         try:
@@ -172,7 +216,7 @@ def _sketches(
             where=where,
             offsets=offsets,
             simplified=True,
-            split=split or None,
+            split=split,
             group=key,
         )
 
@@ -218,21 +262,36 @@ def checked_offsets(item: Any, where: str) -> np.ndarray:
 
 
 def _as_array(item: Any, where: str) -> np.ndarray:
-    """Returns an array, or the array of a list of rows of three numbers."""
+    """Returns an array of numbers, made of rows of three where it is a list or holds objects."""
     if isinstance(item, np.ndarray):
         return item
-    if not isinstance(item, (list, tuple)):
+    if isinstance(item, safe_pickle.ObjectArray) and len(item.shape) == 2:
+        rows = [item.items[i : i + item.shape[1]] for i in range(0, len(item.items), 3)]
+        rows = rows if item.shape[1] == 3 else [[]]
+    elif isinstance(item, safe_pickle.ObjectArray) and len(item.shape) == 1:
+        rows = item.items
+    elif isinstance(item, (list, tuple)):
+        rows = item
+    else:
         raise ReadError(f"{where} is of type {type(item).__name__}, expected an array [N, 3]")
-    for row in item:
-        if (
-            not isinstance(row, (list, tuple))
-            or [type(x) in (int, float) for x in row] != [True] * 3
-        ):
-            raise ReadError(f"{where} has a row that is not three numbers")
+    rows = [_row(row) for row in rows]
+    if None in rows:
+        raise ReadError(f"{where} has a row that is not three numbers")
     try:
-        return np.array(item, np.float64)
+        return np.array(rows, np.float64)
     except OverflowError:
         raise ReadError(f"{where} has a number that is too large") from None
+
+
+def _row(row: Any) -> list[int | float] | None:
+    """Returns the three numbers of a row; None where it is something else."""
+    if isinstance(row, np.ndarray) and row.shape == (3,):
+        return row.tolist()
+    row = row.items if isinstance(row, safe_pickle.ObjectArray) else row
+    if not isinstance(row, (list, tuple)) or len(row) != 3:
+        return None
+    numbers = [x.item() if isinstance(x, np.ndarray) and x.shape == () else x for x in row]
+    return numbers if all(type(x) in (int, float, bool) for x in numbers) else None
 
 
 @contextlib.contextmanager
@@ -290,7 +349,7 @@ def _content(
                 f"has shape {list(array.shape)}, its header says {list(shape)}"
             )
         return array
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+    if dtype.kind not in "iufb" or dtype.itemsize > 16:
         raise safe_pickle.UnpickleError(f"has type {dtype}, expected numbers")
     declared = math.prod(shape) * dtype.itemsize
     if declared != len(data) - start:

@@ -1,8 +1,8 @@
-"""Reads Quick, Draw!'s .bin files: simplified drawings, one byte a coordinate, little endian.
+"""Reads Quick, Draw!'s .bin files: simplified drawings, one byte per coordinate, little endian.
 
-A drawing is key_id (8 bytes), country code (2), recognised (1), time stamp (4), number of strokes
+A drawing is key_id (8 bytes), country code (2), recognized (1), time stamp (4), number of strokes
 (2); a stroke is the number of its points (2), the bytes of x, the bytes of y. The format has no
-mark and no checksum, so what comes after a damaged drawing cannot be found.
+mark and no checksum, so the drawings after a damaged one cannot be found.
 """
 
 from __future__ import annotations
@@ -13,21 +13,27 @@ from typing import IO
 
 import numpy as np
 
-from data_prep.readers import inflate
-from data_prep.readers.raw_sketch import Polylines, RawSketch, ReadError
-from data_prep.readers.source import NOT_RECOGNIZED, Options, Skip, Source
+from data_prep.readers.source import (
+    NOT_RECOGNIZED,
+    Options,
+    Polylines,
+    RawSketch,
+    ReadError,
+    Skip,
+    Source,
+    opened,
+)
 
 _DRAWING = struct.Struct("<Q2sbIH")
 _STROKE = struct.Struct("<H")
 
 
-def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSketch | Skip]:
+def read(source: Source, options: Options) -> Iterator[RawSketch | Skip]:
     """Yields the drawings of a file.
 
     Args:
       source: the file.
       options: of which `label` and `recognized_only` count; the label is the file's name.
-      piece: always None.
 
     Yields:
       `RawSketch` with simplified polylines.
@@ -36,14 +42,14 @@ def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSk
       ReadError: the file is truncated or damaged.
     """
     label = options.label or source.stem
-    with inflate.opened(source) as stream:
+    with opened(source) as stream:
         index = 0
         while header := stream.read(_DRAWING.size):
             where = f"{source.path}: drawing {index}"
             key, recognized, strokes = _fields(header, where)
             polylines = Polylines.of(_stroke(stream, where) for _ in range(strokes))
             if options.recognized_only and not recognized:
-                yield Skip(NOT_RECOGNIZED, label, f"{where} was not recognised")
+                yield Skip(NOT_RECOGNIZED, label, f"{where} was not recognized")
             else:
                 yield RawSketch(
                     key=key,
@@ -56,18 +62,13 @@ def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSk
             index += 1
 
 
-def pieces(source: Source, size: int) -> list:
-    """Returns nothing: where a drawing begins is only known from all before it."""
-    return []
-
-
 def _fields(header: bytes, where: str) -> tuple[str, int, int]:
-    """Returns (key, recognised, number of strokes)."""
+    """Returns (key, recognized, number of strokes)."""
     if len(header) < _DRAWING.size:
         raise ReadError(f"{where} is truncated")
     key, _, recognized, _, strokes = _DRAWING.unpack(header)
     if recognized not in (0, 1):
-        raise ReadError(f"{where} is damaged: recognised is {recognized}, expected 0 or 1")
+        raise ReadError(f"{where} is damaged: recognized is {recognized}, expected 0 or 1")
     return str(key), recognized, strokes
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from sketch_rnn_tf.errors import UserError
 
-_NUMERIC = re.compile(r"[<>=|]?(?:[iu][1248]|f[248])")
+_NUMERIC = re.compile(r"[<>=|]?(?:[iu][1248]|f(?:[248]|12|16)|b1|\?)")
 _OBJECT = re.compile(r"[|=]?O[48]?")
 
 
@@ -49,6 +49,8 @@ def load(data: bytes, start: int = 0) -> np.ndarray | ObjectArray:
     stream.seek(start)
     try:
         found = _Machine(stream, encoding="bytes").load()
+        if isinstance(found, _Array):
+            return found.value()
     except UnpickleError:
         raise
     except MemoryError:
@@ -56,17 +58,36 @@ def load(data: bytes, start: int = 0) -> np.ndarray | ObjectArray:
     except Exception as error:  # the machine runs the file's opcodes: any of them may fail anyhow
         reason = str(error) if isinstance(error, pickle.UnpicklingError) else type(error).__name__
         raise UnpickleError(f"holds a damaged pickle ({reason or 'end of file'})") from None
-    if not isinstance(found, _Array):
-        raise UnpickleError(f"holds a pickled {type(found).__name__}, expected an array")
-    return found.value()
+    raise UnpickleError(f"holds a pickled {type(found).__name__}, expected an array")
 
 
 class ObjectArray:
-    """An array of objects as it was stored: its shape and its items, row after row."""
+    """An array of objects as it was stored: its shape and its items, row after row.
+
+    Items are numeric arrays, numbers, text, `ObjectArray`s, and lists and tuples of these.
+    """
 
     def __init__(self, shape: tuple[int, ...], items: list[Any]):
         self.shape = shape
-        self.items = [item.value() if isinstance(item, _Array) else item for item in items]
+        self.items = items
+
+
+def _finished(value: Any, depth: int, known: dict[int, Any]) -> Any:
+    """Returns a value with arrays in place of what stood for them while they were put together.
+
+    Args:
+      value: an item of an object array.
+      depth: how many lists deep to look: a drawing is a list of rows.
+      known: {id: result} of the lists so far, since a small file can name one large list again and
+        again.
+    """
+    if isinstance(value, _Array):
+        return value.value()
+    if depth and isinstance(value, (list, tuple)):
+        if id(value) not in known:
+            known[id(value)] = [_finished(item, depth - 1, known) for item in value]
+        return known[id(value)]
+    return value
 
 
 class _Dtype:
@@ -77,7 +98,10 @@ class _Dtype:
         self.is_object = bool(_OBJECT.fullmatch(name))
         if not self.is_object and not _NUMERIC.fullmatch(name):
             raise UnpickleError(f"holds an array of type {name[:40]!r}, expected numbers")
-        self.numpy = None if self.is_object else np.dtype(name)
+        try:
+            self.numpy = None if self.is_object else np.dtype(name)
+        except TypeError:  # long doubles are of another size on other machines
+            raise UnpickleError(f"holds numbers of type {name}, unknown on this machine") from None
 
     def set_state(self, state: Any) -> None:
         """Takes the byte order, the only part of a state that means something for numbers."""
@@ -92,7 +116,7 @@ class _Array:
     """Stands for an `ndarray` while it is put together."""
 
     def __init__(self):
-        self._content: np.ndarray | None = None
+        self._content: np.ndarray | ObjectArray | None = None
         self._objects: tuple[tuple[int, ...], list[Any]] | None = None
 
     def set_state(self, state: Any) -> None:
@@ -124,8 +148,9 @@ class _Array:
         """
         if self._objects is not None:
             shape, items = self._objects
-            self._objects = None  # an array that holds itself is then an empty one
-            return ObjectArray(shape, items)
+            self._objects = None  # an array that holds itself is then one without content
+            known: dict[int, Any] = {}
+            self._content = ObjectArray(shape, [_finished(item, 2, known) for item in items])
         if self._content is None:
             raise UnpickleError("holds an array without content")
         return self._content
@@ -148,6 +173,16 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> _Array:
     return array
 
 
+def _scalar(dtype: Any, data: Any) -> int | float | bool:
+    """What pickles call for one of NumPy's numbers."""
+    array = _Array()
+    array.fill((), dtype, "C", data)
+    value = array.value()
+    if not isinstance(value, np.ndarray):
+        raise UnpickleError("holds a number with damaged data")
+    return float(value) if value.dtype.kind == "f" else value.item()
+
+
 def _encode(text: Any, encoding: Any) -> bytes:
     """What Python 3 calls for bytes in the protocols that have none."""
     if not isinstance(text, str) or _text(encoding) != "latin1":
@@ -163,6 +198,7 @@ def _no_bytes(*arguments: Any) -> bytes:
 
 _NAMES = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
     ("numpy", "ndarray"): _NdarrayName,
     ("numpy", "dtype"): _Dtype,

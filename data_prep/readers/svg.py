@@ -25,9 +25,15 @@ import defusedxml
 import defusedxml.ElementTree
 import svgelements
 
-from data_prep.readers import inflate
-from data_prep.readers.raw_sketch import Polylines, RawSketch, ReadError
-from data_prep.readers.source import Options, Skip, Source
+from data_prep.readers.source import (
+    Options,
+    Polylines,
+    RawSketch,
+    ReadError,
+    Skip,
+    Source,
+    read_whole,
+)
 from data_prep.readers.svg_paths import Curves, GeometryError, numbers, points_as_path
 from sketch_rnn_tf import drawing
 from sketch_rnn_tf.errors import UserError
@@ -55,14 +61,13 @@ class _Place(NamedTuple):
     depth: int = 0
 
 
-def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSketch | Skip]:
+def read(source: Source, options: Options) -> Iterator[RawSketch | Skip]:
     """Yields the one drawing of a file, or all drawings of a file of ours.
 
     Args:
       source: the file.
       options: of which `label` and `curve_tolerance` count; the label is the folder's name, or
         the file's where the file itself is the input.
-      piece: always None.
 
     Yields:
       `RawSketch` with polylines; with offsets where the file is ours.
@@ -70,7 +75,7 @@ def read(source: Source, options: Options, piece: None = None) -> Iterator[RawSk
     Raises:
       ReadError: the file is no SVG, refused, or broken.
     """
-    data = inflate.read_whole(source, MAX_BYTES)
+    data = read_whole(source, MAX_BYTES)
     root, key = _parsed(source, data), source.key or source.name
     label = options.label or source.folder or source.stem
     if root.get("class") == drawing.SVG_CLASS:
@@ -104,11 +109,6 @@ def _of_ours(source: Source, data: bytes, wanted: str | None, name: str) -> Iter
             where=f"{source.path}: drawing {i}",
             offsets=sketch.strokes,
         )
-
-
-def pieces(source: Source, size: int) -> list:
-    """Returns nothing: a file is one drawing."""
-    return []
 
 
 def _parsed(source: Source, data: bytes) -> ElementTree.Element:

@@ -15,6 +15,8 @@ FILES = {
     "/quickdraw_dataset/full/raw/cat.ndjson": b"a raw cat",
     "/quickdraw_dataset/full/raw/dog.ndjson": b"a raw dog",
     "/quickdraw_dataset/full/raw/hot%20air%20balloon.ndjson": b"a raw balloon",
+    "/quickdraw-models/sketchRNN/models/bird.gen.json": b"a bird",
+    "/quickdraw-models/sketchRNN/large_models/bird.gen.json": b"a large bird",
     "/hardmaru/sketch-rnn-datasets/master/omniglot/omniglot.npz": b"not the published bytes",
 }
 
@@ -70,9 +72,10 @@ def test_a_published_file_must_have_its_published_checksum(mirror, tmp_path, cap
 def test_the_known_checksums_are_those_of_the_real_files(shared_data):
     import hashlib
 
-    for url, sha256 in download.SINGLE.values():
-        path = shared_data(f"sketchrnn/{url.rpartition('/')[2]}")
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    for known in download.SINGLE.values():
+        path = shared_data(f"sketchrnn/{known.url.rpartition('/')[2]}")
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == known.sha256
+        assert path.stat().st_size == known.size
 
 
 def test_a_misspelt_class_or_data_set_gets_a_suggestion(mirror, tmp_path, capsys):
@@ -85,17 +88,41 @@ def test_a_misspelt_class_or_data_set_gets_a_suggestion(mirror, tmp_path, capsys
     assert download.run(["--dataset=quickdraw:", mirror, cache]) == 2
 
 
-def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("SKETCH_RNN_CACHE", str(tmp_path / "a"))
-    assert download.default_cache() == tmp_path / "a"
-    monkeypatch.delenv("SKETCH_RNN_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "b"))
-    assert download.default_cache() == tmp_path / "b" / "sketch_rnn_tf"
-
-
 def test_every_address_is_https():
-    urls = [url for url, _ in download.SINGLE.values()]
-    urls += [download._quickdraw("hot air balloon", variant).url for variant in download.VARIANTS]
+    urls = [one["url"] for part in download.catalog().values() for one in part.values()]
 
+    assert len(urls) > 100
     assert {urllib.parse.urlsplit(url).scheme for url in urls} == {"https"}
     assert all(" " not in url for url in urls)
+
+
+def test_a_model_of_google_is_fetched_by_name(mirror, tmp_path, capsys):
+    flags = [mirror, f"--cache_dir={tmp_path}"]
+
+    assert download.run(["--model=bird", *flags]) == 0
+    assert pathlib.Path(capsys.readouterr().out.strip()).read_bytes() == b"a bird"
+    assert download.run(["--model=bird", "--large", *flags]) == 0
+    assert pathlib.Path(capsys.readouterr().out.strip()).read_bytes() == b"a large bird"
+    assert download.run(["--model=brid", *flags]) == 2
+    assert "unknown model 'brid'; did you mean" in capsys.readouterr().err
+
+
+def test_list_shows_sizes_and_licenses_and_fetches_nothing(capsys):
+    assert download.run(["--list"]) == 0
+    text = capsys.readouterr().out
+    assert "aaron_sheep        2.3 MB  CC-BY-NC-4.0" in text
+    assert "untried" in text
+    assert download.run(["--list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["datasets"]["omniglot"]["license"] == "MIT"
+    assert found["models"]["bird"]["url"].endswith("/sketchRNN/models/bird.gen.json")
+
+
+def test_flags_that_would_have_no_effect_are_refused(capsys):
+    for flags, message in (
+        ([], "give --dataset or --model"),
+        (["--dataset=omniglot", "--variant=raw"], "--variant is for"),
+        (["--dataset=omniglot", "--large"], "--large is for --model"),
+    ):
+        assert download.run(flags) == 2
+        assert message in capsys.readouterr().err

@@ -1,184 +1,127 @@
 import base64
-import contextlib
 import hashlib
 import http.server
 import threading
 
-import google_crc32c
 import pytest
 
 from data_prep import fetch
+from sketch_rnn_tf.errors import UserError
 
 CONTENT = bytes(range(256)) * 4000
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = base64.b64encode(hashlib.md5(CONTENT, usedforsecurity=False).digest()).decode()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     """Serves CONTENT; the server's `drops` says after how many bytes each answer breaks off."""
 
-    def do_GET(self):
-        server = self.server
-        server.asked.append(self.headers.get("Range"))
-        if server.status != 200:
-            self.send_error(server.status)
-            return
-        start = self._start()
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(server.content) - start))
-        self.send_header("ETag", server.etag)
-        self.send_header("Content-Type", server.kind)
-        for value in server.hashes:
+    def do_HEAD(self):
+        self.send_response(self.server.status)
+        for value in self.server.hashes:
             self.send_header("x-goog-hash", value)
-        if start:
-            size = len(server.content)
-            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         self.end_headers()
-        limit = server.drops.pop(0) if server.drops else len(server.content)
-        self.wfile.write(server.content[start : start + limit])
-        self.close_connection = True
 
-    def _start(self):
-        asked = self.headers.get("Range")
-        if not asked or not self.server.resumes or self.headers.get("If-Range") != self.server.etag:
-            return 0
-        return int(asked.removeprefix("bytes=").rstrip("-"))
+    def do_GET(self):
+        self.server.asked += 1
+        if self.server.status != 200:
+            self.send_error(self.server.status)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        limit = self.server.drops.pop(0) if self.server.drops else len(self.server.content)
+        self.wfile.write(self.server.content[:limit])
+        self.close_connection = True
 
     def log_message(self, *_):
         pass
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.content, server.drops, server.asked, server.hashes = CONTENT, [], [], []
-    server.etag, server.kind, server.status, server.resumes = '"1"', "application/zip", 200, True
+    server.content, server.drops, server.asked, server.hashes = CONTENT, [], 0, []
+    server.status = 200
     server.url = f"http://127.0.0.1:{server.server_port}/sheep.npz"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def _fetch(server, folder, **fields):
-    return fetch.fetch(server.url, folder / "cache" / "sheep.npz", pause=0.0, **fields)
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cache" / "sheep.npz"
 
 
-def test_a_file_arrives_with_progress_and_nothing_is_left_beside_it(server, tmp_path):
-    seen = []
-
-    path = _fetch(server, tmp_path, sha256=DIGEST, on_progress=lambda *pair: seen.append(pair))
-
+def test_a_file_arrives_and_nothing_is_left_beside_it(server, path):
+    assert fetch.fetch(server.url, path, sha256=SHA256) == path
     assert path.read_bytes() == CONTENT
-    assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert [item.name for item in path.parent.iterdir()] == ["sheep.npz"]
 
 
-def test_a_connection_that_drops_half_way_is_taken_up_where_it_ended(server, tmp_path):
-    server.drops = [500_000, 100_000]
-
-    path = _fetch(server, tmp_path, sha256=DIGEST)
-
-    assert path.read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=500000-", "bytes=600000-"]
+def test_a_file_that_is_there_is_not_fetched_again(server, path):
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    assert fetch.fetch(server.url, path).read_bytes() == b"mine"
+    assert server.asked == 0
 
 
-def test_an_interrupted_download_is_continued_by_the_next_run(server, tmp_path):
-    server.drops = [300_000] + [0] * 50
-
-    with pytest.raises(ValueError, match="ended after 300000 of 1024000 bytes; the same command"):
-        _fetch(server, tmp_path, sha256=DIGEST)
-    assert not (tmp_path / "cache" / "sheep.npz").exists()
-    server.drops, server.asked = [], []
-    path = _fetch(server, tmp_path, sha256=DIGEST)
-
-    assert server.asked == ["bytes=300000-"]
-    assert path.read_bytes() == CONTENT
+def test_a_connection_that_breaks_off_is_tried_again(server, path):
+    server.drops = [500_000, 0]
+    assert fetch.fetch(server.url, path, sha256=SHA256).read_bytes() == CONTENT
+    assert server.asked == 3
 
 
-def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(server, tmp_path):
-    server.drops = [300_000] + [0] * 50
-    with contextlib.suppress(ValueError):
-        _fetch(server, tmp_path)
-    server.content, server.etag, server.drops = CONTENT[::-1], '"2"', []
-
-    assert _fetch(server, tmp_path).read_bytes() == CONTENT[::-1]
+def test_a_connection_that_never_brings_the_whole_file_leaves_nothing(server, path):
+    server.drops = [10] * 9
+    with pytest.raises(UserError, match=r"cannot fetch sheep\.npz from 127\.0"):
+        fetch.fetch(server.url, path)
+    assert not list(path.parent.iterdir())
 
 
-def test_a_server_that_cannot_resume_sends_all_again(server, tmp_path):
-    server.resumes, server.drops = False, [300_000]
-
-    assert _fetch(server, tmp_path, sha256=DIGEST).read_bytes() == CONTENT
-
-
-def test_a_file_that_is_there_is_not_asked_for(server, tmp_path):
-    _fetch(server, tmp_path)
-    _fetch(server, tmp_path)
-
-    assert len(server.asked) == 1
+@pytest.mark.parametrize("given", ["sha256", "x-goog-hash"])
+def test_damaged_content_is_refused(server, path, given):
+    server.content = CONTENT[:-1] + b"x"
+    server.hashes = [f"crc32c=AAAAAA==,md5={MD5}"] if given == "x-goog-hash" else []
+    with pytest.raises(UserError, match="what came is damaged"):
+        fetch.fetch(server.url, path, sha256=SHA256 if given == "sha256" else None)
+    assert not list(path.parent.iterdir())
 
 
-def test_a_wrong_checksum_is_told_and_the_file_removed(server, tmp_path):
-    with pytest.raises(ValueError, match=r"what came is damaged \(sha256 is"):
-        _fetch(server, tmp_path, sha256="0" * 64)
-
-    assert not list((tmp_path / "cache").glob(".sheep.npz.part*"))
-    assert not (tmp_path / "cache" / "sheep.npz").exists()
+def test_the_checksum_of_google_s_storage_fits_the_right_content(server, path):
+    server.hashes = ["crc32c=AAAAAA==", f"md5={MD5}"]
+    assert fetch.fetch(server.url, path).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("name", ["md5", "crc32c"])
-@pytest.mark.parametrize("right", [True, False])
-def test_the_checksum_that_the_server_states_is_checked(server, tmp_path, name, right):
-    content = CONTENT if right else CONTENT + b"x"
-    digests = {
-        "md5": hashlib.md5(content).digest(),
-        "crc32c": google_crc32c.value(content).to_bytes(4, "big"),
-    }
-    server.hashes = [f"{name}={base64.b64encode(digests[name]).decode()}"]
-
-    if right:
-        assert _fetch(server, tmp_path).read_bytes() == CONTENT
-    else:
-        with pytest.raises(ValueError, match=f"damaged .{name}"):
-            _fetch(server, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("status", "words"), [(404, "answered 404 Not Found"), (403, "403"), (503, "answered 503")]
-)
-def test_a_refusal_is_told_as_it_is(server, tmp_path, status, words):
+@pytest.mark.parametrize("status", [404, 403])
+def test_the_answer_of_the_server_is_said(server, path, status):
     server.status = status
-
-    with pytest.raises(ValueError, match=words):
-        _fetch(server, tmp_path)
-
-    assert len(server.asked) == (fetch.ATTEMPTS if status == 503 else 1)
+    with pytest.raises(UserError, match=f"the server answered {status}"):
+        fetch.fetch(server.url, path)
+    assert server.asked == 1
 
 
-def test_a_web_page_in_place_of_the_file_is_noticed(server, tmp_path):
-    server.kind = "text/html; charset=utf-8"
-
-    with pytest.raises(ValueError, match="the answer is a web page"):
-        _fetch(server, tmp_path)
-
-
-def test_a_file_larger_than_the_disk_is_refused_before_it_comes(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-
-    with pytest.raises(ValueError, match="are needed"):
-        _fetch(server, tmp_path)
+def test_a_web_page_in_place_of_the_file_is_refused(server, path):
+    server.content = b"\n<!DOCTYPE html><html>log in</html>"
+    with pytest.raises(UserError, match="the answer is a web page"):
+        fetch.fetch(server.url, path)
+    assert not path.exists()
 
 
-def test_no_server_and_no_name_are_told_as_being_offline(server, tmp_path):
-    server.shutdown()
-    server.server_close()
-
-    with pytest.raises(ValueError, match="is this machine offline"):
-        _fetch(server, tmp_path)
-    with pytest.raises(ValueError, match=r"cannot find nowhere\.invalid: is this machine offline"):
-        fetch.fetch("http://nowhere.invalid/x", tmp_path / "x", pause=0.0)
+def test_a_host_that_cannot_be_reached_is_named(path, monkeypatch):
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    with pytest.raises(UserError, match=r"from 127\.0\.0\.1:9: is this machine offline"):
+        fetch.fetch("http://127.0.0.1:9/a.npz", path)
+    with pytest.raises(UserError, match="expected an http or https address"):
+        fetch.fetch("ftp://host/a.npz", path)
 
 
-def test_other_addresses_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected an http or https address"):
-        fetch.fetch("file:///etc/passwd", tmp_path / "x")
+def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKETCH_RNN_CACHE", str(tmp_path / "a"))
+    assert fetch.default_cache() == tmp_path / "a"
+    monkeypatch.delenv("SKETCH_RNN_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "b"))
+    assert fetch.default_cache() == tmp_path / "b" / "sketch_rnn_tf"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data_prep.conversion import convert, simplify, splits
-from data_prep.readers.raw_sketch import Polylines, RawSketch
+from data_prep.readers.source import Polylines, RawSketch
 
 
 class _Unit:

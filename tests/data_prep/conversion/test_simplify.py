@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from data_prep.conversion import simplify
-from data_prep.readers.raw_sketch import Polylines, RawSketch
+from data_prep.readers.source import Polylines, RawSketch
 
 QUICKDRAW = simplify.Simplification()
 NAMES = [

@@ -29,7 +29,7 @@ def _run(job, folder, workers=1):
 @pytest.fixture
 def small_units(monkeypatch):
     """Makes every file a unit of its own."""
-    monkeypatch.setattr("data_prep.readers.unit.BUNCH_FILES", 1)
+    monkeypatch.setattr("data_prep.readers.inputs.BUNCH_FILES", 1)
 
 
 @pytest.mark.large

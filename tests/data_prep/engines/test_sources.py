@@ -31,7 +31,7 @@ def test_a_folder_has_one_checksum_that_knows_names_and_contents_but_not_where_i
 
 
 def test_a_sample_is_taken_from_all_units(tmp_path, write_ndjson, monkeypatch):
-    monkeypatch.setattr("data_prep.readers.unit.BUNCH_FILES", 1)
+    monkeypatch.setattr("data_prep.readers.inputs.BUNCH_FILES", 1)
     monkeypatch.setattr(sources, "SAMPLE", 10)
     for i in range(5):
         write_ndjson(f"{i}.ndjson", 20, raw=True, seed=i)

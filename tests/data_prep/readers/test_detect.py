@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from data_prep import readers
-from data_prep.readers.raw_sketch import ReadError
+from data_prep.readers.source import ReadError
 
 BIN = struct.pack("<Q2sbIHH", 5, b"DE", 1, 1_480_000_000, 1, 1) + b"\x01\x02"
 CONTENTS = {

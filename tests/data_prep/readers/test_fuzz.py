@@ -14,7 +14,7 @@ import pytest
 
 from data_prep import readers
 from data_prep.readers import safe_pickle
-from data_prep.readers.raw_sketch import ReadError
+from data_prep.readers.source import ReadError
 
 SETTINGS = hypothesis.settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "250")),
@@ -74,6 +74,10 @@ SEEDS = {
     "svg": b'<svg viewBox="0 0 9 9"><g id="a" transform="rotate(3)"><path d="M1 2c3-4 5 6'
     b' 7.5e1 8a1 2 3 01 4 5z"/><rect x="1" width="2cm" height="3" rx="1"/></g>'
     b'<use href="#a" x="5%"/></svg>',
+    "csv": b'word,key_id,recognized,drawing\ncat,1,True,"[[[1,2.5],[3,4],[0,9]]]"\n'
+    b'"a ""cat""",2,False,"[[[0,10,255],[0,50,100]]]"\n',
+    "iconify": b'{"prefix":"a","icons":{"b-c":{"body":"<path fill=\\"none\\" stroke=\\"red\\"'
+    b' d=\\"M1 2h3v4\\"/>","left":1,"rotate":1},"d":{"body":"<circle r=\\"2\\"/>"}},"width":9}',
     "json": b'{"sketches":[{"strokes":[[1,2,0],[3,4.5,1]],"label":"cat"},{"polylines":[[[1,2]]]}]}',
 }
 
@@ -139,6 +143,12 @@ JSON = st.recursive(
                     "strokes",
                     "polylines",
                     "sketches",
+                    "drawings",
+                    "medians",
+                    "train",
+                    "icons",
+                    "prefix",
+                    "body",
                     "label",
                     "word",
                     "key_id",
@@ -153,7 +163,7 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", ["json", "ndjson"])
+@pytest.mark.parametrize("name", ["json", "ndjson", "iconify"])
 def test_any_json_gives_sketches_or_read_errors(tmp_path, name):
     path = tmp_path / "file"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.readers.raw_sketch import ReadError
+from data_prep.readers.source import ReadError
 
 STROKES = [[[0, 0], [10.5, 0]], [[3, 4]]]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.readers import ndjson
-from data_prep.readers.raw_sketch import ReadError
+from data_prep.readers import inputs, ndjson
+from data_prep.readers.source import ReadError
 
 
 def line(key, drawing, **fields):
@@ -93,7 +93,7 @@ def test_recognized_only_reports_what_it_leaves_out(tmp_path):
     skipped = []
     assert keys(path, recognized_only=True, on_skip=skipped.append) == ["1", "cat.ndjson:3"]
     assert [(skip.reason, skip.label) for skip in skipped] == [("not_recognized", "cat")]
-    assert "line 2 was not recognised" in skipped[0].message
+    assert "line 2 was not recognized" in skipped[0].message
     assert len(keys(path)) == 3
 
 
@@ -187,12 +187,12 @@ def test_damaged_gzip_is_called_so(tmp_path):
 
 
 @pytest.fixture
-def small_pieces(monkeypatch):
-    monkeypatch.setattr(ndjson, "PIECE_BYTES", 1000)
-    monkeypatch.setattr(readers.unit, "BUNCH_BYTES", 500)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(ndjson, "PART_BYTES", 1000)
+    monkeypatch.setattr(inputs, "BUNCH_BYTES", 500)
 
 
-def test_pieces_of_a_file_are_the_file(tmp_path, small_pieces):
+def test_parts_of_a_file_are_the_file(tmp_path, small_parts):
     random = np.random.default_rng(2)
     lines = [
         line(str(i), [random.integers(0, 9, (2, n)).tolist()])
@@ -208,7 +208,7 @@ def test_pieces_of_a_file_are_the_file(tmp_path, small_pieces):
     assert [] in found
 
 
-def test_piece_that_begins_with_a_line_has_it_once(tmp_path, small_pieces):
+def test_part_that_begins_with_a_line_has_it_once(tmp_path, small_parts):
     text = line("1", DRAWING)
     first = text + " " * (1000 - len(text) - 1) + "\n"
     path = save(tmp_path, first, text.replace('"1"', '"2"'))
@@ -218,7 +218,7 @@ def test_piece_that_begins_with_a_line_has_it_once(tmp_path, small_pieces):
     ]
 
 
-def test_line_numbers_count_from_the_start_of_the_file_in_every_piece(tmp_path, small_pieces):
+def test_line_numbers_count_from_the_start_of_the_file_in_every_part(tmp_path, small_parts):
     lines = [json.dumps({"drawing": DRAWING}) + "\n" for _ in range(200)]
     assert keys(save(tmp_path, *lines)) == [f"cat.ndjson:{i}" for i in range(1, 201)]
     lines[149] = "broken\n"
@@ -230,7 +230,9 @@ def test_broken_line_in_the_middle_of_a_million_is_named(tmp_path):
     text = json.dumps({"word": "x", "key_id": "1", "drawing": []}) + "\n"
     path = tmp_path / "a.ndjson"
     path.write_text(text * 499_999 + "{broken\n" + text * 500_000)
-    middle = next(unit for unit in readers.units(path) if unit.piece[1] > path.stat().st_size / 2)
+    middle = next(
+        unit for unit in readers.units(path) if unit.sources[0].part[1] > path.stat().st_size / 2
+    )
     with pytest.raises(ReadError, match="line 500000 is not valid JSON"):
         list(middle.read())
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.readers import safe_pickle
-from data_prep.readers.raw_sketch import ReadError
+from data_prep.readers import npz, safe_pickle
+from data_prep.readers.source import ReadError
 
 SPLITS = ("train", "valid", "test")
 RNG = np.random.default_rng(4)
@@ -293,11 +293,68 @@ def test_web_page_saved_as_npz_is_called_one(tmp_path):
         list(readers.read(path, format="npz"))
 
 
-def test_missing_split_is_named(tmp_path):
+@pytest.mark.parametrize("held", [("train",), ("train", "test"), ("valid",)])
+def test_file_without_some_of_the_splits_is_read(tmp_path, held):
     path = tmp_path / "a.npz"
-    np.savez(path, train=objects(drawing(3)), test=objects(drawing(3)))
-    with pytest.raises(ReadError, match=r"has no array 'valid'.*holds test, train"):
+    np.savez(path, **{name: objects(drawing(3), drawing(4)) for name in held})
+    assert [sketch.split for sketch in readers.read(path)] == [name for name in held for _ in "ab"]
+    assert npz.missing_splits(str(path)) == [name for name in SPLITS if name not in held]
+
+
+def test_validation_is_valid_and_an_array_of_any_other_name_has_no_split(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, validation=objects(drawing(3)), labels=np.arange(4))
+    assert [(sketch.split, sketch.key) for sketch in readers.read(path)] == [
+        ("valid", "a.npz:valid:0")
+    ]
+    np.savez(path, objects(drawing(3), drawing(2)))
+    assert [(sketch.split, sketch.key) for sketch in readers.read(path)] == [
+        (None, "a.npz:0"),
+        (None, "a.npz:1"),
+    ]
+    assert npz.missing_splits(str(path)) == []
+    np.savez(path, x=np.arange(3), y=np.arange(4))
+    with pytest.raises(ReadError, match=r"none of the arrays train, valid, test.*holds x, y"):
         list(readers.read(path))
+
+
+ROWS = [[0, 0, 0], [3, 4, 0], [-5, 2, 1]]
+AS_NUMPY_USERS_WRITE_THEM = {
+    "objects of one length": np.array([np.array(ROWS, np.int16)] * 2, object),
+    "numbers of one length": np.array([ROWS] * 2),
+    "one drawing": np.array([ROWS], object),
+    "lists of numpy's numbers": objects([[np.float32(x) for x in row] for row in ROWS]),
+    "lists of arrays": objects([np.array(row) for row in ROWS]),
+    "lists of tuples": objects([tuple(row) for row in ROWS]),
+    "tuple of lists": objects(tuple(ROWS)),
+    "arrays of objects": objects(np.array(ROWS, object)),
+    "array of arrays of objects": objects(objects(*[np.array(row, object) for row in ROWS])),
+    "array of lists": objects(objects(*ROWS)),
+    "boolean pens": objects([(x, y, bool(pen)) for x, y, pen in ROWS]),
+    "numpy's boolean pens": objects([[np.int8(x), y, np.bool_(pen)] for x, y, pen in ROWS]),
+    "long doubles": objects(np.array(ROWS, np.longdouble)),
+    "columns first": objects(np.asfortranarray(np.array(ROWS, float))),
+    "two lengths": np.array([ROWS, [*ROWS, [1, 1, 1]]], dtype=object),
+}
+
+
+@pytest.mark.parametrize("name", AS_NUMPY_USERS_WRITE_THEM)
+def test_drawings_are_read_however_numpy_holds_them(tmp_path, name):
+    array = AS_NUMPY_USERS_WRITE_THEM[name]
+    found = list(readers.read(save(tmp_path / "a.npz", train=array)))
+    assert len(found) == len(array)
+    assert all(sketch.offsets.dtype == np.float32 for sketch in found)
+    np.testing.assert_array_equal(found[0].offsets, ROWS)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[[0, 0]], [[0, 0, 0, 1]], [[0, "1", 0]], [[0, None, 0]], [[0, [1], 0]], 5, "text", [5, 6, 7]],
+)
+def test_rows_of_something_else_are_refused_by_name(tmp_path, rows):
+    array = objects(np.array(rows, object)) if rows == [[0, 0]] else objects(rows)
+    with pytest.raises(ReadError, match=r"a\.npz: train drawing 0 "):
+        list(readers.read(save(tmp_path / "a.npz", train=array)))
 
 
 def test_declared_size_larger_than_the_file_is_refused(tmp_path):

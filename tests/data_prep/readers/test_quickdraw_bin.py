@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.readers.raw_sketch import ReadError
+from data_prep.readers.source import ReadError
 
 
 def packed(key, strokes, recognized=1, country=b"DE"):
@@ -62,5 +62,5 @@ def test_truncation_anywhere_inside_a_drawing_is_named(tmp_path):
 
 def test_damaged_drawing_is_named(tmp_path):
     path = save(tmp_path, packed(1, CAT) + packed(2, CAT, recognized=77))
-    with pytest.raises(ReadError, match=r"drawing 1 is damaged: recognised is 77"):
+    with pytest.raises(ReadError, match=r"drawing 1 is damaged: recognized is 77"):
         list(readers.read(path))

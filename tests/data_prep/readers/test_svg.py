@@ -7,7 +7,7 @@ import scipy.interpolate
 import svgelements
 
 from data_prep import readers
-from data_prep.readers.raw_sketch import ReadError
+from data_prep.readers.source import ReadError
 
 
 def save(folder, body, attributes='viewBox="0 0 100 100"', name="a.svg"):
@@ -216,7 +216,7 @@ def test_gzip_utf16_and_files_without_a_namespace_are_read(tmp_path):
         np.testing.assert_allclose(sketch.to_polylines(), [[(0, 0), (9, 9)]])
 
 
-def test_label_is_the_folder_or_the_name_of_the_one_file(tmp_path):
+def test_label_is_the_folder_of_a_file_given_alone_too(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         save(tmp_path / name, '<path d="M0 0L9 9"/>', name="one.svg")
@@ -226,7 +226,7 @@ def test_label_is_the_folder_or_the_name_of_the_one_file(tmp_path):
         ("dog", "dog/one.svg"),
     ]
     assert next(readers.read(tmp_path / "cat")).label == "cat"
-    assert next(readers.read(tmp_path / "cat" / "one.svg")).label == "one"
+    assert next(readers.read(tmp_path / "cat" / "one.svg")).label == "cat"
     assert next(readers.read(tmp_path, label="pet")).label == "pet"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep import readers
-from data_prep.readers.raw_sketch import RawSketch, ReadError
+from data_prep.readers.source import RawSketch, ReadError
 
 SVG = '<svg><path d="M0 0L{} 1"/></svg>'
 
@@ -129,3 +129,58 @@ def test_every_sketch_has_either_polylines_or_offsets_and_a_group(folder):
         assert (sketch.polylines is None) != (sketch.offsets is None)
         assert sketch.group
         assert str(folder) in sketch.where
+
+
+def test_files_beside_drawings_are_counted_by_suffix(folder):
+    found = readers.listing(folder)
+    assert found.ignored == {".md": 1, ".txt": 1}
+    only = readers.listing(folder, "svg")
+    assert len(only.sources) == 150
+    assert only.ignored == {".json": 1, ".md": 1, ".ndjson": 1, ".npz": 1, ".txt": 1}
+
+
+def test_license_beside_drawings_is_found(folder):
+    assert readers.listing(folder).license is None
+    (folder / "package.json").write_text('{"license": "MIT"}')
+    assert readers.listing(folder).license == "MIT"
+    assert readers.listing(folder / "z.npz").license == "MIT"
+
+
+def test_pattern_gives_the_files_that_match_it(folder):
+    found = list(readers.read(f"{folder}/b/00*.svg"))
+    assert keys(found) == [f"00{i}.svg" for i in range(10)]
+    assert {sketch.label for sketch in found} == {"b"}
+    with pytest.raises(ReadError, match="no file matches this pattern"):
+        list(readers.read(f"{folder}/b/*.png"))
+
+
+def test_input_that_is_nearly_right_gets_a_hint(folder):
+    for name, message in {
+        f"{folder}/z.npzz": r"did you mean .*/z\.npz\?",
+        f"{folder}/c/d/e.svg": r"c does not exist",
+        "kanji": "package:kanjivg is one",
+        "@iconify-json/lucide": "did you mean npm:@iconify-json/lucide",
+        "quickdraw:cat": "sketch-rnn-download --dataset quickdraw:cat",
+    }.items():
+        with pytest.raises(ReadError, match=message):
+            readers.listing(name)
+    (folder / "dataset.json").write_text("{}")
+    (folder / "train-00000-of-00001.tfrecord").write_text("")
+    with pytest.raises(ReadError, match="is a prepared data set, ready for --data_dir"):
+        readers.listing(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n", "`git lfs pull`"),
+        ("/annex/objects/SHA256E-s7--0.svg\n", "`git annex get`"),
+    ],
+)
+@pytest.mark.parametrize("name", ["cat.svg", "cat.npz", "cat.ndjson", "cat.json"])
+def test_pointer_to_a_file_elsewhere_is_named_as_such(tmp_path, content, message, name):
+    (tmp_path / name).write_text(content)
+    given = {"cat.svg": "svg", "cat.npz": "npz", "cat.ndjson": "ndjson", "cat.json": "json"}[name]
+    for options in ({}, {"format": given}):
+        with pytest.raises(ReadError, match=message):
+            list(readers.read(tmp_path / name, **options))
