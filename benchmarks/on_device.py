@@ -32,9 +32,9 @@ import numpy as np
 from absl import app, flags, logging
 
 # In place of this folder, where this file would pass for a module `litert` of TensorFlow's.
-from sketch_rnn_tf import drawing
-from sketch_rnn_tf.ondevice import Sampler
+from sketch_rnn_tf import drawing, ondevice
 from sketch_rnn_tf.ondevice import noise as random_numbers
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 MODEL = flags.DEFINE_string("model", None, "run or exported litert folder", required=True)
 INPUT = flags.DEFINE_string("input", None, "test drawings: anything that sketch-rnn-score reads")
@@ -56,9 +56,9 @@ def main(_) -> None:
     logging.set_verbosity(logging.ERROR)
     with tempfile.TemporaryDirectory() as scratch:
         folder, long_folder = exported(MODEL.value, pathlib.Path(scratch))
-        samplers = {name: Sampler(folder / name) for name in VARIANTS}
+        samplers = {name: ondevice.open(folder / name) for name in VARIANTS}
         sizes = {name: (folder / name).stat().st_size for name in VARIANTS}
-        times = latencies({name: Sampler(long_folder / name) for name in VARIANTS})
+        times = latencies({name: ondevice.open(long_folder / name) for name in VARIANTS})
         floors = {name: floor((folder / step).stat().st_size) for name, step in STEPS.items()}
         drifts = drift(samplers)
         nats = {name: nats_per_drawing(sampler) for name, sampler in samplers.items()}
@@ -95,7 +95,7 @@ def latencies(samplers) -> dict[str, np.ndarray]:
     return {name: np.median(rows, axis=0) for name, rows in found.items()}
 
 
-def timed(sampler: Sampler) -> tuple[float, float, float]:
+def timed(sampler: Sketcher) -> tuple[float, float, float]:
     invoke = step_invocation(sampler)
     steps = seconds_of(lambda: [invoke() for _ in range(50)]) / 50
     cold = []
@@ -105,9 +105,9 @@ def timed(sampler: Sampler) -> tuple[float, float, float]:
     return steps, float(np.median(cold)), seconds_of_a_sketch(sampler)
 
 
-def step_invocation(sampler: Sampler):
+def step_invocation(sampler: Sketcher):
     """Returns a function that invokes the step's graph and nothing else."""
-    model, facts = sampler._model, sampler.metadata
+    model, facts = sampler.backend._model, sampler.backend.metadata
     inputs = latent_inputs(sampler)
     state = np.zeros((1, facts["state_size"]), np.float32)
     if inputs:
@@ -118,14 +118,14 @@ def step_invocation(sampler: Sampler):
     return lambda: model._interpreter._interpreter.Invoke(graph)
 
 
-def seconds_of_a_sketch(sampler: Sampler) -> float:
+def seconds_of_a_sketch(sampler: Sketcher) -> float:
     """Returns the seconds a point of a sketch drawn in the graph."""
-    noise = random_numbers.noise((2, 2), sampler.metadata["max_length"])
+    noise = random_numbers.noise((2, 2), sampler.backend.metadata["max_length"])
     noise[:, 1] = 0  # the first pen state always: the drawing does not end
     given = {"noise": noise[None], "temperature": [0.5], "max_points": [len(noise)]}
     given |= latent_inputs(sampler)
     start = time.perf_counter()
-    found = sampler._model.run("sample", **given)
+    found = sampler.backend._model.run("sample", **given)
     seconds = time.perf_counter() - start
     if found["lengths"][0] != len(noise):
         raise ValueError("the timed sketch ended early")
@@ -157,8 +157,8 @@ def floor(size: int) -> tuple[float, float]:
     return float(warm), float(np.median(cold))
 
 
-def latent_inputs(sampler: Sampler) -> dict[str, np.ndarray]:
-    facts = sampler.metadata
+def latent_inputs(sampler: Sketcher) -> dict[str, np.ndarray]:
+    facts = sampler.backend.metadata
     z = random_numbers.latent((3, 3), facts["z_size"])[None] if facts["conditional"] else None
     inputs = {} if z is None else {"z": z}
     return {**inputs, "label": np.int32([0])} if facts["classes"] else inputs
@@ -179,7 +179,7 @@ def drift(samplers) -> dict[str, list[float]]:
     }
 
 
-def nats_per_drawing(sampler: Sampler) -> np.ndarray:
+def nats_per_drawing(sampler: Sketcher) -> np.ndarray:
     """Returns the offset and pen nats of each test drawing."""
     if INPUT.value is None:
         return np.full(1, np.nan)
@@ -191,12 +191,12 @@ def nats_per_drawing(sampler: Sampler) -> np.ndarray:
 _drawings: list[np.ndarray] = []
 
 
-def test_drawings(sampler: Sampler) -> list[np.ndarray]:
+def test_drawings(sampler: Sketcher) -> list[np.ndarray]:
     from sketch_rnn_tf.commands import inputs
 
     if not _drawings:
         found = inputs.load(INPUT.value, sampler.config, split=SPLIT.value)
-        longest = sampler.metadata["max_length"]
+        longest = sampler.backend.metadata["max_length"]
         kept = [drawing_.strokes for drawing_ in found if 0 < len(drawing_.strokes) <= longest]
         random, kept = np.random.default_rng(0), kept[: SKETCHES.value]
         for copy in range(COPIES.value):
@@ -209,7 +209,7 @@ def test_drawings(sampler: Sampler) -> list[np.ndarray]:
 
 
 def report(samplers, sizes, times, drifts, nats) -> None:
-    facts, reference = samplers[VARIANTS[0]].metadata, nats[VARIANTS[0]]
+    facts, reference = samplers[VARIANTS[0]].backend.metadata, nats[VARIANTS[0]]
     points = sum(map(len, _drawings)) or np.nan
     print(f"{MODEL.value}: N_max {facts['max_length']}, {facts['num_parameters']:,} weights,"
           f" {len(_drawings)} test drawings\n")  # fmt: skip
@@ -234,7 +234,7 @@ def report_floors(floors) -> None:
 
 
 def picture(samplers, num: int = 8) -> None:
-    facts = next(iter(samplers.values())).metadata
+    facts = next(iter(samplers.values())).backend.metadata
     noise = np.stack([random_numbers.noise((5, i), facts["max_length"]) for i in range(num)])
     cells = drawing.Sketches()
     label = facts["classes"][0] if facts["classes"] else None
@@ -242,7 +242,7 @@ def picture(samplers, num: int = 8) -> None:
         cells.extend(sampler.generate(num, temperature=0.4, seed=5, noise=noise, label=label))
     cells.layout |= {
         "columns": num,
-        "row_titles": [s.metadata["variant"] for s in samplers.values()],
+        "row_titles": [s.backend.metadata["variant"] for s in samplers.values()],
     }
     drawing.save(PICTURE.value, cells, overwrite=True)
 

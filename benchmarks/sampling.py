@@ -23,10 +23,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow as tf
 
+from sketch_rnn_tf import config
 from sketch_rnn_tf.model import next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import keras_backend
 from sketch_rnn_tf.sketcher import arguments
+from sketch_rnn_tf.sketcher.backend import Request
 
 NEVER = -100.0  # logit of the end: every sketch is drawn to its full length
 _PLAIN = "1 sketch, 1 thread, plain loop"
@@ -85,7 +87,7 @@ def _candidates(options, threads: int) -> dict:
     found = {_PLAIN: (_plain_loop(model), 1)} if threads == 1 else {}
     for batch in (1, options.batch_size) if threads == 1 else (options.batch_size,):
         name = f"{_counted(batch, 'sketch', 'sketches')}, {_counted(threads, 'thread')}"
-        found[f"{name}, Sampler"] = (_in_graph(model, options.points, batch), batch)
+        found[f"{name}, Sketcher"] = (_in_graph(model, options.points, batch), batch)
         found[f"{name}, products alone"] = (_products(options, batch, threads), batch)
     return found
 
@@ -95,7 +97,7 @@ def _report(times: dict[str, float], options) -> None:
     print(f"H {options.units}, {options.points} points, {options.rounds} rounds")
     print(f"{'':40s}{'ms a point':>12s}{'plain loop /':>14s}{'/ products':>12s}")
     for name, value in times.items():
-        floor = times.get(name.removesuffix("Sampler") + "products alone", float("nan"))
+        floor = times.get(name.removesuffix("Sketcher") + "products alone", float("nan"))
         print(f"{name:40s}{value:12.4f}{plain / value:14.1f}{value / floor:12.2f}")
 
 
@@ -121,14 +123,15 @@ def _model(options) -> SketchRNN:
 
 
 def _in_graph(model, points, batch):
-    drawer = keras_backend.Sampler(model, "paper", model.start_token, batch)
+    configuration = config.RunConfig(1.0, points, start_token=model.start_token)
+    drawer = keras_backend.KerasBackend(model, configuration, batch)
     seeds = arguments.seeds(0, batch)
     tau = arguments.temperatures(0.4, batch)
     z = drawer.prior(seeds)
 
     def run(length: int) -> None:
-        rows, _ = drawer.draw(z, None, seeds, tau, length)
-        if sum(map(len, rows)) != batch * length:
+        drawn = drawer.draw(Request(seeds, tau, None, length, z=z))
+        if sum(len(rows) for rows, _ in drawn) != batch * length:
             raise ValueError("a sketch ended early")
 
     run(points)

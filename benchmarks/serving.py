@@ -92,10 +92,10 @@ def _cpp_session():
 
 def _candidates(folder: pathlib.Path, units: int) -> dict:
     cpp_session = _cpp_session()
-    from sketch_rnn_tf import runs
+    from sketch_rnn_tf import ondevice, runs
     from sketch_rnn_tf.export.litert import exporter as litert_exporter
     from sketch_rnn_tf.export.saved_model import deployment, exporter
-    from sketch_rnn_tf.ondevice import Sampler, noise
+    from sketch_rnn_tf.ondevice import noise
 
     model, configuration = _endless_model(units)
     run = runs.Run(folder / "run", configuration)
@@ -104,7 +104,7 @@ def _candidates(folder: pathlib.Path, units: int) -> dict:
         path, _session_config(deployment.template("session_config.txt"), -1)
     )
     usual = cpp_session.Session(path, _session_config("", 0))
-    sampler = Sampler(litert_exporter.write(run, model, folder) / "model.tflite")
+    sampler = ondevice.open(litert_exporter.write(run, model, folder) / "model.tflite")
     tau = np.float32([1.0])
     matrices = [w.numpy() for w in model.decoder.trainable_weights if len(w.shape) == 2]
 
@@ -205,8 +205,8 @@ def load(base: pathlib.Path, signature: str, options: list, args) -> None:
 def _hold(address, signature, pid, merged: bool, args) -> dict:
     from sketch_rnn_tf import serving
 
-    client = serving.Client(address)
-    inputs = client.metadata()[signature]["inputs"]
+    client = serving.connect(address)
+    inputs = client.backend.metadata()[signature]["inputs"]
     good = {name: _value(name, kind, shape) for name, (kind, shape) in inputs.items()}
     report = {"times": [], "failed": 0, "bad": 0, "memory": []}
     lock, begin = threading.Lock(), time.monotonic()
@@ -219,7 +219,7 @@ def _hold(address, signature, pid, merged: bool, args) -> dict:
             failed = False
             try:
                 sent = _spoilt(good, count, merged) if rude else good
-                failed = bool(client.predict(signature, **sent)["error"].any()) and not rude
+                failed = bool(client.backend.predict(signature, **sent)["error"].any()) and not rude
             except (ValueError, OSError):
                 failed = not rude
             with lock:

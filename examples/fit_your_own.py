@@ -14,7 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sketch_rnn_tf import api, config, drawing, strokes
+import sketch_rnn_tf
+from sketch_rnn_tf import drawing, strokes
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 CLASSES = ("ring", "zigzag")
@@ -67,7 +68,7 @@ def batches(data: dict[str, np.ndarray]) -> tf.data.Dataset:
 
 def train(
     epochs: int, path: str, count: int = 500
-) -> tuple[SketchRNN, config.RunConfig, keras.callbacks.History]:
+) -> tuple[SketchRNN, float, keras.callbacks.History]:
     """Trains with Keras's own callbacks and loads the best weights again.
 
     Args:
@@ -76,7 +77,7 @@ def train(
       count: drawings to make; a fifth of them is kept for validation.
 
     Returns:
-      The model, what is needed to draw with it, and Keras's history.
+      The model, its scale factor and Keras's history.
     """
     keras.utils.set_random_seed(1)
     data, scale = make_data(count)
@@ -95,7 +96,7 @@ def train(
         ],
     )
     best = keras.saving.load_model(path)
-    return best, config.RunConfig(scale, MAX_LENGTH, classes=CLASSES), history
+    return best, scale, history
 
 
 def main() -> None:
@@ -105,11 +106,11 @@ def main() -> None:
     parser.add_argument("--model", default="fit_your_own.keras", help="where the model is saved")
     parser.add_argument("--output", default="fit_your_own.svg", help="where it draws")
     options = parser.parse_args()
-    model, configuration, history = train(options.epochs, options.model)
+    model, scale, history = train(options.epochs, options.model)
     model.summary()
     loss = history.history["val_loss"]
     print(f"validation loss {loss[0]:.3f} -> {min(loss):.3f}")
-    sketcher = api.Sketcher(model, configuration)
+    sketcher = sketch_rnn_tf.Sketcher(model, scale_factor=scale, classes=CLASSES)
     drawn = [s for name in CLASSES for s in sketcher.generate(8, label=name, temperature=0.3)]
     drawing.save(options.output, drawn, columns=8, overwrite=True)
     print(options.output)

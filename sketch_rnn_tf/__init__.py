@@ -17,8 +17,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "SketchRNN": "sketch_rnn_tf.model.sketch_rnn",
-    "Sketcher": "sketch_rnn_tf.api",
-    "load_model": "sketch_rnn_tf.api",
+    "Sketcher": "sketch_rnn_tf.sketcher.sketcher",
+    "load_model": "sketch_rnn_tf.sampling.keras_backend",
     "read": "sketch_rnn_tf.commands.inputs",  # the one room that knows readers and models
 }
 
@@ -33,7 +33,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         raise ImportError(
             f"sketch_rnn_tf.{name} needs {error.name}, which is not installed; without TensorFlow"
-            " sketch_rnn_tf.ondevice.Sampler draws with .tflite files"
+            " sketch_rnn_tf.ondevice.open draws with .tflite files"
         ) from None
 
 

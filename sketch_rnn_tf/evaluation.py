@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sketch_rnn_tf import config, files
+from sketch_rnn_tf import files
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.data import augment, dataset, pipeline
 from sketch_rnn_tf.model import graphs, losses, next_point
@@ -83,53 +83,43 @@ def evaluate(
 
 def score(
     model: SketchRNN,
-    configuration: config.RunConfig,
+    scale_factor: float,
     sketches: Sequence[np.ndarray],
     labels: Sequence[int] | None = None,
     *,
     batch_size: int = 100,
-) -> list[dict[str, Any]]:
-    """Computes what each sketch costs in nats: how badly the model would have guessed it.
+) -> dict[str, np.ndarray]:
+    """Returns what each sketch costs in nats: how badly the model would have guessed it.
 
-    Densities are of normalised units (source units divided by the scale factor), always in the
+    Densities are of normalized units (source units divided by the scale factor), always in the
     stable form, whatever the model was trained with; z is z_mean.
 
     Args:
       model: the model.
-      configuration: of its run; gives the scale factor and class names.
+      scale_factor: the model's, source units.
       sketches: stroke-3 arrays, source units.
       labels: class of each sketch, for class-conditioned models.
       batch_size: sketches at once.
 
     Returns:
-      One dict a sketch, in order: `index`, `label` (class name or None), `points`, `offset_nats`
-      and `pen_nats` (sums over its points), `end_nats` (the end token after the last point),
-      `nats` (their sum) and `kl_nats` (sum over Z, not part of `nats`; 0 without encoder).
+      By name, float64 [S] each: `offset_nats` and `pen_nats` (sums over the sketch's points),
+      `end_nats` (the end token after the last point), `nats` (their sum) and `kl_nats` (sum over
+      Z, not part of `nats`; 0 without encoder).
 
     Raises:
       UserError: a sketch is not stroke-3, or labels are missing.
     """
     checked = [stroke_forms.check_stroke3(s, f"sketch {i}") for i, s in enumerate(sketches)]
     order = np.argsort([len(sketch) for sketch in checked], kind="stable")
-    scores: list[dict[str, Any]] = [{} for _ in checked]
+    nats = {name: np.zeros(len(checked)) for name in ("offset", "pen", "end", "kl")}
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         own = None if labels is None else np.asarray(labels, np.int32)[chosen]
-        batch = _padded([checked[i] for i in chosen], own, configuration.scale_factor)
-        found = _run(model, _scores_of_batch, batch)
-        values = {name: value.numpy() for name, value in found.items()}
-        for row, i in enumerate(chosen):
-            nats = {f"{name}_nats": float(value[row]) for name, value in values.items()}
-            name = configuration.classes[own[row]] if own is not None else None
-            scores[i] = _score(int(i), name, len(checked[i]), nats)
-    return scores
-
-
-def _score(index: int, label: str | None, points: int, nats: dict[str, float]) -> dict[str, Any]:
-    total = nats["offset_nats"] + nats["pen_nats"] + nats["end_nats"]
-    parts = {name: nats[name] for name in ("offset_nats", "pen_nats", "end_nats")}
-    named = {"index": index, "label": label, "points": points}
-    return {**named, **parts, "nats": total, "kl_nats": nats["kl_nats"]}
+        batch = _padded([checked[i] for i in chosen], own, scale_factor)
+        for name, values in _run(model, _scores_of_batch, batch).items():
+            nats[name][chosen] = values.numpy()
+    total = nats["offset"] + nats["pen"] + nats["end"]
+    return {**{f"{name}_nats": values for name, values in nats.items()}, "nats": total}
 
 
 def _padded(sketches, labels, scale_factor) -> dict[str, tf.Tensor]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy_magenta import run
 
-from sketch_rnn_tf import config, evaluation, files, strokes
+from sketch_rnn_tf import evaluation, files, strokes
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -145,10 +145,10 @@ def test_a_model_is_traced_once_for_batches_of_every_size_and_length(
             return function(*arguments)
 
         monkeypatch.setattr(evaluation, name, counted)
-    model, configuration = _model(), config.RunConfig(SCALE, N_MAX, ("even", "odd"))
+    model = _model()
     for batch_size in (3, 2, 7):
         _evaluate(model, data_dir, batch_size=batch_size)
-        evaluation.score(model, configuration, sketches, batch_size=batch_size)
+        evaluation.score(model, SCALE, sketches, batch_size=batch_size)
     assert sorted(traced) == ["_scores_of_batch", "_sums_of_batch"]
 
 
@@ -196,17 +196,13 @@ def test_below_the_tolerance_the_kl_loss_is_the_tolerance(data_dir):
     assert found["cost"] == pytest.approx(found["reconstruction_loss"] + 500)
 
 
-CONFIGURATION = config.RunConfig(SCALE, N_MAX, classes=("even", "odd"))
-
-
 @pytest.mark.parametrize("conditional", [True, False])
 def test_scores_are_those_computed_by_hand(sketches, conditional):
     model = _model(conditional)
     offset, pen, real, kl = _by_hand(model, sketches)
-    scores = evaluation.score(model, CONFIGURATION, sketches, batch_size=3)
-    for i, score in enumerate(scores):
-        n = len(sketches[i])
-        assert (score["index"], score["points"], score["label"]) == (i, n, None)
+    scores = evaluation.score(model, SCALE, sketches, batch_size=3)
+    for i, sketch in enumerate(sketches):
+        n, score = len(sketch), {name: values[i] for name, values in scores.items()}
         assert score["offset_nats"] == pytest.approx(offset[i][real[i]].sum(), rel=1e-5)
         assert score["pen_nats"] == pytest.approx(pen[i][real[i]].sum(), rel=1e-5)
         assert score["end_nats"] == pytest.approx(pen[i, n], rel=1e-5)
@@ -216,37 +212,35 @@ def test_scores_are_those_computed_by_hand(sketches, conditional):
 
 
 def test_scores_do_not_take_magentas_millionth(sketches):
-    scores = evaluation.score(_model(reference_numerics=True), CONFIGURATION, sketches)
-    expected = evaluation.score(_model(), CONFIGURATION, sketches)
-    assert [s["nats"] for s in scores] == [s["nats"] for s in expected]
+    scores = evaluation.score(_model(reference_numerics=True), SCALE, sketches)
+    expected = evaluation.score(_model(), SCALE, sketches)
+    np.testing.assert_array_equal(scores["nats"], expected["nats"])
 
 
 def test_a_sketch_longer_than_the_model_has_seen_is_scored_whole():
     rows = np.tile(np.array([[1, 2, 0]], np.float32), (3 * N_MAX, 1))
-    long, short = evaluation.score(_model(), CONFIGURATION, [rows, rows[:2]])
-    assert long["points"] == 3 * N_MAX
-    assert np.isfinite(long["nats"])
-    assert short["points"] == 2
+    nats = evaluation.score(_model(), SCALE, [rows, rows[:2]])["nats"]
+    assert np.isfinite(nats).all()
+    assert nats[0] > nats[1]
 
 
 def test_scores_of_nothing_and_of_a_sketch_without_points():
-    assert evaluation.score(_model(), CONFIGURATION, []) == []
-    score = evaluation.score(_model(), CONFIGURATION, [np.zeros((0, 3))])[0]
-    assert (score["points"], score["offset_nats"], score["pen_nats"]) == (0, 0, 0)
-    assert score["end_nats"] > 0
+    assert {len(nats) for nats in evaluation.score(_model(), SCALE, []).values()} == {0}
+    scores = evaluation.score(_model(), SCALE, [np.zeros((0, 3))])
+    assert (scores["offset_nats"], scores["pen_nats"]) == ([0], [0])
+    assert scores["end_nats"] > 0
 
 
 def test_a_class_conditioned_model_scores_by_class(sketches):
     model = _model(num_classes=2)
-    even = evaluation.score(model, CONFIGURATION, sketches, [0] * 7)
-    odd = evaluation.score(model, CONFIGURATION, sketches, [1] * 7)
-    mixed = evaluation.score(model, CONFIGURATION, sketches, [0, 1] * 3 + [0])
-    assert [s["label"] for s in mixed] == ["even", "odd"] * 3 + ["even"]
-    for i, score in enumerate(mixed):
-        assert score["nats"] == pytest.approx((even, odd)[i % 2][i]["nats"], rel=1e-5)
-        assert even[i]["nats"] != odd[i]["nats"]
+    even = evaluation.score(model, SCALE, sketches, [0] * 7)
+    odd = evaluation.score(model, SCALE, sketches, [1] * 7)
+    mixed = evaluation.score(model, SCALE, sketches, [0, 1] * 3 + [0])
+    for i, nats in enumerate(mixed["nats"]):
+        assert nats == pytest.approx((even, odd)[i % 2]["nats"][i], rel=1e-5)
+        assert even["nats"][i] != odd["nats"][i]
 
 
 def test_what_is_no_sketch_is_refused_by_its_index():
     with pytest.raises(ValueError, match="sketch 1"):
-        evaluation.score(_model(), CONFIGURATION, [np.zeros((2, 3)), np.zeros((2, 4))])
+        evaluation.score(_model(), SCALE, [np.zeros((2, 3)), np.zeros((2, 4))])

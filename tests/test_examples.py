@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from sketch_rnn_tf import api, drawing
+import sketch_rnn_tf
+from sketch_rnn_tf import drawing
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
 
@@ -40,8 +41,8 @@ def _looks_like_a_ring(strokes) -> bool:
 
 
 def test_a_class_conditioned_model_draws_what_it_is_told(fitted):
-    _, model, configuration, _ = fitted
-    sketcher = api.Sketcher(model, configuration)
+    example, model, scale, _ = fitted
+    sketcher = sketch_rnn_tf.Sketcher(model, scale_factor=scale, classes=example.CLASSES)
     for name, is_ring in (("ring", True), ("zigzag", False)):
         drawn = sketcher.generate(16, label=name, temperature=0.3, seed=2)
         right = sum(_looks_like_a_ring(np.asarray(sketch)) == is_ring for sketch in drawn)
@@ -50,8 +51,8 @@ def test_a_class_conditioned_model_draws_what_it_is_told(fitted):
 
 
 def test_a_class_conditioned_model_explains_a_drawing_best_by_its_own_class(fitted):
-    example, model, configuration, _ = fitted
-    sketcher = api.Sketcher(model, configuration)
+    example, model, scale, _ = fitted
+    sketcher = sketch_rnn_tf.Sketcher(model, scale_factor=scale, classes=example.CLASSES)
     generator = np.random.default_rng(7)
     for name, make in (("ring", example.ring), ("zigzag", example.zigzag)):
         drawings = [make(generator) for _ in range(8)]

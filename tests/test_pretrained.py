@@ -36,7 +36,7 @@ def sketcher():
 
 @pytest.fixture(scope="module")
 def device():
-    return ondevice.Sampler(f"{KANJI}.tflite")
+    return ondevice.open(f"{KANJI}.tflite")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_other_paths_stay_as_they_are(path):
 
 @pytest.mark.parametrize("name", ["kanjis", "", "../runs.py", "__init__.py", "kanji/config.json"])
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
-    for use in (pretrained.resolve, runs.open_run, load_model, ondevice.Sampler):
+    for use in (pretrained.resolve, runs.open_run, load_model, ondevice.open):
         with pytest.raises(ValueError, match=r"no pretrained model .*; there are kanji, kanji\.tf"):
             use(f"pretrained:{name}")
 

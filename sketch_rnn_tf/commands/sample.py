@@ -123,34 +123,30 @@ def main(flags: absl_flags.FlagValues) -> None:
 
 
 def open_sketcher(flags: absl_flags.FlagValues) -> Any:
-    """Returns what draws: a `Sketcher`, or a server's or a device's counterpart.
-
-    All have the verbs and keyword names of `sketch_rnn_tf.api.Sketcher`, and `.config` with what
-    reading drawings needs. Nothing is imported that the choice does not need.
-    """
+    """Returns the Sketcher; nothing is imported that its backend does not need."""
     if flags.server:
         return _connect(flags)
     if flags.model.endswith(".tflite"):
         from sketch_rnn_tf import ondevice
 
-        return ondevice.Sampler(flags.model, temperature_mode=flags.temperature_mode)
+        return ondevice.open(flags.model, temperature_mode=flags.temperature_mode)
     from sketch_rnn_tf import runs
 
     runs.open_run(flags.model)  # before TensorFlow takes its time
     cli.quiet_tensorflow()
     _use_threads()
-    from sketch_rnn_tf import api
+    from sketch_rnn_tf.sampling import keras_backend
 
     overrides = {"temperature_mode": flags.temperature_mode} if flags.temperature_mode else {}
-    return api.load_model(flags.model, flags.checkpoint, **overrides)
+    return keras_backend.load_model(flags.model, flags.checkpoint, **overrides)
 
 
 def _connect(flags: absl_flags.FlagValues) -> Any:
-    from sketch_rnn_tf.serving import client
+    from sketch_rnn_tf.serving import server_backend
 
     version = flags.model_version
     which = {"version": int(version)} if version and version.isdecimal() else {"label": version}
-    sketcher = client.connect(flags.server, flags.model_name, **which)
+    sketcher = server_backend.connect(flags.server, flags.model_name, **which)
     own = sketcher.config.temperature_mode
     if flags.temperature_mode not in (None, own):
         raise UsageError(

@@ -70,13 +70,12 @@ def _opened(flags):
 
     def compute(drawings) -> list[dict]:
         cli.quiet_tensorflow()
-        from sketch_rnn_tf import evaluation
+        from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+        from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
-        rows, labels = [drawing.strokes for drawing in drawings], None
-        if run.config.model.class_conditioned:
-            labels = [run.config.classes.index(drawing.label) for drawing in drawings]
-        model = runs.load_keras(weights)
-        return evaluation.score(model, run.config, rows, labels, batch_size=flags.batch_size)
+        sketcher = Sketcher(KerasBackend(runs.load_keras(weights), run.config, flags.batch_size))
+        labels = [drawing.label for drawing in drawings] if sketcher.classes else None
+        return sketcher.score([drawing.strokes for drawing in drawings], label=labels)
 
     return run.config, compute
 
@@ -88,14 +87,14 @@ def _opened_file(flags):
             raise UsageError(f"--{name} cannot be used with a .tflite file")
     from sketch_rnn_tf import ondevice
 
-    sampler = ondevice.Sampler(flags.model)
+    sketcher = ondevice.open(flags.model)
 
     def compute(drawings) -> list[dict]:
-        labels = [drawing.label for drawing in drawings] if sampler.classes else None
+        labels = [drawing.label for drawing in drawings] if sketcher.classes else None
         with cli.quiet():
-            return sampler.score([drawing.strokes for drawing in drawings], label=labels)
+            return sketcher.score([drawing.strokes for drawing in drawings], label=labels)
 
-    return sampler.config, compute
+    return sketcher.config, compute
 
 
 def _check_labels(configuration, drawings) -> None:

@@ -1,13 +1,17 @@
-"""TensorFlow Serving: a client over gRPC or REST, and the server's configuration files.
+"""Models in TensorFlow Serving, over gRPC or REST.
 
     from sketch_rnn_tf import serving
-    client = serving.Client("http://localhost:8501")
-    client.generate(4, temperature=0.4, seed=0)
+    with serving.connect("http://localhost:8501") as sketcher:
+        sketcher.generate(4, temperature=0.4, seed=0)
+
+- `server_backend`: the backend of a `Sketcher`.
+- `transport`: deadlines, trying again; `grpc_transport` and `rest_transport` are the two ways.
+- `server_errors`: what can be wrong with a row of a request, and with a server.
 
 REST needs NumPy only, gRPC `tensorflow-serving-api` (the extra `serving`).
 """
 
-from sketch_rnn_tf.serving.client import Client
+from sketch_rnn_tf.serving.server_backend import Client, connect
 from sketch_rnn_tf.serving.server_errors import (
     DeadlineError,
     RowError,
@@ -15,4 +19,4 @@ from sketch_rnn_tf.serving.server_errors import (
     UnavailableError,
 )
 
-__all__ = ["Client", "DeadlineError", "RowError", "ServerError", "UnavailableError"]
+__all__ = ["Client", "DeadlineError", "RowError", "ServerError", "UnavailableError", "connect"]

@@ -13,8 +13,10 @@ from sketch_rnn_tf.errors import UserError
 TEMPERATURE_PARTS = ("pen", "mixture", "offset")
 DEFAULT_TEMPERATURE = 0.4
 MOST_COPIES = 1 << 12  # of one sketch, so that every copy has a row of seeds of its own
-NOISE = 4  # random numbers a point: component, pen, x, y
+NOISE = 4  # random numbers per point: component, pen, x, y
 _COPY = 1 << 16
+ATTEMPTS = 16  # to draw a sketch that ended before anything was drawn
+_ATTEMPT = 0x3504F333  # between the seeds of two attempts; any odd number far from 0 would do
 
 Drawings = Sequence[np.ndarray]  # stroke-3 arrays [N, 3] in source units, or `drawing.Sketch`
 Labels = str | Sequence[str] | None  # a class for all sketches, or one for each
@@ -94,6 +96,21 @@ def seeds(seed: Seed, num: int, copy: int = 0) -> np.ndarray:
     else:
         rows = np.stack([np.full(num, int(array)), np.arange(num)], axis=1)
     return (rows + np.array([0, _COPY * copy])).astype(np.int32)
+
+
+def seeds_again(rows: np.ndarray, attempt: int) -> np.ndarray:
+    """Returns the seeds of a further attempt at sketches that ended before anything was drawn.
+
+    Row (a, b) becomes (a + attempt * 0x3504F333, b), the sum wrapping as int32 does. Every backend
+    and the JavaScript runtime draw again by this rule, so that a seed is the same drawing
+    everywhere.
+
+    Args:
+      rows: int32 [S, 2].
+      attempt: 1, 2, ..., at most `ATTEMPTS`.
+    """
+    first = (rows[:, 0].astype(np.int64) + attempt * _ATTEMPT) & 0xFFFFFFFF
+    return np.stack([first.astype(np.uint32).view(np.int32), rows[:, 1]], axis=1)
 
 
 def count(name: str, value: int, most: int | None = None) -> int:

@@ -1,20 +1,23 @@
-"""What can be asked of a model wherever it runs: at home, on a server, on a device. NumPy only.
+"""A model in the user's hands: drawings in source units in, drawings in source units out.
 
-`api.Sketcher`, `serving.Client` and `ondevice.Sampler` have these verbs and add what a `Backend`
-needs: how drawings are encoded and how a request is drawn there.
+    sketcher = sketch_rnn_tf.load_model("runs/sheep")
+    sketcher.generate(9, temperature=0.4, seed=0)
+    sketcher.complete(begun, num=3)
+
+The verbs are the same wherever the model runs; what differs is the `backend`. NumPy only.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from sketch_rnn_tf import drawing
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.sketcher import arguments, backend, latent_space
+from sketch_rnn_tf.sketcher import arguments, latent_space
 from sketch_rnn_tf.sketcher.arguments import (
     DEFAULT_TEMPERATURE,
     Drawings,
@@ -22,24 +25,103 @@ from sketch_rnn_tf.sketcher.arguments import (
     Seed,
     Temperature,
 )
+from sketch_rnn_tf.sketcher.backend import NO_ENCODER, Backend, Request
 
 
-class Verbs(backend.Backend):
+class Sketcher:
     """A model in the user's units.
 
     Drawings go in as stroke-3 arrays or `Sketch`es in source units and come out as `Sketches`.
     What the verbs have in common:
 
-    - temperature: tau, above 0: low is careful, 1 is as learnt. A number for all sketches, one for
-      each, or {"pen": ..., "mixture": ..., "offset": ...} of such.
+    - temperature: tau, above 0: low is careful, 1 is as learned. One number for all sketches, one
+      per sketch, or {"pen": ..., "mixture": ..., "offset": ...} of such.
     - seed: an integer s gives sketch i the row of seeds (s, i); rows [num, 2] name them one by one.
-    - label: class for all sketches or one for each; needed by class-conditioned models only.
+      Sketch i of a seed is drawn from random numbers of its own, so it is the same drawing alone
+      and inside any batch.
+    - label: class for all sketches or one per sketch; needed by class-conditioned models only.
     - greedy: always take the likeliest point; temperature and noise then do not matter.
     - max_points: where a drawing that does not end is cut off; the model's N_max when not given.
     - noise: the random numbers of the points, [num, T, 4] with T at least max_points, instead of
       the seed's: two uniforms for component and pen, two standard normals for x and y. Points that
       are given have rows too. The same noise is the same drawing in TensorFlow and on a device.
+    - keep_empty: keep sketches that ended before anything was drawn. Otherwise each is drawn
+      again from the next seeds of its own, see `arguments.seeds_again`.
+
+    Args:
+      model: a `Backend`, or a Keras `SketchRNN` that lives in this process.
+      scale_factor: source units per normalized unit, for a Keras model.
+      **settings: further fields of `config.RunConfig` for a Keras model, such as `classes` or
+        `temperature_mode`; what the model itself knows need not be given.
+
+    Raises:
+      UserError: settings for a backend, which has its own, or no scale factor for a Keras model.
     """
+
+    def __init__(self, model: Backend | Any, scale_factor: float | None = None, **settings: Any):
+        if hasattr(type(model), "draw"):  # of the type: asking a server's instance may be a request
+            if scale_factor is not None or settings:
+                raise UserError("a backend has its own scale factor and settings")
+            self.backend = model
+        else:
+            # Here alone a lower room reaches up: whoever has a live Keras model has TensorFlow.
+            from sketch_rnn_tf.sampling import keras_backend
+
+            self.backend = keras_backend.of_model(model, scale_factor, **settings)
+
+    def __enter__(self) -> Sketcher:
+        """Returns itself; leaving the block closes the backend, such as a server's connection."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends what the backend holds open, such as a connection."""
+        close = getattr(self.backend, "close", None)
+        if close:
+            close()
+
+    @property
+    def config(self):
+        """The run's configuration, a `config.RunConfig`."""
+        return self.backend.config
+
+    @property
+    def model(self) -> Any:
+        """The Keras model.
+
+        Raises:
+          UserError: the model runs elsewhere, on a server or in a `.tflite` file.
+        """
+        if not hasattr(self.backend, "model"):
+            raise UserError("the Keras model is not here: this one runs on a server or a device")
+        return self.backend.model
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the model has latent vectors; else it is a decoder alone."""
+        return self.config.model.conditional
+
+    @property
+    def z_size(self) -> int:
+        """Z, how many numbers a latent vector has."""
+        return self.config.model.z_size
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names by label; empty unless the model is class-conditioned."""
+        return self.config.classes if self.config.model.class_conditioned else ()
+
+    def with_settings(self, **changes: Any) -> Sketcher:
+        """Returns a Sketcher of the same model with other configuration fields.
+
+        Raises:
+          UserError: the backend's settings are fixed, as a server's are.
+        """
+        if not hasattr(self.backend, "with_config"):
+            raise UserError("the settings of this model cannot be changed from here")
+        return Sketcher(self.backend.with_config(dataclasses.replace(self.config, **changes)))
 
     def generate(
         self,
@@ -50,6 +132,7 @@ class Verbs(backend.Backend):
         label: Labels = None,
         greedy: bool = False,
         max_points: int | None = None,
+        keep_empty: bool = False,
         z: np.ndarray | None = None,
         noise: np.ndarray | None = None,
     ) -> drawing.Sketches:
@@ -62,6 +145,7 @@ class Verbs(backend.Backend):
           label: class.
           greedy: always the likeliest point.
           max_points: where to stop.
+          keep_empty: keep sketches without any ink.
           z: latent vectors [num, Z] to draw from; from the prior N(0, 1) when not given.
           noise: random numbers instead of the seed's.
 
@@ -74,7 +158,7 @@ class Verbs(backend.Backend):
         num = arguments.count("num", num)
         request = self._request(num, temperature, seed, label, greedy, max_points, noise)
         z = None if z is None else self._checked_latents(z, num)
-        return self._sketches(dataclasses.replace(request, z=z))
+        return self._drawn(dataclasses.replace(request, z=z), keep_empty)
 
     def encode(self, sketches: Drawings, *, label: Labels = None) -> np.ndarray:
         """Returns the z means of drawings, float32 [S, Z].
@@ -83,8 +167,9 @@ class Verbs(backend.Backend):
           UserError: the model has no encoder, or a drawing is not stroke-3 or has no points.
         """
         self._require_encoder()
-        rows = self._read(sketches)
-        return self._encoded(rows, self._labels(label, len(rows)), None)
+        rows = self._rows(sketches)
+        labels = arguments.labels(label, len(rows), self.classes)
+        return self.backend.encode(rows, labels, None)
 
     def reconstruct(
         self,
@@ -95,6 +180,7 @@ class Verbs(backend.Backend):
         label: Labels = None,
         greedy: bool = False,
         max_points: int | None = None,
+        keep_empty: bool = False,
         sample_z: bool = False,
         noise: np.ndarray | None = None,
     ) -> drawing.Sketches:
@@ -107,6 +193,7 @@ class Verbs(backend.Backend):
           label: class.
           greedy: always the likeliest point.
           max_points: where to stop.
+          keep_empty: keep sketches without any ink.
           sample_z: draw z from q(z|sketch) instead of taking its mean.
           noise: random numbers instead of the seed's.
 
@@ -114,9 +201,10 @@ class Verbs(backend.Backend):
           UserError: the model has no encoder, a drawing or an argument is wrong.
         """
         self._require_encoder()
-        rows = self._read(sketches)
+        rows = self._rows(sketches)
         request = self._request(len(rows), temperature, seed, label, greedy, max_points, noise)
-        return self._sketches(dataclasses.replace(request, sources=rows, sample_z=sample_z))
+        request = dataclasses.replace(request, sources=rows, sample_z=sample_z)
+        return self._drawn(request, keep_empty)
 
     def complete(
         self,
@@ -156,25 +244,32 @@ class Verbs(backend.Backend):
           UserError: a beginning without points or with more than `max_points`, a wrong argument.
         """
         num = arguments.count("num", num, arguments.MOST_COPIES)
-        begun = self._read(sketches)
+        begun = self._rows(sketches)
         request = self._request(
             len(begun), temperature, seed, label, greedy, max_points, noise, copies=num
         )
-        _check_lengths(begun, request.limit)
+        for i, rows in enumerate(begun):
+            if len(rows) > request.limit:
+                problem = f"has {len(rows)} points, more than the {request.limit} allowed"
+                raise arguments.SketchError(i, problem)
         if sample_z:
             self._require_encoder()
         if z is not None and sample_z:
             raise UserError("z and sample_z exclude each other")
         if z is not None:
             z = np.repeat(self._checked_latents(z, len(begun)), num, axis=0)
-        prefixes = _repeated(begun, num)
+        prefixes = [rows for rows in begun for _ in range(num)]
+        given = [np.asarray(sketch, np.float32) for sketch in sketches for _ in range(num)]
         sources = prefixes if z is None and self.conditional else None
-        drawn = self._sketches(
-            dataclasses.replace(
-                request, z=z, sources=sources, sample_z=sample_z, prefixes=prefixes
-            ),
-            _repeated([np.asarray(sketch, np.float32) for sketch in sketches], num),
+        request = dataclasses.replace(
+            request, z=z, sources=sources, sample_z=sample_z, prefixes=prefixes
         )
+        drawn = drawing.Sketches()
+        for i, (rows, ended) in enumerate(self.backend.draw(request)):
+            # What was given stands, as it was given, for the prefix.
+            whole = np.concatenate([given[i], rows[len(prefixes[i]) :]])
+            name = self._class_name(request.labels, i)
+            drawn.append(drawing.Sketch(whole, name, ended, given=len(given[i])))
         drawn.layout["columns"] = num if num > 1 else None
         return drawn
 
@@ -189,6 +284,7 @@ class Verbs(backend.Backend):
         label: str | None = None,
         greedy: bool = False,
         max_points: int | None = None,
+        keep_empty: bool = False,
     ) -> drawing.Sketches:
         """Draws the way between two drawings, or the square between four.
 
@@ -204,6 +300,7 @@ class Verbs(backend.Backend):
           label: class.
           greedy: always the likeliest point.
           max_points: where to stop.
+          keep_empty: keep sketches without any ink.
 
         Returns:
           `steps` sketches, or `steps` rows of them.
@@ -212,7 +309,7 @@ class Verbs(backend.Backend):
           UserError: the model has no encoder, or an argument is wrong.
         """
         z = latent_space.between(self._latents(ends, label), steps, interpolation)
-        return self._draw_alike(z, steps, temperature, seed, label, greedy, max_points)
+        return self._draw_alike(z, steps, temperature, seed, label, greedy, max_points, keep_empty)
 
     def analogy(
         self,
@@ -226,6 +323,7 @@ class Verbs(backend.Backend):
         label: str | None = None,
         greedy: bool = False,
         max_points: int | None = None,
+        keep_empty: bool = False,
     ) -> drawing.Sketches:
         """Draws mean z(start) - mean z(minus) + mean z(plus).
 
@@ -239,6 +337,7 @@ class Verbs(backend.Backend):
           label: class.
           greedy: always the likeliest point.
           max_points: where to stop.
+          keep_empty: keep sketches without any ink.
 
         Raises:
           UserError: the model has no encoder, a set is empty, or an argument is wrong.
@@ -246,7 +345,7 @@ class Verbs(backend.Backend):
         num = arguments.count("num", num)
         z = latent_space.analogy(*(self._latents(part, label) for part in (start, minus, plus)))
         request = self._request(num, temperature, seed, label, greedy, max_points)
-        return self._sketches(dataclasses.replace(request, z=np.tile(z, (num, 1))))
+        return self._drawn(dataclasses.replace(request, z=np.tile(z, (num, 1))), keep_empty)
 
     def explore(
         self,
@@ -260,19 +359,21 @@ class Verbs(backend.Backend):
         label: str | None = None,
         greedy: bool = False,
         max_points: int | None = None,
+        keep_empty: bool = False,
     ) -> drawing.Sketches:
         """Draws a strip along each direction in which the drawings' latent vectors differ most.
 
         Args:
           sketches: drawings or latent vectors [Z], more than `directions`.
           directions: how many principal directions.
-          steps: drawings a direction; the middle one of an odd number is the mean.
+          steps: drawings per direction; the middle one of an odd number is the mean.
           span: how far a strip goes to either side, in standard deviations.
           temperature: see the class, as for the other common arguments.
           seed: of the drawing.
           label: class.
           greedy: always the likeliest point.
           max_points: where to stop.
+          keep_empty: keep sketches without any ink.
 
         Returns:
           `directions` rows of `steps` sketches, titled with their shares of the variance.
@@ -282,7 +383,7 @@ class Verbs(backend.Backend):
         """
         walks, shares = latent_space.strips(self._latents(sketches, label), directions, steps, span)
         z = walks.reshape(-1, walks.shape[-1])
-        drawn = self._draw_alike(z, steps, temperature, seed, label, greedy, max_points)
+        drawn = self._draw_alike(z, steps, temperature, seed, label, greedy, max_points, keep_empty)
         drawn.layout["row_titles"] = [f"{i + 1}: {share:.0%}" for i, share in enumerate(shares)]
         return drawn
 
@@ -294,7 +395,7 @@ class Verbs(backend.Backend):
           label: class.
 
         Returns:
-          One dict a drawing: `index`, `label` (class or None), `points`, `offset_nats` and
+          One dict per drawing: `index`, `label` (class or None), `points`, `offset_nats` and
           `pen_nats` (sums over its points, of densities in normalised units), `end_nats` (the end
           token after the last point), `nats` (their sum) and `kl_nats` (sum over Z, not part of
           `nats`; 0 for a decoder alone). z is z_mean.
@@ -302,24 +403,129 @@ class Verbs(backend.Backend):
         Raises:
           UserError: a drawing is not stroke-3, or an unknown class.
         """
-        rows = self._read(sketches, least=0)
+        rows = self._rows(sketches, least=0)
         if not rows:
             return []
-        labels = self._labels(label, len(rows))
-        nats = self._scores(rows, labels)
+        labels = arguments.labels(label, len(rows), self.classes)
+        nats = self.backend.score(rows, labels)
         return [
             {"index": i, "label": self._class_name(labels, i), "points": len(points)}
             | {name: float(values[i]) for name, values in nats.items()}
             for i, points in enumerate(rows)
         ]
 
+    def points(
+        self,
+        *,
+        temperature: Temperature = DEFAULT_TEMPERATURE,
+        seed: Seed = 0,
+        label: str | None = None,
+        greedy: bool = False,
+        max_points: int | None = None,
+        z: np.ndarray | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Draws one sketch point by point, as an app does.
 
-def _check_lengths(begun: Sequence[np.ndarray], limit: int) -> None:
-    for i, rows in enumerate(begun):
-        if len(rows) > limit:
-            problem = f"has {len(rows)} points, more than the {limit} allowed"
-            raise arguments.SketchError(i, problem)
+        Arguments as in `generate`, which draws the same sketch with `keep_empty`. Yields
+        (dx, dy, pen_lifted) in source units as soon as a point is drawn.
 
+        Raises:
+          UserError: the backend draws whole sketches only, or an argument is wrong.
+        """
+        if not hasattr(self.backend, "points"):
+            raise UserError("only a .tflite file draws point by point: see sketch_rnn_tf.ondevice")
+        request = self._request(1, temperature, seed, label, greedy, max_points)
+        if z is not None:
+            request = dataclasses.replace(request, z=self._checked_latents(z, 1))
+        return self.backend.points(request)
 
-def _repeated(items: Sequence[Any], num: int) -> list[Any]:
-    return [item for item in items for _ in range(num)]
+    def _request(
+        self, count, temperature, seed, label, greedy, max_points, noise=None, copies=1
+    ) -> Request:
+        """Returns a request for so many sketches, or for copies of each, one after the other."""
+        limit = self.config.max_length
+        if max_points is not None:
+            limit = arguments.count("max_points", max_points)
+        seeds = [arguments.seeds(seed, count, copy) for copy in range(copies)]
+        tau = arguments.temperatures(temperature, count)
+        labels = arguments.labels(label, count, self.classes)
+        return Request(
+            seeds=np.stack(seeds, axis=1).reshape(-1, 2),
+            temperature=np.repeat(tau, copies, axis=0),
+            labels=None if labels is None else np.repeat(labels, copies),
+            limit=limit,
+            greedy=greedy,
+            noise=None if noise is None else arguments.noise(noise, count * copies, limit),
+        )
+
+    def _drawn(self, request: Request, keep_empty: bool) -> drawing.Sketches:
+        """Draws a request without prefixes."""
+        # Row 0 of a drawing that is prepared from absolute coordinates: such a model never saw it.
+        first = np.zeros((int(self.config.drop_first_point), 3), np.float32)
+        found = self.backend.draw(request)
+        if not (keep_empty or request.greedy or request.noise is not None):
+            self._draw_empty_ones_again(request, found, len(first))
+        return drawing.Sketches(
+            drawing.Sketch(
+                np.concatenate([first, rows]), self._class_name(request.labels, i), ended
+            )
+            for i, (rows, ended) in enumerate(found)
+        )
+
+    def _draw_empty_ones_again(self, request: Request, found: list, dropped: int) -> None:
+        """Replaces sketches that ended before anything was drawn, in place."""
+        for attempt in range(1, arguments.ATTEMPTS + 1):
+            empty = [
+                i for i, (rows, ended) in enumerate(found) if ended and len(rows) + dropped <= 1
+            ]
+            if not empty:
+                return
+            again = dataclasses.replace(
+                request,
+                seeds=arguments.seeds_again(request.seeds, attempt),
+                latent_seeds=request.seeds,
+            )
+            for i, drawn in zip(empty, self.backend.draw(again.rows(empty)), strict=True):
+                found[i] = drawn
+
+    def _draw_alike(self, z, columns, temperature, seed, label, greedy, max_points, keep_empty):
+        """Draws a grid of latent vectors, all with the first sketch's seeds."""
+        seeds = np.repeat(arguments.seeds(seed, 1), len(z), axis=0)
+        request = self._request(len(z), temperature, seeds, label, greedy, max_points)
+        drawn = self._drawn(dataclasses.replace(request, z=z), keep_empty)
+        drawn.layout["columns"] = columns
+        return drawn
+
+    def _latents(self, items: Sequence[np.ndarray], label: str | None) -> np.ndarray:
+        """Returns latent vectors [S, Z] of drawings and latent vectors."""
+        self._require_encoder()
+        arrays = [np.asarray(item) for item in items]
+        if not arrays:
+            raise UserError("there are no sketches")
+        flat = [array.ndim == 1 and array.size > 0 for array in arrays]
+        drawings = [item for item, is_latent in zip(items, flat, strict=True) if not is_latent]
+        encoded = iter(self.encode(drawings, label=label) if drawings else ())
+        return np.stack(
+            [
+                self._checked_latents(array[None], 1)[0] if is_latent else next(encoded)
+                for array, is_latent in zip(arrays, flat, strict=True)
+            ]
+        )
+
+    def _rows(self, sketches: Drawings, least: int = 1) -> list[np.ndarray]:
+        """Returns drawings as checked rows, without the row 0 that the model has not seen."""
+        return arguments.drawings(
+            sketches, drop_first_point=self.config.drop_first_point, least=least
+        )
+
+    def _checked_latents(self, z: np.ndarray, num: int) -> np.ndarray:
+        if not self.conditional:
+            raise UserError("this model is a decoder alone: it reads no latent vector")
+        return arguments.latents(z, num, self.z_size)
+
+    def _require_encoder(self) -> None:
+        if not self.conditional:
+            raise UserError(NO_ENCODER)
+
+    def _class_name(self, labels: np.ndarray | None, i: int) -> str | None:
+        return None if labels is None else self.classes[labels[i]]

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import config, drawing, files
+from sketch_rnn_tf import config, files
 from sketch_rnn_tf.data import dataset, pipeline, tfrecord
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import keras_backend
-from sketch_rnn_tf.sketcher import latent_space
+from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 COLUMNS = 8  # sketches a row
@@ -41,12 +41,7 @@ class Artist:
         info: dataset.DatasetInfo,
     ):
         self.model, self.config = model, configuration
-        self._sampler = keras_backend.Sampler(
-            model,
-            configuration.temperature_mode,
-            configuration.start_token,
-            keras_backend.BATCH_SIZE,
-        )
+        self._sketcher = Sketcher(_FiniteBackend(model, configuration))
         self._unseen = int(pipeline.drops_first_point(info, configuration.drop_first_point))
         split = "valid" if info.num_sketches("valid") else "train"
         self._originals = _first_sketches(data_dir, split) if model.conditional else []
@@ -69,52 +64,55 @@ class Artist:
         return pictures
 
     def _samples(self):
-        """Draws a row a temperature; a column has one z and, where there are, one class."""
-        rows = len(TEMPERATURES)
-        seeds = np.tile(_seeds(COLUMNS), (rows, 1))
-        z = self._sampler.prior(seeds) if self.model.conditional else None
-        labels = np.arange(len(seeds)) % COLUMNS % max(1, self.model.num_classes)
-        drawings = self._draw(z, labels, seeds, np.repeat(TEMPERATURES, COLUMNS))
+        """Draws one row per temperature; a column has one z and, where there are, one class."""
+        drawings = []
+        for temperature in TEMPERATURES:
+            drawings += self._sketcher.generate(
+                COLUMNS,
+                temperature=temperature,
+                seed=_SEED,
+                label=self._labels(range(COLUMNS)),
+                keep_empty=True,
+            )
         titles = [f"{temperature}" for temperature in TEMPERATURES]
         return drawings, {"columns": COLUMNS, "row_titles": titles, "title": "By temperature"}
 
     def _reconstructions(self, z):
-        count = len(z)
-        labels = [record.label for record in self._originals]
-        again = self._draw(z, labels, _seeds(count), np.full(count, _RECONSTRUCTED))
+        again = self._sketcher.generate(
+            len(z),
+            z=z,
+            temperature=_RECONSTRUCTED,
+            seed=_SEED,
+            label=self._own_labels(),
+            keep_empty=True,
+        )
         originals = [record.strokes for record in self._originals]
-        return [*originals, *again], {"columns": count, "row_titles": ["original", "drawn again"]}
+        return [*originals, *again], {"columns": len(z), "row_titles": ["original", "drawn again"]}
 
     def _interpolation(self, z):
         """Draws what lies between the first sketch and the second, in the first one's class."""
-        between = latent_space.row(z[0], z[1], COLUMNS)
-        labels = [self._originals[0].label] * COLUMNS
-        seeds = np.tile(_seeds(1), (COLUMNS, 1))
-        drawings = self._draw(between, labels, seeds, np.full(COLUMNS, _BETWEEN))
+        labels = self._own_labels()
+        drawings = self._sketcher.interpolate(
+            [z[0], z[1]],
+            COLUMNS,
+            temperature=_BETWEEN,
+            seed=_SEED,
+            label=labels[0] if labels else None,
+            keep_empty=True,
+        )
         return drawings, {"columns": COLUMNS, "title": "Between two sketches"}
 
     def _encode(self) -> np.ndarray:
         """Returns the z means of the originals, [S, Z]."""
-        rows = [
-            keras_backend.normalised(record.strokes[self._unseen :], self.config.scale_factor)
-            for record in self._originals
-        ]
-        return self._sampler.encode(rows, self._labels([r.label for r in self._originals]))
+        rows = [record.strokes[self._unseen :] for record in self._originals]
+        return self._sketcher.encode(rows, label=self._own_labels())
 
-    def _draw(self, z, labels, seeds, temperatures) -> drawing.Sketches:
-        tau = np.tile(np.asarray(temperatures, np.float32)[:, None], (1, 3))  # pen, mixture, offset
-        rows, ended = self._sampler.draw(
-            z, self._labels(labels), seeds, tau, self.config.max_length
-        )
-        units = np.array([self.config.scale_factor, self.config.scale_factor, 1.0], np.float32)
-        first = np.zeros((int(self.config.drop_first_point), 3), np.float32)  # row 0, put back
-        return drawing.Sketches(
-            drawing.Sketch(np.concatenate([first, _finite(points) * units]), ended=end)
-            for points, end in zip(rows, ended, strict=True)
-        )
+    def _own_labels(self) -> list[str] | None:
+        return self._labels([record.label for record in self._originals])
 
-    def _labels(self, labels) -> np.ndarray | None:
-        return np.asarray(labels, np.int32) if self.model.num_classes else None
+    def _labels(self, numbers) -> list[str] | None:
+        classes = self._sketcher.classes
+        return [classes[number % len(classes)] for number in numbers] if classes else None
 
 
 def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[tfrecord.Record]:
@@ -123,10 +121,9 @@ def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[tfrecord.R
     return list(itertools.islice(sketches, COLUMNS))
 
 
-def _seeds(count: int) -> np.ndarray:
-    return np.stack([np.full(count, _SEED), np.arange(count)], axis=1).astype(np.int32)
+class _FiniteBackend(KerasBackend):
+    """A model that diverges draws NaN, which no picture can show: zeros stand for it."""
 
-
-def _finite(rows: np.ndarray) -> np.ndarray:
-    """Returns rows without numbers that are none: a model that diverges draws them."""
-    return np.nan_to_num(rows, nan=0.0, posinf=0.0, neginf=0.0)
+    def draw(self, request):
+        drawn = super().draw(request)
+        return [(np.nan_to_num(rows, nan=0, posinf=0, neginf=0), ended) for rows, ended in drawn]

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from sketch_rnn_tf import evaluation, runs
+from sketch_rnn_tf import evaluation, load_model, runs
 from sketch_rnn_tf.commands import inputs, score
 
 
@@ -17,7 +17,7 @@ def test_json_holds_the_scores_in_input_order(tiny_run, drawings, capsys):
     found = _json(capsys, "--model", path, "--input", drawings)
     run = runs.open_run(path)
     rows = [drawing.strokes for drawing in inputs.load(drawings, run.config)]
-    expected = evaluation.score(run.load_model(), run.config, rows)
+    expected = load_model(path).score(rows)
     assert [s["index"] for s in found] == [0, 1, 2]
     assert [s["label"] for s in found] == ["cat"] * 3
     for ours, theirs in zip(found, expected, strict=True):
@@ -103,9 +103,9 @@ def test_a_class_conditioned_model_scores_each_drawing_as_its_class(tiny_run, dr
     found = _json(capsys, "--model", path, "--input", drawings)
     run = runs.open_run(path)
     rows = [d.strokes for d in inputs.load(drawings, run.config)]
-    expected = evaluation.score(run.load_model(), run.config, rows, [1, 1, 1])
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours["nats"] == pytest.approx(theirs["nats"], rel=1e-6)
+    expected = evaluation.score(run.load_model(), run.config.scale_factor, rows, [1, 1, 1])
+    for ours, theirs in zip(found, expected["nats"], strict=True):
+        assert ours["nats"] == pytest.approx(theirs, rel=1e-6)
 
 
 @pytest.mark.parametrize("missing", ["--model", "--input"])

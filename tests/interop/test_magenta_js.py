@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from data_prep.conversion import simplify
-from sketch_rnn_tf import api, config, evaluation, runs
+from sketch_rnn_tf import config, evaluation, runs
 from sketch_rnn_tf.commands import inputs
 from sketch_rnn_tf.interop import imported, magenta_js
 from sketch_rnn_tf.model import build
+from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 GOOGLE = ("bear", "bicycle", "bird", "sheep")
 INFO = {"name": "cat", "mode": "gen", "version": 6, "max_seq_len": 9, "scale_factor": 40.0}
@@ -61,6 +63,10 @@ def _nats(rows, arrays, h, c, z=()):
     return offset, pen
 
 
+def _scores(model, configuration, drawings):
+    return Sketcher(KerasBackend(model, configuration)).score(drawings)
+
+
 @pytest.mark.parametrize("name", GOOGLE)
 def test_googles_models_give_the_likelihoods_of_an_independent_reading(shared_data, name):
     path = shared_data(f"pretrained/{name}.gen.json")
@@ -68,7 +74,7 @@ def test_googles_models_give_the_likelihoods_of_an_independent_reading(shared_da
     drawings = inputs.load(
         shared_data(f"quickdraw_raw/{name}.ndjson"), configuration, indices=range(4)
     )
-    found = evaluation.score(model, configuration, [d.strokes for d in drawings])
+    found = _scores(model, configuration, [d.strokes for d in drawings])
     content = json.loads(path.read_text())
     arrays = _arrays(content)
     scale = content[0]["scale_factor"] / 2
@@ -98,7 +104,7 @@ def test_the_right_one_of_googles_models_explains_its_drawings_best(shared_data)
         nats = []
         for configuration, model in models.values():
             drawings = inputs.load(shared_data(f"quickdraw_raw/{name}.ndjson"), configuration)
-            scores = evaluation.score(model, configuration, [d.strokes for d in drawings])
+            scores = _scores(model, configuration, [d.strokes for d in drawings])
             shift = 2 * np.log(configuration.scale_factor)
             nats.append([(s["offset_nats"] + s["pen_nats"]) / s["points"] + shift for s in scores])
         nats = np.array(nats)
@@ -151,7 +157,7 @@ def test_a_vae_file_encodes_and_scores_as_an_independent_reading(tmp_path, versi
     start = np.tanh((np.tanh(z) if version < 6 else z) @ arrays[10] + arrays[11])
     offset, pen = _nats(rows, arrays[12:], start[H:], start[:H], z)
     kl = -0.5 * np.sum(1 + log_var - z**2 - np.exp(log_var))
-    score = evaluation.score(model, configuration, [sketch])[0]
+    score = _scores(model, configuration, [sketch])[0]
     assert score["offset_nats"] == pytest.approx(offset, rel=1e-5)
     assert score["pen_nats"] == pytest.approx(pen, rel=1e-5)
     assert score["kl_nats"] == pytest.approx(kl, rel=1e-5)
@@ -424,8 +430,8 @@ def test_an_export_that_starts_from_a_state_of_its_own_cannot_come_back(tmp_path
 def test_what_an_imported_model_draws_is_scored_as_the_rows_that_it_drew(tmp_path):
     """Its drawings start with a row (0, 0, 0) that says where the first line begins."""
     configuration, model = magenta_js.read_model(_write(tmp_path / "a.gen.json", _content()))
-    sketcher = api.Sketcher(model, configuration)
+    sketcher = Sketcher(KerasBackend(model, configuration))
     drawn = np.asarray(sketcher.generate(1, temperature=1.0, seed=2)[0])
     assert drawn[0].tolist() == [0, 0, 0]
-    rows = evaluation.score(model, configuration, [drawn[1:]])
-    assert sketcher.score([drawn]) == rows
+    rows = evaluation.score(model, configuration.scale_factor, [drawn[1:]])
+    assert sketcher.score([drawn])[0]["nats"] == rows["nats"][0]

@@ -40,7 +40,7 @@ def test_the_cpp_example_draws_the_same_sketch(litert_files, tmp_path, name):
         input="\n".join(lines), capture_output=True, text=True, check=True,
     )  # fmt: skip
     drawn = np.array([line.split() for line in done.stdout.splitlines()], np.float32)
-    sampler = ondevice.Sampler(litert_files / name)
+    sampler = ondevice.open(litert_files / name)
     expected = sampler.generate(1, z=z[None], noise=numbers[None], temperature=0.7)[0]
     assert len(expected) > 3
     np.testing.assert_allclose(drawn, expected.strokes, atol=5e-3)

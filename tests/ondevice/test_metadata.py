@@ -19,7 +19,7 @@ def whole(litert_files) -> bytes:
 def _open(tmp_path, data: bytes):
     path = tmp_path / "model.tflite"
     path.write_bytes(data)
-    return ondevice.Sampler(path)
+    return ondevice.open(path)
 
 
 def test_the_metadata_is_what_the_schema_reads_too(whole, litert_files):
@@ -49,7 +49,7 @@ def test_other_files_are_refused(tmp_path, data, message):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"none\.tflite: there is no such file"):
-        ondevice.Sampler(tmp_path / "none.tflite")
+        ondevice.open(tmp_path / "none.tflite")
 
 
 @pytest.mark.parametrize("part", [0.05, 0.5, 0.9, 0.999])

@@ -97,7 +97,7 @@ def test_the_library_needs_numpy_and_litert_only(library_python, litert_files, t
         "missing = ('tensorflow', 'keras', 'scipy', 'google_crc32c', 'orjson', 'absl', 'PIL')\n"
         "assert not any(u.find_spec(name) for name in missing)\n"
         "from sketch_rnn_tf import ondevice\n"
-        f"s = ondevice.Sampler({str(litert_files / 'model.tflite')!r}, threads=1, xnnpack=False)\n"
+        f"s = ondevice.open({str(litert_files / 'model.tflite')!r}, threads=1, xnnpack=False)\n"
         "print(len(s.generate(2)), len(list(s.points(seed=1))) > 0)\n"
         "s.generate(2).save('drawn.svg')\n"
     )

@@ -6,9 +6,11 @@ import threading
 
 import numpy as np
 
+from sketch_rnn_tf import config
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import keras_backend
 from sketch_rnn_tf.sketcher import arguments
+from sketch_rnn_tf.sketcher.backend import Request
 
 
 def test_parts_of_a_batch_run_at_the_same_time(monkeypatch):
@@ -29,9 +31,9 @@ def test_drawings_in_parts_side_by_side_are_those_drawn_alone(monkeypatch):
 
     def draw(rows: slice, workers: int) -> list[np.ndarray]:
         monkeypatch.setattr(keras_backend, "_workers", lambda: workers)
-        drawer = keras_backend.Sampler(model, "paper", model.start_token, batch_size=4)
-        z = drawer.prior(seeds[rows])
-        return drawer.draw(z, None, seeds[rows], tau[rows], 9)[0]
+        drawer = keras_backend.KerasBackend(model, config.RunConfig(1.0, 9), batch_size=4)
+        request = Request(seeds[rows], tau[rows], None, 9)
+        return [points for points, _ in drawer.draw(request)]
 
     alone = [draw(slice(i, i + 1), 1)[0] for i in range(5)]
     for one, other in zip(alone, draw(slice(0, 5), 2), strict=True):

@@ -79,7 +79,7 @@ class RealServer(OtherServer):
         )  # fmt: skip
         super().__init__(_addresses(*ports))
         for address in self.addresses.values():
-            serving.Client(address, timeout=60, retries=60).status()
+            serving.connect(address, timeout=60, retries=60).backend.status()
 
     def stop(self) -> None:
         self._process.terminate()
@@ -99,7 +99,7 @@ def _named_server(value: str, expected) -> OtherServer:
     for address in value.split(","):
         addresses["rest" if address.startswith("http") else "grpc"] = address.strip()
     for address in addresses.values():
-        with serving.Client(address, timeout=30, retries=10) as client:
+        with serving.connect(address, timeout=30, retries=10) as client:
             if client.config != expected:
                 pytest.fail(f"{address} serves another model than tests/serving/small_model.py")
     return OtherServer(addresses)

@@ -18,9 +18,11 @@ import sys
 
 import keras
 
-from sketch_rnn_tf import api, config, runs
+from sketch_rnn_tf import config, runs
 from sketch_rnn_tf.export.saved_model import deployment, exporter
 from sketch_rnn_tf.model import build
+from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 LABEL = "stable"
 CONFIG = config.RunConfig(
@@ -32,13 +34,13 @@ CONFIG = config.RunConfig(
 )  # fmt: skip
 
 
-def sketcher() -> api.Sketcher:
+def sketcher() -> Sketcher:
     """Returns the class-conditioned model; its weights are the same in every process."""
     keras.utils.set_random_seed(3)
-    return api.Sketcher(build.build_model(CONFIG), CONFIG)
+    return Sketcher(KerasBackend(build.build_model(CONFIG), CONFIG))
 
 
-def write(model: api.Sketcher, folder: pathlib.Path) -> pathlib.Path:
+def write(model: Sketcher, folder: pathlib.Path) -> pathlib.Path:
     """Exports the model and gives its first version the label; returns the version's folder."""
     path = exporter.write(runs.Run(folder / "run", CONFIG), model.model, folder)
     models = folder / "serving" / "models.config"

@@ -11,7 +11,7 @@ import pytest
 from batching import Parameters, RequestError
 
 from sketch_rnn_tf.export.saved_model import deployment
-from sketch_rnn_tf.serving import client
+from sketch_rnn_tf.serving import server_backend
 
 PAD = Parameters(max_batch_size=4, pad_variable_length_inputs=True)
 
@@ -108,7 +108,9 @@ def test_the_deployed_parameters_are_read_and_fit_the_client(tmp_path):
     path.write_text(deployment.template("batching_parameters.txt"))
     found = batching.read_parameters(path)
     assert found.pad_variable_length_inputs
-    assert found.max_batch_size >= client.ROWS  # or a server with batching refuses its requests
+    assert (
+        found.max_batch_size >= server_backend.ROWS
+    )  # or a server with batching refuses its requests
     assert not found.allowed_batch_sizes or found.allowed_batch_sizes[-1] == found.max_batch_size
     path.write_text("max_batch_sizes { value: 3 }\n")
     with pytest.raises(TypeError, match="max_batch_sizes"):

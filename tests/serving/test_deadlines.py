@@ -116,16 +116,16 @@ def _seconds(call, error) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_never_answers_costs_the_timeout(kind, silent):
     pytest.importorskip("tensorflow_serving" if kind == "grpc" else "http")
-    client = serving.Client(f"{kind}://127.0.0.1:{silent}", timeout=0.4)
-    assert 0.35 < _seconds(client.status, serving.DeadlineError) < 0.4 + SLACK
+    client = serving.connect(f"{kind}://127.0.0.1:{silent}", timeout=0.4)
+    assert 0.35 < _seconds(client.backend.status, serving.DeadlineError) < 0.4 + SLACK
 
 
 def test_a_slow_server_is_waited_for_as_long_as_the_timeout_says(start):
     answers = Answers(seconds=0.8)
     address = start(answers)
-    assert serving.Client(address, timeout=20).status() == {3: "AVAILABLE"}
-    client = serving.Client(address, timeout=0.3)
-    assert 0.25 < _seconds(client.status, serving.DeadlineError) < 0.3 + SLACK
+    assert serving.connect(address, timeout=20).backend.status() == {3: "AVAILABLE"}
+    client = serving.connect(address, timeout=0.3)
+    assert 0.25 < _seconds(client.backend.status, serving.DeadlineError) < 0.3 + SLACK
     assert len(answers.asked) <= 2  # after a deadline nothing is sent again
 
 
@@ -145,35 +145,35 @@ def test_the_deadline_is_for_the_whole_answer():
 
         thread = threading.Thread(target=drip)
         thread.start()
-        client = serving.Client(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.4)
-        assert 0.35 < _seconds(client.status, serving.DeadlineError) < 0.4 + SLACK
+        client = serving.connect(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.4)
+        assert 0.35 < _seconds(client.backend.status, serving.DeadlineError) < 0.4 + SLACK
         thread.join()
 
 
 def test_unavailable_servers_are_asked_again_until_they_answer(start):
     answers = Answers(failures=2)
-    assert serving.Client(start(answers), retries=2).status() == {3: "AVAILABLE"}
+    assert serving.connect(start(answers), retries=2).backend.status() == {3: "AVAILABLE"}
     assert len(answers.asked) == 3
 
 
 def test_retries_end_with_their_number_and_with_the_deadline(start):
     answers = Answers(failures=1000)
     address = start(answers)
-    _seconds(serving.Client(address, retries=1).status, serving.UnavailableError)
+    _seconds(serving.connect(address, retries=1).backend.status, serving.UnavailableError)
     assert len(answers.asked) == 2
-    client = serving.Client(address, retries=1000, timeout=0.6)
+    client = serving.connect(address, retries=1000, timeout=0.6)
     late = (serving.UnavailableError, serving.DeadlineError)
-    assert _seconds(client.status, late) < 0.6 + SLACK
+    assert _seconds(client.backend.status, late) < 0.6 + SLACK
     assert len(answers.asked) < 12  # pauses grow
 
 
 def test_a_server_that_comes_up_late_is_found(start):
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    client = serving.Client(f"{start.kind}://127.0.0.1:{port}", timeout=20, retries=30)
+    client = serving.connect(f"{start.kind}://127.0.0.1:{port}", timeout=20, retries=30)
     timer = threading.Timer(0.5, start, [Answers(), port])
     timer.start()
-    assert client.status() == {3: "AVAILABLE"}
+    assert client.backend.status() == {3: "AVAILABLE"}
     timer.join()
 
 
@@ -181,7 +181,7 @@ def test_versions_and_labels_are_asked_for_by_name(start):
     answers = Answers()
     address = start(answers)
     for options in ({}, {"version": 7}, {"label": "stable"}):
-        serving.Client(address, "sheep", **options).status()
+        serving.connect(address, "sheep", **options).backend.status()
     assert answers.asked == ["sheep", "sheep/versions/7", "sheep/labels/stable"]
 
 
@@ -201,9 +201,9 @@ def test_an_answer_of_another_server_is_an_error_of_the_server(content):
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        client = serving.Client(f"http://127.0.0.1:{server.server_port}")
+        client = serving.connect(f"http://127.0.0.1:{server.server_port}")
         with pytest.raises(serving.ServerError, match="does not answer as TensorFlow Serving does"):
-            client.status()
+            client.backend.status()
         server.shutdown()
 
 
@@ -214,13 +214,13 @@ def test_an_answer_of_another_server_is_an_error_of_the_server(content):
 def test_the_port_of_the_other_protocol_is_named_at_once(kind, other, words):
     pytest.importorskip("tensorflow_serving")
     port, stop = other(Answers())
-    client = serving.Client(f"{kind}://127.0.0.1:{port}", retries=1000, timeout=20)
+    client = serving.connect(f"{kind}://127.0.0.1:{port}", retries=1000, timeout=20)
     with pytest.raises(serving.ServerError, match=rf"{words}; is this .*'s port\?"):
-        client.status()
+        client.backend.status()
     stop()
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
 def test_a_timeout_is_a_number_of_seconds(timeout):
     with pytest.raises(ValueError, match=r"timeout is .*, expected seconds above 0"):
-        serving.Client("http://localhost", timeout=timeout)
+        serving.connect("http://localhost", timeout=timeout)

@@ -20,8 +20,8 @@ EVERY_VERB = """
 import numpy as np
 from sketch_rnn_tf import serving
 drawings = [np.float32([[0, 0, 0], [5, 2, 0], [3, -4, 1]]), np.float32([[1, 1, 0], [2, 0, 1]])]
-with serving.Client(ADDRESS) as client:
-    client.status(), client.metadata()
+with serving.connect(ADDRESS) as client:
+    client.backend.status(), client.backend.metadata()
     client.generate(2, label="cat"), client.reconstruct(drawings, label="cat")
     client.complete(drawings, 2, label="cat"), client.interpolate(drawings, 3, label="cat")
     client.analogy(drawings, drawings, drawings, label="cat")

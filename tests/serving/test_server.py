@@ -58,16 +58,16 @@ def _storm(server, exported, bad: dict[str, list[dict]], kinds=("grpc", "rest"))
       What the bad ones got: "row", or the name of the error.
     """
     expected = exported.sketcher.generate(1, **COMMON)[0].strokes
-    clients = [serving.Client(server.addresses[kind], retries=0) for kind in kinds]
+    clients = [serving.connect(server.addresses[kind], retries=0) for kind in kinds]
     requests = [(name, inputs) for name, spoilt in bad.items() for inputs in spoilt]
 
     def send_good(client):
-        found = client.predict("generate", **GOOD)
+        found = client.backend.predict("generate", **GOOD)
         return found["strokes"][0, : found["lengths"][0]]
 
     def send_bad(client, name, inputs):
         try:
-            return "row" if client.predict(name, **inputs)["error"].any() else "fine"
+            return "row" if client.backend.predict(name, **inputs)["error"].any() else "fine"
         except (ValueError, OSError) as error:
             return type(error).__name__
 
@@ -123,32 +123,32 @@ def test_wrong_shapes_and_types_are_invalid_arguments_with_and_without_batching(
 ):
     for each in (server, unmerged):
         with (
-            serving.Client(each.addresses["grpc"]) as client,
+            serving.connect(each.addresses["grpc"]) as client,
             pytest.raises(ValueError, match=r"(?i)shape|rank|expects|expected|type|dimension"),
         ):
-            client.predict("generate", **inputs)
+            client.backend.predict("generate", **inputs)
 
 
 @pytest.mark.parametrize("kind", ["grpc", "rest"])
 def test_a_version_may_be_asked_for_by_its_label(server, kind):
     with (
-        serving.Client(server.addresses[kind], label="stable") as named,
-        serving.Client(server.addresses[kind], version=1) as numbered,
+        serving.connect(server.addresses[kind], label="stable") as named,
+        serving.connect(server.addresses[kind], version=1) as numbered,
     ):
         found, expected = named.generate(2, **COMMON), numbered.generate(2, **COMMON)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a.strokes, b.strokes, atol=7e-3)
-        assert named.metadata() == numbered.metadata()
-        assert set(named.status()) == {1}
+        assert named.backend.metadata() == numbered.backend.metadata()
+        assert set(named.backend.status()) == {1}
 
 
 @pytest.mark.parametrize("kind", ["grpc", "rest"])
 def test_answers_that_take_too_long_are_deadline_errors(exported, start, kind):
     server = start(exported.base, "--delay", 3)
-    client = serving.Client(server.addresses[kind], timeout=0.5)
+    client = serving.connect(server.addresses[kind], timeout=0.5)
     began = time.monotonic()
     with pytest.raises(serving.DeadlineError, match=r"no answer within|time"):
-        client.predict("generate", **GOOD)
+        client.backend.predict("generate", **GOOD)
     assert time.monotonic() - began < 2
 
 

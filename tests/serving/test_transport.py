@@ -50,7 +50,7 @@ def test_attempts_end_after_the_retries_and_with_the_deadline():
 @pytest.mark.parametrize("address", ["localhost:8500", "ftp://x", "grpc://", "http://"])
 def test_addresses_need_a_scheme_and_a_host(address):
     with pytest.raises(ValueError, match="is not an address"):
-        serving.Client(address)
+        serving.connect(address)
 
 
 def test_every_row_error_has_its_words():

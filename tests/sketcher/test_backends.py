@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf import api, config, ondevice, runs, serving
+from sketch_rnn_tf import config, ondevice, runs, serving
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.litert import exporter, graphs
 from sketch_rnn_tf.export.saved_model import signatures
 from sketch_rnn_tf.model import build
-from sketch_rnn_tf.sketcher import sketcher
+from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 SCALE, LENGTH, Z = 6.0, 25, 3
 SAME = 1e-3 * SCALE  # offsets of "the same drawing", source units
@@ -48,7 +48,7 @@ def _device(model, configuration, folder):
     made = graphs.Graphs(model, configuration.scale_factor, start, mode)
     path = folder / "model.tflite"
     path.write_bytes(exporter.convert(made, "float32", exporter.describe(run, made)))
-    return ondevice.Sampler(path)
+    return ondevice.open(path)
 
 
 def _everywhere(folder, conditional: bool):
@@ -68,10 +68,10 @@ def _everywhere(folder, conditional: bool):
     bias.assign(bias - tf.one_hot(2, bias.shape[0]))  # drawings that do not end at once
     for layer in (model.encoder.mean, model.encoder.log_var) if conditional else ():
         layer.kernel.assign(layer.kernel * 500.0)  # new ones are so small that z says nothing
-    client = serving.Client("http://localhost")
-    client._transport = Loopback(model, configuration)
+    client = serving.connect("http://localhost")
+    client.backend._transport = Loopback(model, configuration)
     return {
-        "home": api.Sketcher(model, configuration),
+        "home": Sketcher(KerasBackend(model, configuration)),
         "server": client,
         "device": _device(model, configuration, folder),
     }
@@ -119,18 +119,20 @@ def _assert_same(found, expected):
         np.testing.assert_allclose(one[:, :2], other[:, :2], atol=SAME)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("face", [api.Sketcher, serving.Client, ondevice.Sampler])
-def test_a_verb_has_one_signature_and_one_docstring(face, verb):
-    assert inspect.signature(getattr(face, verb)) == inspect.signature(
-        getattr(sketcher.Verbs, verb)
-    )
-    assert getattr(face, verb).__doc__ == getattr(sketcher.Verbs, verb).__doc__
+def test_every_place_has_a_sketcher_with_all_verbs(faces):
+    public = {name for name in vars(Sketcher) if not name.startswith("_")}
+    assert set(VERBS) <= public
+    assert {type(face) for face in faces.values()} == {Sketcher}
+    for face in faces.values():
+        for name in ("draw", "encode", "score", "config"):
+            assert hasattr(face.backend, name)
 
 
-def test_the_list_of_verbs_is_whole():
-    public = {name for name in vars(sketcher.Verbs) if not name.startswith("_")}
-    assert public == set(VERBS)
+def test_the_names_of_before_say_what_they_are_called_now(tmp_path):
+    with pytest.warns(DeprecationWarning, match=r"serving\.connect"):
+        assert isinstance(serving.Client("http://localhost"), Sketcher)
+    with pytest.warns(DeprecationWarning, match=r"ondevice\.open"), pytest.raises(UserError):
+        ondevice.Sampler(tmp_path / "none.tflite")
 
 
 def test_every_place_knows_the_same_of_the_model(faces):

@@ -18,7 +18,7 @@ GIVEN = np.float32([[0, 0, 0], [5, 2, 0], [3, -4, 1], [1, 1, 0]])
 
 @pytest.fixture(scope="module")
 def sampler(litert_files):
-    return ondevice.Sampler(litert_files / "model.tflite")
+    return ondevice.open(litert_files / "model.tflite")
 
 
 def test_a_sketch_does_not_depend_on_its_batch(sampler):
@@ -35,7 +35,7 @@ def test_points_come_one_by_one_as_in_generate(sampler):
 
 
 def test_the_step_file_draws_as_the_whole_one(sampler, litert_files):
-    step = ondevice.Sampler(litert_files / "step.tflite")
+    step = ondevice.open(litert_files / "step.tflite")
     for ours, theirs in zip(step.generate(3, seed=1), sampler.generate(3, seed=1), strict=True):
         np.testing.assert_allclose(ours.strokes, theirs.strokes, atol=1e-3)
         assert ours.ended == theirs.ended
@@ -43,7 +43,7 @@ def test_the_step_file_draws_as_the_whole_one(sampler, litert_files):
 
 @pytest.mark.parametrize("options", [{"xnnpack": False}, {"threads": 2}])
 def test_threads_and_kernels_do_not_change_a_drawing(sampler, litert_files, options):
-    other = ondevice.Sampler(litert_files / "model.tflite", **options)
+    other = ondevice.open(litert_files / "model.tflite", **options)
     ours, theirs = other.generate(1, seed=2)[0], sampler.generate(1, seed=2)[0]
     np.testing.assert_allclose(ours.strokes, theirs.strokes, atol=1e-3)
 
@@ -65,7 +65,7 @@ def test_a_completion_keeps_the_given_points(sampler):
 
 
 def test_completions_in_steps_and_in_the_graph_agree(sampler, litert_files):
-    step = ondevice.Sampler(litert_files / "step.tflite")
+    step = ondevice.open(litert_files / "step.tflite")
     z = np.full((1, 3), 0.3)
     ours, theirs = (s.complete([GIVEN], z=z, seed=8)[0] for s in (step, sampler))
     np.testing.assert_allclose(ours.strokes, theirs.strokes, atol=1e-3)
@@ -158,7 +158,7 @@ def test_a_drawing_longer_than_the_file_reads_is_refused(sampler):
 
 def test_the_step_file_does_not_encode(litert_files):
     with pytest.raises(ValueError, match="holds the decoder's step only"):
-        ondevice.Sampler(litert_files / "step.tflite").encode([GIVEN])
+        ondevice.open(litert_files / "step.tflite").encode([GIVEN])
 
 
 NO_TENSORFLOW = """

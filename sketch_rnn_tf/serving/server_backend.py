@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,28 +12,40 @@ import numpy as np
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.ondevice import noise as random_numbers
 from sketch_rnn_tf.serving import server_errors, transport
 from sketch_rnn_tf.serving.transport import Arrays, ModelName, Transport
-from sketch_rnn_tf.sketcher import backend, sketcher
+from sketch_rnn_tf.sketcher import backend
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 MODEL_NAME = "sketch_rnn"
 ROWS = 64  # of one request; more are sent one after the other
 
 
-def connect(address: str, model_name: str = MODEL_NAME, **options: Any) -> Client:
-    """Returns a Client; arguments as there."""
-    return Client(address, model_name, **options)
+def connect(address: str, model_name: str = MODEL_NAME, **options: Any) -> Sketcher:
+    """Returns a Sketcher of a model on a server; arguments as of `ServerBackend`."""
+    return Sketcher(ServerBackend(address, model_name, **options))
 
 
-class Client(sketcher.Verbs):
-    """A model on a server: draws what the model at home draws for the same seeds.
+def Client(*args: Any, **options: Any) -> Sketcher:  # noqa: N802 (it was a class)
+    """Deprecated: `connect` with its arguments."""
+    warnings.warn(
+        "serving.Client(...) is deprecated: use serving.connect(...)",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return connect(*args, **options)
 
-    The verbs are those of `sampling.verbs.Verbs`. The exported graph has no greedy drawing, takes
+
+class ServerBackend:
+    """A model on a server: draws what the Keras model draws for the same seeds.
+
+    See `sketcher.backend.Backend`. The exported graph has no greedy drawing, takes
     no noise, draws no z from q(z|sketch), completes with the beginnings' own z only, has one
     temperature for pen, mixture and offsets and one temperature mode, and draws at most N_max
     points; a verb that is asked for more says so.
 
-    Every verb may raise ValueError (a wrong argument, or the server finds one), ServerError (the
+    Every verb may raise UserError (a wrong argument, or the server finds one), ServerError (the
     server cannot be reached or is at fault) and DeadlineError.
 
     Args:
@@ -62,14 +75,6 @@ class Client(sketcher.Verbs):
         self.timeout, self.retries = timeout, retries
         self._transport = _transport(address)
 
-    def __enter__(self) -> Client:
-        """Returns itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Ends the connection."""
-        self.close()
-
     def close(self) -> None:
         """Ends the connection."""
         self._transport.close()
@@ -94,8 +99,13 @@ class Client(sketcher.Verbs):
         content = json.loads(str(answer["config"][0]))
         return config.from_json(config.RunConfig, content, "the server's model")
 
-    def _drawn(self, request: backend.Request) -> list[tuple[np.ndarray, bool]]:
+    def draw(self, request: backend.Request) -> list[tuple[np.ndarray, bool]]:
         """Draws to N_max, as the graph does, and cuts at the request's limit."""
+        if request.limit > self.config.max_length:
+            raise UserError(
+                f"max_points is {request.limit}, but the server draws at most"
+                f" {self.config.max_length}"
+            )
         signature, inputs = self._signature(request)
         tau = request.temperature[:, 0].copy()
         inputs |= {"temperature": tau, "seed": request.seeds, **_labelled(request.labels)}
@@ -114,20 +124,20 @@ class Client(sketcher.Verbs):
             return "complete", self._padded(request.prefixes, "prefix", "prefix_length")
         if request.sources is not None:
             return "reconstruct", self._padded(request.sources)
+        if request.latent_seeds is not None and self.config.model.conditional:
+            size = self.config.model.z_size
+            latents = [random_numbers.latent(row, size) for row in request.latent_seeds]
+            return "decode", {"z": np.stack(latents)}
         return ("generate", {}) if request.z is None else ("decode", {"z": request.z})
 
-    def _encoded(self, rows, labels, seeds) -> np.ndarray:
+    def encode(self, rows, labels, seeds=None) -> np.ndarray:
+        """Returns z means [S, Z] of stroke-3 rows in source units."""
         return self._run("encode", {**self._padded(rows), **_labelled(labels)})["z_mean"]
 
-    def _scores(self, rows, labels) -> dict[str, np.ndarray]:
+    def score(self, rows, labels) -> dict[str, np.ndarray]:
+        """Returns the `backend.NATS` of stroke-3 rows in source units, each [S]."""
         found = self._run("score", {**_padded(rows), **_labelled(labels)})
         return {name: found[name] for name in backend.NATS}
-
-    def _limit(self, max_points: int | None) -> int:
-        limit, most = super()._limit(max_points), self.config.max_length
-        if limit > most:
-            raise UserError(f"max_points is {limit}, but the server draws at most {most}")
-        return limit
 
     def _padded(self, rows, *names: str) -> dict[str, np.ndarray]:
         """Returns drawings as the graph reads them: with the row 0 that it drops, if it does."""

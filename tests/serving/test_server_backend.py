@@ -12,7 +12,7 @@ pytestmark = pytest.mark.large
 
 @pytest.fixture(scope="module", params=["grpc", "rest"])
 def client(server, request):
-    with serving.Client(server.addresses[request.param], timeout=20) as client:
+    with serving.connect(server.addresses[request.param], timeout=20) as client:
         yield client
 
 
@@ -66,8 +66,8 @@ def test_more_rows_than_fit_into_a_request_come_back_in_order(client, exported):
 
 
 def test_status_metadata_and_configuration_come_from_the_server(client, exported):
-    assert client.status()[1] == "AVAILABLE"
-    assert client.metadata()["generate"]["inputs"]["seed"] == ("INT32", [-1, 2])
+    assert client.backend.status()[1] == "AVAILABLE"
+    assert client.backend.metadata()["generate"]["inputs"]["seed"] == ("INT32", [-1, 2])
     assert client.config == exported.sketcher.config
 
 
@@ -82,8 +82,8 @@ def test_status_metadata_and_configuration_come_from_the_server(client, exported
         (lambda c: c.encode([np.zeros([2, 4])], label="cat"), "shape"),
         (lambda c: c.complete([np.zeros([21, 3])], label="cat"), "more than the 20"),
         (lambda c: c.encode([np.zeros([2001, 3])], label="cat"), "number of points"),
-        (lambda c: c.predict("sing", a=np.float32([1])), "sing"),
-        (lambda c: c.predict("generate", seed=np.int32([[1, 2]])), "generate|temperature"),
+        (lambda c: c.backend.predict("sing", a=np.float32([1])), "sing"),
+        (lambda c: c.backend.predict("generate", seed=np.int32([[1, 2]])), "generate|temperature"),
     ],
 )
 def test_what_cannot_be_meant_is_a_value_error(client, call, words):
@@ -95,12 +95,12 @@ def test_unknown_models_versions_and_labels_are_value_errors(server):
     for address in server.addresses.values():
         for options in ({"model_name": "nobody"}, {"version": 99}, {"label": "canary"}):
             with pytest.raises(ValueError, match=r"(?i)not found|unrecognized servable version"):
-                serving.Client(address, **options).generate()
+                serving.connect(address, **options).generate()
 
 
 def test_drawings_of_different_lengths_may_be_merged(server, exported):
     with (
-        serving.Client(server.addresses["grpc"]) as client,
+        serving.connect(server.addresses["grpc"]) as client,
         concurrent.futures.ThreadPoolExecutor(8) as pool,
     ):
         client.config  # noqa: B018
@@ -114,25 +114,25 @@ def test_drawings_of_different_lengths_may_be_merged(server, exported):
 def test_the_warm_up_file_is_replayed_and_a_new_version_taken_up(exported, start):
     server = start(exported.base)
     assert server.ready["warmed_up"] == 2 * 9  # two batch sizes of each signature
-    with serving.Client(server.addresses["grpc"]) as client:
-        assert max(client.status()) == 1
+    with serving.connect(server.addresses["grpc"]) as client:
+        assert max(client.backend.status()) == 1
         exported.again()
         assert server.poll()["versions"] == [1, 2]
-        assert max(client.status()) == 2
-        old = serving.Client(server.addresses["rest"], version=1).generate(1, **COMMON)
+        assert max(client.backend.status()) == 2
+        old = serving.connect(server.addresses["rest"], version=1).generate(1, **COMMON)
         _assert_same(client.generate(1, **COMMON), old)
 
 
 def test_requests_are_sent_again_while_the_server_is_unavailable(exported, start):
     server = start(exported.base, "--unavailable", "3")
     with pytest.raises(serving.UnavailableError):
-        serving.Client(server.addresses["grpc"], retries=0).status()
+        serving.connect(server.addresses["grpc"], retries=0).backend.status()
     for address in server.addresses.values():
-        assert serving.Client(address, retries=4).status()
+        assert serving.connect(address, retries=4).backend.status()
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_a_server_that_is_not_there_is_unavailable(scheme):
-    client = serving.Client(f"{scheme}://127.0.0.1:9", retries=1, timeout=5)
+    client = serving.connect(f"{scheme}://127.0.0.1:9", retries=1, timeout=5)
     with pytest.raises(serving.UnavailableError, match=r"127\.0\.0\.1:9"):
-        client.status()
+        client.backend.status()

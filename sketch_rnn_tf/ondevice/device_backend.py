@@ -1,9 +1,10 @@
-"""An exported model in the user's hands: the verbs of `Sketcher` without TensorFlow."""
+"""A `.tflite` file as the backend of a `Sketcher`, without TensorFlow."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,15 +15,30 @@ from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import noise as random_numbers
 from sketch_rnn_tf.ondevice import runtime
 from sketch_rnn_tf.ondevice.drawer import Drawer
-from sketch_rnn_tf.sketcher import arguments, backend, sketcher
-from sketch_rnn_tf.sketcher.arguments import DEFAULT_TEMPERATURE, Seed, Temperature
+from sketch_rnn_tf.sketcher import arguments, backend
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 
-class Sampler(sketcher.Verbs):
-    """Draws with a `.tflite` file: the verbs of `sampling.verbs.Verbs`, and `points`.
+def open(path: files.PathLike, **options: Any) -> Sketcher:
+    """Returns a Sketcher of a `.tflite` file; arguments as of `DeviceBackend`."""
+    return Sketcher(DeviceBackend(path, **options))
 
-    A seed draws the sketches that `Sketcher` draws with it (see `ondevice.noise`), quantised files
-    those of their own weights.
+
+def Sampler(*args: Any, **options: Any) -> Sketcher:  # noqa: N802 (it was a class)
+    """Deprecated: `open` with its arguments."""
+    warnings.warn(
+        "ondevice.Sampler(...) is deprecated: use ondevice.open(...)",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return open(*args, **options)
+
+
+class DeviceBackend:
+    """Draws with a `.tflite` file, see `sketcher.backend.Backend`.
+
+    A seed draws the sketches that the Keras model draws with it (see `ondevice.noise`), quantized
+    files those of their own weights.
 
     Args:
       path: a file of `sketch-rnn-export --format litert`.
@@ -42,13 +58,26 @@ class Sampler(sketcher.Verbs):
         xnnpack: bool = True,
         temperature_mode: str | None = None,
     ):
-        threads = arguments.count("threads", threads)
+        self._options = {"threads": arguments.count("threads", threads), "xnnpack": xnnpack}
+        self._path = path
         self._model = runtime.Model(path, threads, xnnpack)
         mode = temperature_mode or self.metadata["temperature_mode"]
         if mode not in config.TEMPERATURE_MODES:
             known = ", ".join(config.TEMPERATURE_MODES)
             raise UserError(f"there is no temperature mode {mode!r}; there are {known}")
+        self._mode = mode
         self._drawer = Drawer(self._model, mode)
+
+    def with_config(self, configuration: config.RunConfig) -> DeviceBackend:
+        """Returns a backend of the same file with another temperature mode.
+
+        Raises:
+          UserError: something else than the temperature mode differs: the rest is in the graph.
+        """
+        mode = configuration.temperature_mode
+        if dataclasses.replace(self.config, temperature_mode=mode) != configuration:
+            raise UserError(f"{self._path}: only the temperature mode can be changed")
+        return DeviceBackend(self._path, **self._options, temperature_mode=mode)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -65,8 +94,9 @@ class Sampler(sketcher.Verbs):
             num_mixtures=facts["num_mixtures"],
             class_conditioned=bool(facts["classes"]),
         )
-        names = ("scale_factor", "max_length", "temperature_mode", "drop_first_point")
+        names = ("scale_factor", "max_length", "drop_first_point")
         return config.RunConfig(
+            temperature_mode=self._mode,
             **{name: facts[name] for name in names},
             classes=tuple(facts["classes"]),
             start_token=tuple(facts["start_token"]),
@@ -75,32 +105,17 @@ class Sampler(sketcher.Verbs):
             model=model,
         )
 
-    def points(
-        self,
-        *,
-        temperature: Temperature = DEFAULT_TEMPERATURE,
-        seed: Seed = 0,
-        label: str | None = None,
-        greedy: bool = False,
-        max_points: int | None = None,
-        z: np.ndarray | None = None,
-    ) -> Iterator[np.ndarray]:
-        """Draws one sketch point by point, as an app does.
-
-        Arguments as in `generate`, which draws the same sketch. Yields (dx, dy, pen_lifted) in
-        source units as soon as a point is drawn.
-        """
-        request = self._request(1, temperature, seed, label, greedy, max_points)
-        if z is not None:
-            request = dataclasses.replace(request, z=self._checked_latents(z, 1))
-        noise = random_numbers.noise(request.seeds[0], request.limit)
+    def points(self, request: backend.Request) -> Iterator[np.ndarray]:
+        """Yields (dx, dy, pen_lifted) of one sketch, source units, as soon as each is drawn."""
         scale = np.float32([self.metadata["scale_factor"]] * 2 + [1])
-        inputs = _inputs(self._request_latents(request, self._prior), request.labels, 0)
-        rows = self._drawer.points(inputs, noise, request.temperature[0], greedy)
+        inputs = _inputs(self._latents(request), request.labels, 0)
+        noise = random_numbers.noise(request.seeds[0], request.limit)
+        rows = self._drawer.points(inputs, noise, request.temperature[0], request.greedy)
         return (row[[0, 1, 3]] * scale for row in rows if row[4] < 0.5)
 
-    def _drawn(self, request: backend.Request) -> list[tuple[np.ndarray, bool]]:
-        z, found = self._request_latents(request, self._prior), []
+    def draw(self, request: backend.Request) -> list[tuple[np.ndarray, bool]]:
+        """Returns stroke-3 rows in source units, prefix included, and whether the sketch ended."""
+        z, found = self._latents(request), []
         for i, seeds in enumerate(request.seeds):
             given = request.noise
             noise = random_numbers.noise(seeds, request.limit) if given is None else given[i]
@@ -110,7 +125,13 @@ class Sampler(sketcher.Verbs):
             found.append(self._drawer.draw(inputs, noise, tau, request.greedy, prefix))
         return found
 
-    def _encoded(self, rows, labels, seeds) -> np.ndarray:
+    def encode(self, rows, labels=None, seeds=None) -> np.ndarray:
+        """Returns z means [S, Z] of stroke-3 rows in source units, or with seeds [S, 2] samples.
+
+        Raises:
+          UserError: the file has no encoder.
+        """
+        self._require_encoder()
         found = [self._drawer.encode(rows[i], _inputs(None, labels, i)) for i in range(len(rows))]
         z = np.stack([latents["z_mean"] for latents in found])
         if seeds is None:
@@ -118,15 +139,16 @@ class Sampler(sketcher.Verbs):
         log_var = np.stack([latents["z_log_var"] for latents in found])
         return z + np.exp(log_var / 2) * self._prior(seeds)
 
-    def _scores(self, rows, labels) -> dict[str, list[float]]:
-        if self.conditional:
+    def score(self, rows, labels=None) -> dict[str, list[float]]:
+        """Returns the `backend.NATS` of stroke-3 rows in source units, each [S]."""
+        if self.config.model.conditional:
             self._require_encoder()
         found = [self._score(points, _inputs(None, labels, i)) for i, points in enumerate(rows)]
         return {name: [one[name] for one in found] for name in backend.NATS}
 
     def _score(self, points: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, float]:
         kl_nats = 0.0
-        if self.conditional:
+        if self.config.model.conditional:
             latents = self._drawer.encode(points, inputs)
             mean, log_var = (latents[name].astype(np.float64) for name in ("z_mean", "z_log_var"))
             kl_nats = float((mean**2 + np.exp(log_var) - log_var - 1).sum() / 2)
@@ -135,10 +157,14 @@ class Sampler(sketcher.Verbs):
         return {**nats, "nats": sum(nats.values()), "kl_nats": kl_nats}
 
     def _prior(self, seeds: np.ndarray) -> np.ndarray:
-        return np.stack([random_numbers.latent(row, self.z_size) for row in seeds])
+        return np.stack([random_numbers.latent(row, self.config.model.z_size) for row in seeds])
+
+    def _latents(self, request: backend.Request) -> np.ndarray | None:
+        return request.latents(self.encode, self._prior if self.config.model.conditional else None)
 
     def _require_encoder(self) -> None:
-        super()._require_encoder()
+        if not self.config.model.conditional:
+            raise UserError(backend.NO_ENCODER)
         if "encode" not in self.metadata["signatures"]:
             raise UserError("this file holds the decoder's step only: model.tflite encodes too")
 
