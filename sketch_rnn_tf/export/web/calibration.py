@@ -6,13 +6,16 @@ data set is needed. The sketches are drawn at temperature 1.
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config, strokes
 from sketch_rnn_tf.model.cells.base import RecurrentCell
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import keras_backend
+from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+from sketch_rnn_tf.sketcher.backend import Request
 
 SKETCHES = 64
 _SEED = 20170411
@@ -22,14 +25,12 @@ def draw(
     model: SketchRNN, configuration: config.RunConfig, temperature: float = 1.0
 ) -> list[np.ndarray]:
     """Returns SKETCHES drawings of a model, stroke-3 rows in normalized units; no empty ones."""
-    sampler = keras_backend.Sampler(
-        model, configuration.temperature_mode, configuration.start_token, SKETCHES
-    )
     seeds = np.stack([np.full(SKETCHES, _SEED), np.arange(SKETCHES)], axis=1).astype(np.int32)
     temperatures = np.full((SKETCHES, 3), temperature, np.float32)
-    z = sampler.prior(seeds) if model.conditional else None
-    rows, _ = sampler.draw(z, _labels(model), seeds, temperatures, model.max_length)
-    return [row for row in rows if len(row)]
+    normalized = dataclasses.replace(configuration, scale_factor=1.0)
+    backend = KerasBackend(model, normalized, SKETCHES)
+    drawn = backend.draw(Request(seeds, temperatures, _labels(model), model.max_length))
+    return [rows for rows, _ in drawn if len(rows)]
 
 
 def moments(model: SketchRNN, configuration: config.RunConfig) -> dict[str, np.ndarray]:
