@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from sketch_rnn_tf import keras_names
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -39,3 +41,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOMES])
+
+
+keras_names.announce()

@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # What a device needs, without absl; `progress` and `cli` are for commands.
 DEVICE = {"errors", "strokes", "drawing", "config", "files", "pretrained", "stderr"}
-BOTTOM = DEVICE | {"progress", "cli"}
+BOTTOM = DEVICE | {"progress", "cli", "keras_names"}
 LAYERS = [
     BOTTOM,
     {"sketcher"},
