@@ -21,10 +21,10 @@ import re
 import zipfile
 from typing import Any
 
-from sketch_rnn_tf import config, files, pretrained
+from sketch_rnn_tf import config, files, model_paths
 from sketch_rnn_tf.errors import UserError
 
-CONFIG, BEST, LAST = "config.json", "best.keras", "last.keras"
+CONFIG, BEST, LAST = model_paths.CONFIG, model_paths.BEST, "last.keras"
 CHECKPOINTS, METRICS, TENSORBOARD, PICTURES = (
     "checkpoints",
     "metrics.jsonl",
@@ -105,14 +105,12 @@ def open_run(path: files.PathLike) -> Run:
     """Opens a run directory.
 
     Args:
-      path: the directory, or `pretrained:NAME`.
+      path: the directory or what leads to it, see `model_paths`, such as `pretrained:NAME`.
 
     Raises:
-      UserError: it is not one, its configuration is damaged, or no pretrained model has the name.
+      UserError: it leads to none, or its configuration is damaged.
     """
-    path = pretrained.resolve(path)
-    if not (path / CONFIG).is_file():
-        raise UserError(f"{path}: is not a run directory (it holds no {CONFIG})")
+    path = model_paths.run(path)
     content = files.read_json(path / CONFIG)
     found = config.from_json(config.RunConfig, content, str(path / CONFIG))
     if not (math.isfinite(found.scale_factor) and found.scale_factor > 0 and found.max_length > 0):

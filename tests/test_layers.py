@@ -11,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # What a device needs, without absl; `progress` and `cli` are for commands.
-DEVICE = {"errors", "strokes", "drawing", "config", "files", "pretrained", "stderr"}
+DEVICE = {"errors", "strokes", "drawing", "config", "files", "pretrained", "model_paths", "stderr"}
 BOTTOM = DEVICE | {"progress", "cli", "keras_names"}
 LAYERS = [
     BOTTOM,

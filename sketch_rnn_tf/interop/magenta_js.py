@@ -1,17 +1,20 @@
 """The models of sketch-rnn-js and @magenta/sketch: `.gen.json` and `.vae.json` files.
 
-A file is a list of three: an info object, the shapes of the weights, and one base64 string of
-little-endian int16 for each weight; a weight is its int16 times 10 / 32767. `gen` files are a
-decoder alone (5 weights), `vae` files have an encoder too (17). The JavaScript code
+A file is a list of three: an info object, the shapes of the weights, and the weights, each as one
+base64 string of little-endian int16; a weight is its int16 times 10 / 32767. `gen` files are a
+decoder alone (5 weights), `vae` files have an encoder too (17). In `.full.json` files, the step
+before base64, weights are lists of numbers: int16, or floats that are taken as they are.
+
+The JavaScript code
 
 - divides coordinates by scale_factor / 2 (its pixel factor of 2, for screens with dense pixels),
 - starts with an all-zero row (sketch_rnn.js) or with (0, 0, 1, 0, 0) (@magenta/sketch),
 - divides logits by 0.5 + 0.5 tau,
-- drops the row that says where a drawing's first point lies,
+- drops the row that holds the position of a drawing's first point,
 - passes z through tanh before it makes the initial state, where the version is below 6.
 
-An import takes all of it over, so the model draws and scores as it did there. An export says its
-start token and pixel factor in the info object, and an import heeds them.
+An import takes all of this over, so the model draws and scores as it did there. An export puts its
+start token and pixel factor into the info object, where an import finds them.
 """
 
 from __future__ import annotations
@@ -23,10 +26,11 @@ import json
 import math
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from sketch_rnn_tf import config, files, runs
 from sketch_rnn_tf.errors import UserError
@@ -42,6 +46,8 @@ NUM_MIXTURES = 20  # is fixed in the JavaScript code
 MAX_BYTES = 1 << 30
 MAX_LENGTH = 100_000
 ZERO_TOKEN = (0.0,) * 5
+# Fields of a run's configuration that an export writes into the info object.
+_OURS = ("start_token", "temperature_mode", "drop_first_point", "simplification", "canvas")
 # Quick, Draw!'s own chain, by which the drawings were made that Google's models have seen.
 SIMPLIFICATION = {"method": "quickdraw", "epsilon": 2.0, "size": 255.0, "spacing": 1.0}
 
@@ -92,29 +98,26 @@ def read_file(path: files.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
     if pathlib.Path(path).stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: is larger than any Sketch-RNN model")
     content = files.read_json(path)
+    kinds = [type(part) for part in content] if isinstance(content, list) else []
+    if kinds != [dict, list, list]:
+        raise UserError(f"{path}: is not a sketch-rnn-js model (a list of info, shapes, weights)")
+    info, shapes, values = content
     try:
-        info, shapes, texts = _parts(content)
-        names = NAMES[_mode(info)]
-        if not len(shapes) == len(texts) == len(names):
+        mode = _mode(info)
+        names = NAMES[mode]
+        if not len(shapes) == len(values) == len(names):
             raise UserError(
-                f"is labelled {_mode(info)!r}, which has {len(names)} weights, but holds"
-                f" {len(texts)} and {len(shapes)} shapes"
+                f"is labeled {mode!r}, which has {len(names)} weights, but holds {len(values)} and"
+                f" {len(shapes)} shapes"
             )
-        return info, {
-            name: _decoded(name, shape, text)
-            for name, shape, text in zip(names, shapes, texts, strict=True)
-        }
+        triples = list(zip(names, shapes, values, strict=True))
+        arrays = {name: _weight(name, shape, value) for name, shape, value in triples}
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _parts(content: Any) -> tuple[dict, list, list]:
-    if not isinstance(content, list) or len(content) != 3:
-        raise UserError("is no sketch-rnn-js model (a list of info, shapes and weights)")
-    info, shapes, texts = content
-    if not (isinstance(info, dict) and isinstance(shapes, list) and isinstance(texts, list)):
-        raise UserError("is no sketch-rnn-js model (a list of info, shapes and weights)")
-    return info, shapes, texts
+    if any(array.dtype.kind == "f" for array in arrays.values()):  # not quantized
+        return info, {name: array.astype(np.float32) for name, array in arrays.items()}
+    scale = MAX_WEIGHT / INT16
+    return info, {name: (array * scale).astype(np.float32) for name, array in arrays.items()}
 
 
 def _mode(info: Mapping[str, Any]) -> str:
@@ -126,21 +129,36 @@ def _mode(info: Mapping[str, Any]) -> str:
     return modes[mode]
 
 
-def _decoded(name: str, shape: Any, text: Any) -> np.ndarray:
-    """Returns one weight."""
-    if not isinstance(shape, list) or len(shape) not in (1, 2) or not isinstance(text, str):
-        raise UserError(f"the weight {name} is damaged")
+def _weight(name: str, shape: Any, value: Any) -> np.ndarray:
+    """Returns one weight: int16, or float64 where it is a list with fractions."""
+    if not isinstance(shape, list) or len(shape) not in (1, 2):
+        raise UserError(f"the weight {name} has the shape {shape!r}, expected one or two sizes")
     if not all(type(size) is int and 0 < size < 1 << 24 for size in shape):
         raise UserError(f"the weight {name} has the shape {shape}")
+    if isinstance(value, list):
+        return _listed_weight(name, shape, value)
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise UserError(f"the weight {name} is not base64") from None
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise UserError(f"the weight {name} is neither base64 nor a list of numbers") from None
     needed = 2 * math.prod(shape)
     if len(raw) != needed:
         raise UserError(f"the weight {name} has {len(raw)} bytes, its shape {shape} needs {needed}")
-    numbers = np.frombuffer(raw, "<i2").reshape(shape)
-    return (numbers * (MAX_WEIGHT / INT16)).astype(np.float32)
+    return np.frombuffer(raw, "<i2").reshape(shape)
+
+
+def _listed_weight(name: str, shape: list[int], value: list) -> np.ndarray:
+    try:
+        array = np.array(value)
+    except (OverflowError, ValueError):  # of lists of several lengths
+        array = np.array(None)
+    if array.dtype.kind not in "if" or array.size != math.prod(shape):
+        raise UserError(f"the weight {name} is not a list of {math.prod(shape)} numbers")
+    if array.dtype.kind == "i" and np.abs(array).max() > INT16 + 1:
+        raise UserError(f"the weight {name} holds {np.abs(array).max()}, expected int16")
+    if not np.isfinite(array).all():
+        raise UserError(f"the weight {name} holds non-finite numbers")
+    return array.reshape(shape)
 
 
 def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> config.RunConfig:
@@ -151,14 +169,14 @@ def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> conf
     """
     if "initial_state" in info:
         raise UserError(
-            "its decoder starts from a state of its own, which a run cannot hold; use the run that"
-            " it was exported from"
+            "its decoder starts from a state of its own, which a run directory cannot hold; use the"
+            " run that it was exported from"
         )
     factor = _number(info, "scale_factor") / _number(info, "pixel_factor", PIXEL_FACTOR)
     length = _number(info, "max_seq_len")
     if length != int(length) or not 1 <= length <= MAX_LENGTH:
         raise UserError(f"its max_seq_len is {length}, expected 1 to {MAX_LENGTH}")
-    settings = {
+    settings: dict[str, Any] = {
         "start_token": list(ZERO_TOKEN),
         "temperature_mode": "javascript",
         "drop_first_point": True,
@@ -181,18 +199,13 @@ def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> conf
     )
     content = {**config.to_json(configuration), **settings}
     configuration = config.from_json(config.RunConfig, content, "its info object")
-    _check_settings(configuration)
-    return configuration
-
-
-_OURS = ("start_token", "temperature_mode", "drop_first_point", "simplification", "canvas")
-
-
-def _check_settings(configuration: config.RunConfig) -> None:
     if len(configuration.start_token) != 5:
         raise UserError(f"its start_token is {list(configuration.start_token)}, expected 5 numbers")
     if configuration.temperature_mode not in config.TEMPERATURE_MODES:
-        raise UserError(f"its temperature_mode is {configuration.temperature_mode!r}")
+        known = ", ".join(config.TEMPERATURE_MODES)
+        mode = configuration.temperature_mode
+        raise UserError(f"its temperature_mode is {mode!r}, expected one of {known}")
+    return configuration
 
 
 def _number(info: Mapping[str, Any], name: str, default: float | None = None) -> float:
@@ -208,9 +221,9 @@ def write(
 ) -> pathlib.Path:
     """Writes an LSTM model as `.gen.json` (decoder alone) or `.vae.json`.
 
-    `@magenta/sketch` runs decoder-only files; what it starts with and divides by is then ours. A
-    class-conditioned model becomes one file a class; as a decoder alone it starts from the state
-    `initial_state` (h and c) of the file's info object instead of zeros.
+    sketch-rnn-js runs both, `@magenta/sketch` only `.gen.json`. A class-conditioned model becomes
+    one file per class; a decoder alone then starts from the state `initial_state` (h and c) in the
+    file's info object instead of zeros. Logs which program runs the files.
 
     Args:
       run: the run.
@@ -219,12 +232,12 @@ def write(
       overwrite: replace an existing file.
 
     Returns:
-      The file, or the folder where there is a file a class.
+      The file, or the folder where there is one file per class.
 
     Raises:
       UserError: the JavaScript code has no such model, or a weight is beyond +-10.
     """
-    _require_javascript_model(run.config, model)
+    require_javascript_model(run.config, model)
     folder = pathlib.Path(output_dir) / "magenta_js"
     mode = "vae" if model.conditional else "gen"
     contents = {
@@ -235,18 +248,38 @@ def write(
             raise UserError(f"{path}: exists already; --overwrite replaces it")
     for path, content in contents.items():
         files.write_text(path, json.dumps(content, allow_nan=False) + "\n")
+    logging.info("%s: %s", next(iter(contents)).name, _programs(model))
     return folder if model.num_classes else path
+
+
+def _programs(model: SketchRNN) -> str:
+    """Returns which JavaScript programs run an exported model."""
+    if model.conditional:
+        return (
+            "for sketch-rnn-js only, whose VAE reads .vae.json; @magenta/sketch runs decoders alone"
+            " (.gen.json, of models trained with model.conditional=false)"
+        )
+    if model.num_classes:
+        return (
+            "for programs of yours on sketch-rnn-js or @magenta/sketch that begin with the state"
+            " initial_state of the file instead of zeros, as neither does by itself"
+        )
+    return "for sketch-rnn-js and @magenta/sketch"
 
 
 def _contents(run: runs.Run, model: SketchRNN, mode: str) -> Iterator[tuple[str, list]]:
     """Yields the name and the content of each file."""
+    classes = run.config.classes
     if not model.num_classes:
-        name = _name(run)
+        name = _file_name(classes[0] if len(classes) == 1 else run.path.resolve().name)
         yield name, _content(_info(run.config, name, mode), model)
         return
-    for label, name in enumerate(_file_names(run.config.classes)):
+    names = [_file_name(name) for name in classes]
+    for label, name in enumerate(names):
+        if names.count(name) > 1:  # told apart by the class's number
+            name = f"{name}-{label}"
         configuration, plain = one_class.of_class(run.config, model, label)
-        info = _info(configuration, run.config.classes[label], mode)
+        info = _info(configuration, classes[label], mode)
         if not model.conditional:
             info["initial_state"] = one_class.initial_state(model, label)
         yield name, _content(info, plain)
@@ -262,18 +295,26 @@ def _content(info: dict[str, Any], model: SketchRNN) -> list:
     return [info, [list(array.shape) for array in arrays], texts]
 
 
-def _require_javascript_model(configuration: config.RunConfig, model: SketchRNN) -> None:
+def require_javascript_model(configuration: config.RunConfig, model: SketchRNN) -> None:
+    """Checks that the JavaScript code has such a model.
+
+    Raises:
+      UserError: it has not; names what is different.
+    """
     kinds = {configuration.model.decoder.cell}
     kinds |= {configuration.model.encoder.cell} if model.conditional else set()
     if kinds != {"lstm"}:
         other = ", ".join(sorted(kinds - {"lstm"}))
-        raise UserError(f"magenta_js: sketch-rnn-js has lstm cells only, this model has {other}")
+        raise UserError(
+            f"magenta_js: sketch-rnn-js has lstm cells only, this model has {other}; --format web"
+            " runs any model in a page"
+        )
     if model.decoder.absolute_position:
         raise UserError("magenta_js: sketch-rnn-js has no decoder that reads absolute positions")
     if model.num_mixtures != NUM_MIXTURES:
         raise UserError(
-            f"magenta_js: sketch-rnn-js wants {NUM_MIXTURES} mixture components, this model has"
-            f" {model.num_mixtures}"
+            f"magenta_js: sketch-rnn-js needs {NUM_MIXTURES} mixture components, this model has"
+            f" {model.num_mixtures}; --format web runs any model in a page"
         )
 
 
@@ -290,22 +331,8 @@ def _info(configuration: config.RunConfig, name: str, mode: str) -> dict[str, An
     }
 
 
-def _name(run: runs.Run) -> str:
-    """Returns the class or the run's name, as a file name."""
-    classes = run.config.classes
-    return _file_name(classes[0] if len(classes) == 1 else run.path.resolve().name)
-
-
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w .-]", "_", name).strip(". ")[:100] or "model"
-
-
-def _file_names(classes: Sequence[str]) -> list[str]:
-    """Returns a file name for each class; equal ones are told apart by the class's number."""
-    names = [_file_name(name) for name in classes]
-    return [
-        name if names.count(name) == 1 else f"{name}-{label}" for label, name in enumerate(names)
-    ]
 
 
 def _encoded(name: str, array: np.ndarray) -> str:

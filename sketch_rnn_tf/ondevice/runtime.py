@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import files, pretrained, stderr
+from sketch_rnn_tf import files, model_paths, stderr
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import metadata, requirement
 
@@ -15,7 +15,7 @@ class Model:
     """A model file of ours, opened.
 
     Args:
-      path: the file, or `pretrained:NAME.tflite`.
+      path: the file or what leads to it, such as `pretrained:NAME.tflite` or a folder `litert`.
       threads: threads of the interpreter; one is fastest for models of this size.
       xnnpack: whether the XNNPACK kernels are used.
 
@@ -27,9 +27,7 @@ class Model:
     """
 
     def __init__(self, path: files.PathLike, threads: int = 1, xnnpack: bool = True):
-        path = pretrained.resolve(path)
-        if not path.is_file():
-            raise UserError(f"{path}: there is no such file")
+        path = model_paths.tflite(path)
         self._data = path.read_bytes()  # the interpreter reads from it as long as it lives
         self.metadata = metadata.read(self._data, str(path))
         self._interpreter = interpreter(self._data, threads, xnnpack)

@@ -148,7 +148,7 @@ def test_tasks_fill_their_grids(sample, capsys, arguments, cells):
         ("--model vae --output - --task analogy", 2, "--from is required"),
         ("--model vae --output x.bmp", 2, "--output x.bmp: ends in .bmp, expected .svg"),
         ("--model vae --output given.json", 1, "--overwrite replaces it"),
-        ("--model nowhere --output -", 1, "is not a run directory"),
+        ("--model nowhere --output -", 1, "nowhere: there is no such file or folder"),
         ("--model vae --output - --class cat", 1, "not class-conditioned"),
         ("--model vae --output - --task explore --input given.json --index 9", 1, "no drawing 9"),
         ("--model vae --output - --task explore --input given.json --index a", 2, "--index is 'a'"),

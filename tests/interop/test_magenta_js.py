@@ -220,11 +220,11 @@ def _broken(kind):
         ("length", "max_seq_len"),
         ("start", "start_token"),
         ("short", "bytes"),
-        ("not base64", "not base64"),
+        ("not base64", "neither base64 nor a list of numbers"),
         ("shape", "expected"),
         ("huge", "bytes|shape"),
-        ("text shape", "damaged"),
-        ("object", "no sketch-rnn-js model"),
+        ("text shape", "has the shape '512'"),
+        ("object", "is not a sketch-rnn-js model"),
         ("fewer", "5 weights"),
     ],
 )
@@ -234,6 +234,47 @@ def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, kind, message):
         magenta_js.read_model(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_weights_as_lists_of_int16_are_those_of_base64(tmp_path, nested):
+    content = _broken(None)
+    arrays = [
+        np.frombuffer(base64.b64decode(text), "<i2").reshape(shape)
+        for shape, text in zip(content[1], content[2], strict=True)
+    ]
+    full = [(array if nested else array.reshape(-1)).tolist() for array in arrays]
+    _, expected = magenta_js.read_file(_write(tmp_path / "a.gen.json", content))
+    _, found = magenta_js.read_file(_write(tmp_path / "a.gen.full.json", [*content[:2], full]))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_weights_as_lists_of_floats_are_taken_as_they_are(tmp_path):
+    content = _broken(None)
+    arrays = [np.full(shape, 0.25 + i) for i, shape in enumerate(content[1])]
+    content[2] = [array.tolist() for array in arrays]
+    _, found = magenta_js.read_file(_write(tmp_path / "a.gen.full.json", content))
+    for value, array in zip(found.values(), arrays, strict=True):
+        np.testing.assert_array_equal(value, array)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([1, 2], "is not a list of 20 numbers"),
+        ([[1], [2, 3]], "is not a list of 20 numbers"),
+        ([None] * 20, "is not a list of 20 numbers"),
+        ([40_000] * 20, "expected int16"),
+        ([1e400] * 20, "non-finite|valid JSON"),
+        (7, "neither base64 nor a list"),
+    ],
+)
+def test_lists_that_are_no_weights_are_refused(tmp_path, value, message):
+    content = _broken(None)
+    content[1][0], content[2][0] = [4, 5], value
+    with pytest.raises(ValueError, match=message):
+        magenta_js.read_file(_write(tmp_path / "a.gen.full.json", content))
 
 
 @pytest.mark.parametrize("text", ["", "<html></html>", '[{"mode": "gen"'])
