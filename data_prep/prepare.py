@@ -53,6 +53,8 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     switch("recognized_only", False, "leave out Quick, Draw! drawings the game did not recognise")
     choice("on_error", "stop", ["stop", "skip"], "what a broken record does")
     real("curve_tolerance", None, "of flattened SVG curves, as a share of the drawing's box")
+    text("paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none")
+    switch("keep_all", False, "take all shapes of SVG pictures that are not hidden, painted or not")
 
     real("simplify_epsilon", None, "simplify in source units; 0 keeps every point")
     number(
@@ -86,7 +88,11 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         flags.input,
         flags.output_dir,
         overwrite=flags.overwrite,
-        reading=_given(flags, "format", "label", "recognized_only", "on_error", "curve_tolerance"),
+        reading=_given(
+            flags,
+            *("format", "label", "recognized_only", "on_error"),
+            *("curve_tolerance", "paper", "keep_all"),
+        ),
         simplify_epsilon=flags.simplify_epsilon,
         target_length=flags.target_length,
         filters=_given(flags, "min_points", "max_seq_len", "too_long", "resplit", "seed"),

@@ -82,6 +82,7 @@ class Tally:
       read: drawings that the readers yielded.
       dropped: {(reason, class): n}.
       cut: {class: n}.
+      left_out: {what SVG pictures show besides strokes, in plural: n}.
       absolute: rows that went through the simplification.
       messages: first sentences on what was skipped, in input order.
       moments: [n, sum, sum of squares, sum of squared differences of successive rows] of offsets
@@ -94,6 +95,7 @@ class Tally:
         self.absolute = 0
         self.dropped: Counter = Counter()
         self.cut: Counter = Counter()
+        self.left_out: Counter = Counter()
         self.messages: list[str] = []
         self.moments = np.zeros((2, 4))
         self.largest = 0.0
@@ -104,6 +106,7 @@ class Tally:
         self.absolute += other.absolute
         self.dropped += other.dropped
         self.cut += other.cut
+        self.left_out += other.left_out
         self.messages = (self.messages + other.messages)[:MAX_MESSAGES]
         self.moments = self.moments + other.moments
         self.largest = max(self.largest, other.largest)
@@ -129,6 +132,7 @@ class Tally:
             "absolute": self.absolute,
             "dropped": [[*key, n] for key, n in self.dropped.items()],
             "cut": dict(self.cut),
+            "left_out": dict(self.left_out),
             "messages": self.messages,
             "moments": self.moments.tolist(),
             "largest": self.largest,
@@ -141,6 +145,7 @@ class Tally:
         tally.read, tally.absolute = content["read"], content["absolute"]
         tally.dropped = Counter({(reason, name): n for reason, name, n in content["dropped"]})
         tally.cut = Counter(content["cut"])
+        tally.left_out = Counter(content["left_out"])
         tally.messages, tally.largest = content["messages"], content["largest"]
         tally.moments = np.array(content["moments"])
         return tally
@@ -252,6 +257,8 @@ class _Builder:
     def add(self, drawing: RawSketch) -> None:
         """Converts a drawing and keeps or counts it."""
         self._tally.read += 1
+        if drawing.left_out:
+            self._tally.left_out.update(drawing.left_out)
         content, points, reason = convert(drawing, self._options)
         if content is None:
             self._tally.dropped[reason, drawing.label] += 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from data_prep import readers
 from data_prep.conversion import convert, splits
 from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.errors import UserError
@@ -135,6 +136,8 @@ def warnings(
         found.append(
             f"the largest offset is {tally.largest:g}; training clamps offsets to 1000 source units"
         )
+    if tally.left_out:
+        found.append(f"left out of the SVG pictures: {readers.counted(tally.left_out)}")
     if near and not dropped_near:
         also = f", {leaking} of the train split resemble one of valid or test" if leaking else ""
         found.append(f"{near} drawings are near-duplicates{also}; --drop_duplicates removes them")

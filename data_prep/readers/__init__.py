@@ -19,7 +19,9 @@ is valid: it is yielded without strokes, and what happens to it is the conversio
 - `ndjson.py`, `json_polylines.py`, `kaggle_csv.py`, `forms.py`: one drawing per line, per item or
   per row; the forms that a drawing has in them.
 - `quickdraw_bin.py`: Quick, Draw!'s .bin.
-- `svg.py`, `svg_paths.py`: SVG documents, and the geometry of their shapes.
+- `svg.py`: SVG documents. `svg_xml.py` parses them, `svg_document.py` lists the shapes that they
+  draw, with `svg_css.py` (style sheets), `svg_values.py` (lengths, colors, transforms) and
+  `svg_paths.py` (path data, curves); `svg_ink.py` tells ink from paper, `svg_clip.py` clips.
 - `iconify.py`: icon sets.
 
 A format's module has `read(source, options) -> iterator of RawSketch and Skip`, and, where a large
@@ -32,6 +34,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from data_prep.readers import svg_values
 from data_prep.readers.detect import FORMATS, detect_format
 from data_prep.readers.inputs import SUFFIXES, Listing, Unit, listing, make_units
 from data_prep.readers.source import (
@@ -42,6 +45,7 @@ from data_prep.readers.source import (
     RawSketch,
     ReadError,
     Skip,
+    counted,
 )
 
 __all__ = [
@@ -55,6 +59,7 @@ __all__ = [
     "ReadError",
     "Skip",
     "Unit",
+    "counted",
     "detect_format",
     "listing",
     "read",
@@ -78,7 +83,8 @@ def read(
       on_skip: called with a `Skip` for each drawing that is left out.
       **options: fields of `source.Options`: format, label, recognized_only, on_error (`stop` raises
         the first ReadError; `skip` reports it to `on_skip` and goes on with the next drawing, or
-        the next file where the rest of a file cannot be read), curve_tolerance, class_from.
+        the next file where the rest of a file cannot be read), curve_tolerance, class_from,
+        paper and keep_all (of SVG pictures).
 
     Yields:
       `RawSketch`: polylines (float64) for absolute formats, offsets (float32) for stroke-3 formats.
@@ -129,3 +135,7 @@ def _check(options: Options) -> None:
         raise ReadError(f"class_from is {options.class_from!r}, expected 'set' or 'word'")
     if not 1e-6 <= options.curve_tolerance <= 1:
         raise ReadError(f"curve_tolerance is {options.curve_tolerance}, expected 1e-6 to 1")
+    if options.paper not in ("auto", "none") and not svg_values.color(options.paper):
+        raise ReadError(
+            f"paper is {options.paper!r}, expected a color such as '#fff' or white, auto or none"
+        )

@@ -9,7 +9,7 @@ import io
 import itertools
 import pathlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -50,6 +50,10 @@ class Options:
         longer side of the drawing's box.
       class_from: the class of an icon: `set` is the name of its icon set, `word` the first word of
         its own name that is shared by other icons (`arrow-down` is an `arrow`).
+      paper: the color of the paper of SVG pictures, which is not ink: a CSS color; `auto`: that of
+        a rectangle that covers the picture and lies below all else, else white; `none`: all that
+        is painted is ink.
+      keep_all: take every shape of an SVG picture that is not hidden, painted or not.
     """
 
     format: str | None = None
@@ -58,6 +62,8 @@ class Options:
     on_error: str = "stop"
     curve_tolerance: float = DEFAULT_CURVE_TOLERANCE
     class_from: str = "set"
+    paper: str = "auto"
+    keep_all: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +125,7 @@ class RawSketch:
       group: drawings of one group never fall into two splits; the key where there is no wider one.
       canvas: longer side of what the drawing stands on, in its coordinates, where the file tells:
         the viewport of an SVG.
+      left_out: {what a picture shows besides strokes, in plural: how many}, e.g. texts or erasers.
     """
 
     key: str
@@ -130,6 +137,7 @@ class RawSketch:
     split: str | None = None
     group: str | None = None
     canvas: float | None = None
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def to_polylines(self) -> list[np.ndarray]:
         """Returns the drawing's strokes in absolute coordinates, float64 [n, 2] each."""
@@ -222,6 +230,11 @@ def is_gzip(path: str) -> bool:
     """Whether a file's content is gzip."""
     with open(path, "rb") as stream:
         return stream.read(2) == GZIP_MAGIC
+
+
+def counted(left_out: Mapping[str, int]) -> str:
+    """Returns what was left out of pictures in words: `1 x texts, 3 x unpainted shapes`."""
+    return ", ".join(f"{count} x {what}" for what, count in sorted(left_out.items()))
 
 
 def printable(text: str) -> str:

@@ -1,17 +1,18 @@
 """SVG geometry: path data and basic shapes to cubic curves, curves to points.
 
-The grammar of path data and the arithmetic of arcs and rounded shapes are svgelements'. Its `Path`
-is not used: it keeps what stands before an error without a word, and closing n subpaths takes it
-n^2 steps.
+Path data follows the grammar of SVG 2. What is wrong with it is treated as browsers treat it: the
+path is drawn up to the error.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import svgelements
 
 from data_prep.readers.source import MAX_COORDINATE
 from sketch_rnn_tf.errors import UserError
@@ -19,221 +20,431 @@ from sketch_rnn_tf.errors import UserError
 MAX_SEGMENTS = 1_000_000  # of a drawing
 MAX_POINTS = 4_000_000  # of a flattened drawing: 64 MB
 
-_DOT_WITHOUT_DIGITS = re.compile(r"(?<=[0-9])\.(?![0-9])")  # "10." is a number in SVG 1.1
+Row = tuple[float, float, float, float, float, float, float, float]  # four points of a curve
+Matrix = tuple[float, float, float, float, float, float]  # a, b, c, d, e, f as in matrix(...)
+
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_NUMBERS = re.compile(NUMBER)
+_ITEM = re.compile(rf" *({NUMBER}) *,?")
+_COMMANDS = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])([^MmZzLlHhVvCcSsQqTtAa]*)")
+_MISPLACED_COMMA = re.compile(r"^ *,|, *,")
+# The two flags of an arc are single digits that need nothing around them. A number, matched in a
+# lookahead, is never split to make the rest fit.
+_ARC_NUMBER = rf" *(?=({NUMBER}))\{{}} *,?"
+_ARC_FLAG = r" *([01]) *,?"
+_ARC = re.compile(
+    "".join(_ARC_NUMBER.format(i) for i in (1, 2, 3))
+    + _ARC_FLAG * 2
+    + "".join(_ARC_NUMBER.format(i) for i in (6, 7))
+)
+_OTHER_SPACE = str.maketrans("\t\n\r\f", "    ")
+_ARC_PIECE = math.pi / 6  # an arc becomes cubic curves of at most this angle
 
 
 class GeometryError(UserError):
-    """Path data, a shape or a number is broken; the message does not name the file."""
+    """A drawing is too large or too deep to read; the message does not name the file."""
 
 
-class _Point(NamedTuple):
-    x: float
-    y: float
+class Outline(NamedTuple):
+    """A shape as cubic curves; a straight line has its control points at its thirds.
 
-
-class Curves:
-    """The strokes of a drawing as cubic curves: what the parser of path data writes to.
-
-    A straight line is a cubic curve whose control points lie at its thirds. Each subpath is a
-    stroke.
+    Attributes:
+      rows: (x0, y0, x1, y1, x2, y2, x3, y3) for each curve.
+      starts: the first row of each subpath; a subpath is a stroke.
     """
 
+    rows: list[Row]
+    starts: list[int]
+
+
+class Pen:
+    """Draws an outline: what path commands, in absolute coordinates, mean."""
+
     def __init__(self):
-        self.current_point: _Point | None = None  # read by the parser for relative commands
-        self._first: _Point | None = None  # of the subpath, where closing goes
-        self._control: tuple[str, _Point] | None = None  # last control point, for smooth curves
-        self._rows: list[tuple[float, ...]] = []  # (x0, y0, x1, y1, x2, y2, x3, y3) a curve
-        self._stroke_starts: list[int] = []  # the first row of each stroke
+        self.x = self.y = 0.0
+        self.outline = Outline([], [])
+        self._first = (0.0, 0.0)  # of the subpath, where closing goes
+        self._control: tuple[str, float, float] | None = None  # the last one, for smooth curves
         self._open = False  # whether the current subpath has a row
-        self._blocks: list[np.ndarray] = []  # finished shapes [n, 4, 2]
-        self._finished = 0
 
-    def add_path(self, data: str, matrix: svgelements.Matrix | None) -> None:
-        """Adds the subpaths of a `d` attribute.
-
-        Raises:
-          GeometryError: it is not path data from end to end.
-        """
-        if not data.strip() or data.strip() == "none":
-            return
-        data = _DOT_WITHOUT_DIGITS.sub("", data)
-        self._begin()
-        parser = svgelements.SVGLexicalParser()
-        try:
-            parser.parse(self, data)
-        except GeometryError:
-            raise
-        except Exception:  # the parser promises no narrower type for broken data
-            raise GeometryError(_broken(data, parser.pos)) from None
-        if parser.pos != parser.limit:
-            raise GeometryError(_broken(data, parser.pos))
-        self._finish(matrix)
-
-    def add_shape(self, shape: svgelements.Shape, matrix: svgelements.Matrix | None) -> None:
-        """Adds a rectangle, circle or ellipse."""
-        self._begin()
-        try:
-            for segment in shape.segments(transformed=False):
-                self._add_segment(segment)
-        except (ArithmeticError, ValueError, TypeError):
-            raise GeometryError("has a size that is no number or too large") from None
-        self._finish(matrix)
-
-    # What the parser calls. A point may be the letter z: a segment that closes the subpath.
-
-    def start(self) -> None:
-        """Path data begins."""
-
-    def end(self) -> None:
-        """Path data ended."""
-
-    def move(self, point: tuple[float, float], relative: bool = False) -> None:
+    def move(self, x: float, y: float) -> None:
         """Begins a subpath."""
-        self.current_point = self._first = self._point(point)
+        self.x, self.y = self._first = x, y
         self._control = None
         self._open = False
 
-    def line(self, point: tuple[float, float] | str, relative: bool = False) -> None:
+    def line(self, x: float, y: float) -> None:
         """Adds a straight line."""
-        (x0, y0), (x3, y3) = self._here(), self._point(point)
-        x, y = (x3 - x0) / 3, (y3 - y0) / 3
-        self._add(_Point(x0 + x, y0 + y), _Point(x3 - x, y3 - y), _Point(x3, y3))
+        dx, dy = (x - self.x) / 3, (y - self.y) / 3
+        self._add(self.x + dx, self.y + dy, x - dx, y - dy, x, y)
 
-    def horizontal(self, x: float, relative: bool = False) -> None:
-        """Adds a horizontal line."""
-        here = self._here()
-        self.line((here.x + x if relative else x, here.y))
-
-    def vertical(self, y: float, relative: bool = False) -> None:
-        """Adds a vertical line."""
-        here = self._here()
-        self.line((here.x, here.y + y if relative else y))
-
-    def cubic(self, first, second, point, relative: bool = False) -> None:
+    def cubic(self, x1: float, y1: float, x2: float, y2: float, x: float, y: float) -> None:
         """Adds a cubic curve."""
-        second = self._point(second)
-        self._add(self._point(first), second, self._point(point))
-        self._control = ("cubic", second)
+        self._add(x1, y1, x2, y2, x, y)
+        self._control = ("cubic", x2, y2)
 
-    def smooth_cubic(self, second, point, relative: bool = False) -> None:
+    def smooth_cubic(self, x2: float, y2: float, x: float, y: float) -> None:
         """Adds a cubic curve that leaves in the direction in which the last one arrived."""
-        self.cubic(self._reflected("cubic"), second, point)
+        self.cubic(*self._reflected("cubic"), x2, y2, x, y)
 
-    def quad(self, control, point, relative: bool = False) -> None:
+    def quadratic(self, x1: float, y1: float, x: float, y: float) -> None:
         """Adds a quadratic curve, which is exactly a cubic one."""
-        here, control, point = self._here(), self._point(control), self._point(point)
-        first = _Point(here.x + (control.x - here.x) * 2 / 3, here.y + (control.y - here.y) * 2 / 3)
-        second = _Point(
-            point.x + (control.x - point.x) * 2 / 3, point.y + (control.y - point.y) * 2 / 3
+        self._add(
+            self.x + (x1 - self.x) * 2 / 3,
+            self.y + (y1 - self.y) * 2 / 3,
+            x + (x1 - x) * 2 / 3,
+            y + (y1 - y) * 2 / 3,
+            x,
+            y,
         )
-        self._add(first, second, point)
-        self._control = ("quad", control)
+        self._control = ("quadratic", x1, y1)
 
-    def smooth_quad(self, point, relative: bool = False) -> None:
+    def smooth_quadratic(self, x: float, y: float) -> None:
         """Adds a quadratic curve that leaves in the direction in which the last one arrived."""
-        self.quad(self._reflected("quad"), point)
+        self.quadratic(*self._reflected("quadratic"), x, y)
 
-    def arc(self, rx, ry, rotation, large, sweep, point, relative: bool = False) -> None:
+    def arc(
+        self, rx: float, ry: float, rotation: float, large: bool, sweep: bool, x: float, y: float
+    ) -> None:
         """Adds an elliptical arc: a line where a radius is 0, nothing where it goes nowhere."""
-        here, point = self._here(), self._point(point)
-        if here == point:
+        if (x, y) == (self.x, self.y):
             return
         if rx == 0 or ry == 0:
-            self.line(point)
+            self.line(x, y)
             return
-        self._add_arc(svgelements.Arc(here, abs(rx), abs(ry), rotation, large, sweep, point))
+        rotation = math.radians(rotation)
+        try:
+            center = _arc_center(self.x, self.y, abs(rx), abs(ry), rotation, large, sweep, x, y)
+        except (ArithmeticError, ValueError):
+            raise GeometryError("has an arc whose numbers are too large or too small") from None
+        self.ellipse(*center, x, y)
 
-    def closed(self, relative: bool = False) -> None:
+    def ellipse(
+        self,
+        cx: float,
+        cy: float,
+        rx: float,
+        ry: float,
+        rotation: float,
+        start: float,
+        turn: float,
+        x: float,
+        y: float,
+    ) -> None:
+        """Adds an arc around a center, from the angle `start` by `turn` (radians), to (x, y)."""
+        cos, sin = math.cos(rotation), math.sin(rotation)
+        count = max(math.ceil(abs(turn) / _ARC_PIECE - 1e-9), 1)
+        step = turn / count
+        reach = math.sin(step) * (math.sqrt(4 + 3 * math.tan(step / 2) ** 2) - 1) / 3
+        for i in range(count):
+            a, b = start + i * step, start + (i + 1) * step
+            u, v = -rx * math.sin(a) * reach, ry * math.cos(a) * reach  # along the tangents
+            s, t = -rx * math.sin(b) * reach, ry * math.cos(b) * reach
+            px, py = rx * math.cos(b), ry * math.sin(b)
+            end = (x, y) if i == count - 1 else (cx + cos * px - sin * py, cy + sin * px + cos * py)
+            self._add(
+                self.x + cos * u - sin * v,
+                self.y + sin * u + cos * v,
+                end[0] - cos * s + sin * t,
+                end[1] - sin * s - cos * t,
+                *end,
+            )
+
+    def close(self) -> None:
         """Closes the subpath. One that is closed at once is a dot."""
-        if not self._open or self._here() != self._first:
-            self.line(self._first)
-        self.current_point = self._first
+        if not self._open or (self.x, self.y) != self._first:
+            self.line(*self._first)
+        self.x, self.y = self._first
         self._control = None
         self._open = False
 
-    def _begin(self) -> None:
-        self.current_point = self._first = self._control = None
-        self._open = False
-
-    def _finish(self, matrix: svgelements.Matrix | None) -> None:
-        """Moves the rows of a shape into their place in the drawing."""
-        if not self._rows:
-            return
-        block = np.array(self._rows, np.float64).reshape(-1, 4, 2)
-        self._finished += len(block)
-        self._rows = []
-        if matrix is not None:
-            block = _transformed(block, matrix)
-        self._blocks.append(block)
-
-    def _add_segment(self, segment: svgelements.PathSegment) -> None:
-        if isinstance(segment, svgelements.Move):
-            self.move(segment.end)
-        elif isinstance(segment, svgelements.Close):
-            self.closed()
-        elif isinstance(segment, svgelements.Arc):
-            self._add_arc(segment)
-        else:
-            self.line(segment.end)
-
-    def _add_arc(self, arc: svgelements.Arc) -> None:
-        for piece in arc.as_cubic_curves():
-            self._add(*map(self._point, (piece.control1, piece.control2, piece.end)))
-
-    def _add(self, first: _Point, second: _Point, point: _Point) -> None:
+    def _add(self, x1: float, y1: float, x2: float, y2: float, x: float, y: float) -> None:
+        rows, starts = self.outline
         if not self._open:
-            self._stroke_starts.append(self._finished + len(self._rows))
+            starts.append(len(rows))
             self._open = True
-        self._rows.append((*self._here(), *first, *second, *point))
-        if self._finished + len(self._rows) > MAX_SEGMENTS:
+        rows.append((self.x, self.y, x1, y1, x2, y2, x, y))
+        if len(rows) > MAX_SEGMENTS:
             raise GeometryError(f"makes a drawing of more than {MAX_SEGMENTS} curves")
-        self.current_point = point
+        self.x, self.y = x, y
         self._control = None
 
-    def _here(self) -> _Point:
-        if self.current_point is None:
-            raise GeometryError("has path data that does not begin with M")
-        return self.current_point
-
-    def _point(self, point) -> _Point:
-        if isinstance(point, str):
-            self._here()
-            return self._first
-        x, y = point
-        return _Point(x, y)
-
-    def _reflected(self, kind: str) -> _Point:
+    def _reflected(self, kind: str) -> tuple[float, float]:
         """Returns the mirror image of the last control point; the current point without one."""
-        here = self._here()
         if self._control is None or self._control[0] != kind:
-            return here
-        control = self._control[1]
-        return _Point(2 * here.x - control.x, 2 * here.y - control.y)
+            return self.x, self.y
+        return 2 * self.x - self._control[1], 2 * self.y - self._control[2]
 
-    def flatten(self, tolerance: float) -> list[np.ndarray]:
-        """Returns the strokes as points.
 
-        Args:
-          tolerance: largest distance between a curve and its polyline, as a share of the longer
-            side of the box around all control points.
+def _arc_center(x0, y0, rx, ry, rotation, large, sweep, x, y):
+    """Returns (cx, cy, rx, ry, rotation, first angle, turn) of an arc between two points.
 
-        Returns:
-          float64 arrays [n, 2], one a stroke.
+    These are the equations of SVG 2, appendix B.2.4 and B.2.5; radii too small grow until they fit.
+    """
+    cos, sin = math.cos(rotation), math.sin(rotation)
+    half_x, half_y = (x0 - x) / 2, (y0 - y) / 2
+    u, v = cos * half_x + sin * half_y, cos * half_y - sin * half_x
+    excess = (u / rx) ** 2 + (v / ry) ** 2
+    if excess > 1:
+        rx, ry = rx * math.sqrt(excess), ry * math.sqrt(excess)
+        excess = 1.0
+    factor = math.sqrt(max(1 / excess - 1, 0.0))
+    if large == sweep:
+        factor = -factor
+    center_u, center_v = factor * rx * v / ry, -factor * ry * u / rx
+    start = math.atan2((v - center_v) / ry, (u - center_u) / rx)
+    turn = math.atan2((-v - center_v) / ry, (-u - center_u) / rx) - start
+    if sweep and turn < 0:
+        turn += math.tau
+    elif not sweep and turn > 0:
+        turn -= math.tau
+    cx = cos * center_u - sin * center_v + (x0 + x) / 2
+    cy = sin * center_u + cos * center_v + (y0 + y) / 2
+    return cx, cy, rx, ry, rotation, start, turn
 
-        Raises:
-          GeometryError: a coordinate is not finite or too large, or there are too many points.
-        """
-        if not self._blocks:
-            return []
-        curves = np.concatenate(self._blocks)  # [S, 4, 2]
-        if not (np.abs(curves) <= MAX_COORDINATE).all():
-            raise GeometryError(f"has a coordinate that is not finite or beyond {MAX_COORDINATE:g}")
-        box = np.ptp(curves.reshape(-1, 2), axis=0).max()
-        pieces = _pieces(curves, tolerance * box)  # [S]
-        total = int(pieces.sum()) + len(self._stroke_starts)
-        if total > MAX_POINTS:
-            raise GeometryError(f"makes a drawing of {total} points, more than {MAX_POINTS}")
-        return _evaluate(curves, pieces, np.asarray(self._stroke_starts))
+
+_DRAW = {
+    "L": (2, Pen.line),
+    "C": (6, Pen.cubic),
+    "S": (4, Pen.smooth_cubic),
+    "Q": (4, Pen.quadratic),
+    "T": (2, Pen.smooth_quadratic),
+}
+
+
+def path(data: str) -> tuple[Outline, bool]:
+    """Returns the outline of a `d` attribute up to its first error, and whether it has one."""
+    pen = Pen()
+    data = data.translate(_OTHER_SPACE).strip(" ")
+    if not data or data == "none":
+        return pen.outline, False
+    if data[0] not in "Mm":
+        return pen.outline, True
+    for letter, text in _COMMANDS.findall(data):
+        arguments, whole = (_arc_arguments if letter in "Aa" else _numbers)(text)
+        if not (_run(pen, letter, arguments) and whole):
+            return pen.outline, True
+    return pen.outline, False
+
+
+def _run(pen: Pen, letter: str, numbers: list[float]) -> bool:
+    """Draws a command as often as its numbers suffice; returns whether they come out even."""
+    command, relative = letter.upper(), letter > "Z"
+    if command == "Z":
+        pen.close()
+        return not numbers
+    if command in "HV":
+        _run_straight(pen, command, relative, numbers)
+        return bool(numbers)
+    if command == "A":
+        for i in range(0, len(numbers), 7):
+            x, y = (pen.x, pen.y) if relative else (0.0, 0.0)
+            pen.arc(*numbers[i : i + 5], numbers[i + 5] + x, numbers[i + 6] + y)
+        return bool(numbers)
+    if command == "M":
+        if len(numbers) < 2:
+            return False
+        x, y = (pen.x, pen.y) if relative else (0.0, 0.0)
+        pen.move(numbers[0] + x, numbers[1] + y)
+        command, numbers = "L", numbers[2:]
+        if not numbers:
+            return True
+    count, draw = _DRAW[command]
+    for i in range(0, len(numbers) - count + 1, count):
+        chunk = numbers[i : i + count]
+        if relative:
+            here = (pen.x, pen.y) * (count // 2)
+            chunk = [offset + base for offset, base in zip(chunk, here, strict=True)]
+        draw(pen, *chunk)
+    return bool(numbers) and not len(numbers) % count
+
+
+def _run_straight(pen: Pen, command: str, relative: bool, numbers: list[float]) -> None:
+    """Draws horizontal or vertical lines."""
+    for number in numbers:
+        if command == "H":
+            pen.line(number + pen.x if relative else number, pen.y)
+        else:
+            pen.line(pen.x, number + pen.y if relative else number)
+
+
+def _numbers(text: str) -> tuple[list[float], bool]:
+    """Returns the numbers at the start of a text, and whether it holds nothing else."""
+    found = _NUMBERS.findall(text)
+    commas = text.count(",")
+    if sum(map(len, found)) + text.count(" ") + commas == len(text) and not (
+        commas and _MISPLACED_COMMA.search(text)
+    ):
+        return list(map(float, found)), True
+    numbers, place = [], 0
+    while match := _ITEM.match(text, place):
+        numbers.append(float(match[1]))
+        place = match.end()
+    return numbers, not text[place:].strip(" ")
+
+
+def _arc_arguments(text: str) -> tuple[list[float], bool]:
+    """Returns the arguments of whole arcs at the start of a text; see `_numbers`."""
+    numbers, place = [], 0
+    while match := _ARC.match(text, place):
+        rx, ry, rotation, large, sweep, x, y = match.groups()
+        numbers += (float(rx), float(ry), float(rotation), large == "1", sweep == "1")
+        numbers += (float(x), float(y))
+        place = match.end()
+    return numbers, not text[place:].strip(" ")
+
+
+def points(data: str, close: bool) -> tuple[Outline, bool]:
+    """Returns the outline of a polyline's or polygon's `points`; an odd last number is dropped."""
+    pen = Pen()
+    numbers, whole = _numbers(data.translate(_OTHER_SPACE))
+    pairs = list(zip(numbers[::2], numbers[1::2], strict=False))
+    if pairs:
+        pen.move(*pairs[0])
+        for pair in pairs[1:]:
+            pen.line(*pair)
+        if close:
+            pen.close()
+    return pen.outline, not whole or len(numbers) % 2 == 1
+
+
+def line(x1: float, y1: float, x2: float, y2: float) -> Outline:
+    """Returns a straight line."""
+    pen = Pen()
+    pen.move(x1, y1)
+    pen.line(x2, y2)
+    return pen.outline
+
+
+def rectangle(
+    x: float, y: float, width: float, height: float, rx: float = 0.0, ry: float = 0.0
+) -> Outline:
+    """Returns a rectangle, clockwise from the start of its upper edge (SVG 2, section 10.2)."""
+    pen = Pen()
+    if not (rx and ry):
+        pen.move(x, y)
+        for corner in ((x + width, y), (x + width, y + height), (x, y + height)):
+            pen.line(*corner)
+        pen.close()
+        return pen.outline
+    left, right, top, bottom = x + rx, x + width - rx, y + ry, y + height - ry
+    pen.move(left, y)
+    for i, (before, center, after) in enumerate(
+        [
+            ((right, y), (right, top), (x + width, top)),
+            ((x + width, bottom), (right, bottom), (right, y + height)),
+            ((left, y + height), (left, bottom), (x, bottom)),
+            ((x, top), (left, top), (left, y)),
+        ]
+    ):
+        pen.line(*before)
+        pen.ellipse(*center, rx, ry, 0.0, (i - 1) * math.pi / 2, math.pi / 2, *after)
+    pen.close()
+    return pen.outline
+
+
+def ellipse(cx: float, cy: float, rx: float, ry: float) -> Outline:
+    """Returns an ellipse, clockwise from its rightmost point (SVG 2, section 10.3)."""
+    pen = Pen()
+    pen.move(cx + rx, cy)
+    for i, (x, y) in enumerate([(0, 1), (-1, 0), (0, -1), (1, 0)]):
+        end = (cx + x * rx, cy + y * ry)
+        pen.ellipse(cx, cy, rx, ry, 0.0, i * math.pi / 2, math.pi / 2, *end)
+    pen.close()
+    return pen.outline
+
+
+def product(outer: Matrix | None, inner: Matrix | None) -> Matrix | None:
+    """Returns the matrix that applies `inner` first; None is the identity."""
+    if outer is None or inner is None:
+        return outer or inner
+    a, b, c, d, e, f = outer
+    g, h, i, j, k, m = inner
+    return (
+        a * g + c * h,
+        b * g + d * h,
+        a * i + c * j,
+        b * i + d * j,
+        a * k + c * m + e,
+        b * k + d * m + f,
+    )
+
+
+def inverse(matrix: Matrix) -> Matrix | None:
+    """Returns the inverse of a matrix; None where there is none."""
+    a, b, c, d, e, f = matrix
+    area = a * d - b * c
+    if not area or not math.isfinite(area):
+        return None
+    return (
+        d / area,
+        -b / area,
+        -c / area,
+        a / area,
+        (c * f - d * e) / area,
+        (b * e - a * f) / area,
+    )
+
+
+class Curves(NamedTuple):
+    """The strokes of a drawing in one coordinate system.
+
+    Attributes:
+      points: control points [S, 4, 2].
+      starts: the first curve of each stroke, int64 [K].
+    """
+
+    points: np.ndarray
+    starts: np.ndarray
+
+
+def placed(parts: Sequence[tuple[Outline, Matrix | None]]) -> Curves:
+    """Returns outlines moved into their places, one after the other.
+
+    Raises:
+      GeometryError: a coordinate is not finite or too large.
+    """
+    rows = [row for outline, _ in parts for row in outline.rows]
+    if not rows:
+        return Curves(np.zeros((0, 4, 2)), np.zeros(0, np.int64))
+    points = np.array(rows, np.float64).reshape(-1, 4, 2)
+    counts = [len(outline.rows) for outline, _ in parts]
+    matrices = [matrix or (1.0, 0.0, 0.0, 1.0, 0.0, 0.0) for _, matrix in parts]
+    first = matrices[0]
+    with np.errstate(all="ignore"):  # what is not finite afterwards is refused below
+        if all(matrix == first for matrix in matrices):
+            linear, shift = np.array(first).reshape(3, 2)[:2], np.array(first[4:])
+        else:
+            every = np.repeat(np.array(matrices).reshape(-1, 3, 2), counts, axis=0)  # [S, 3, 2]
+            linear, shift = every[:, :2], every[:, 2:]
+        points = points @ linear + shift
+    if not (np.abs(points) <= MAX_COORDINATE).all():
+        raise GeometryError(f"has a coordinate that is not finite or beyond {MAX_COORDINATE:g}")
+    offsets = itertools.accumulate(counts, initial=0)
+    starts = [start + at for (o, _), at in zip(parts, offsets, strict=False) for start in o.starts]
+    return Curves(points, np.array(starts, np.int64))
+
+
+def flatten(curves: Curves, tolerance: float) -> list[np.ndarray]:
+    """Returns the strokes as points.
+
+    Args:
+      curves: the strokes.
+      tolerance: largest distance between a curve and its polyline.
+
+    Returns:
+      float64 arrays [n, 2], one for each stroke.
+
+    Raises:
+      GeometryError: there are too many points.
+    """
+    if not len(curves.points):
+        return []
+    pieces = _pieces(curves.points, tolerance)  # [S]
+    total = int(pieces.sum()) + len(curves.starts)
+    if total > MAX_POINTS:
+        raise GeometryError(f"makes a drawing of {total} points, more than {MAX_POINTS}")
+    return _evaluate(curves.points, pieces, curves.starts)
 
 
 def _pieces(curves: np.ndarray, tolerance: float) -> np.ndarray:
@@ -263,31 +474,3 @@ def _evaluate(
     at = (curve_ends - pieces)[stroke_starts]  # where the first point of each stroke belongs
     points = np.insert(points, at, curves[stroke_starts, 0], axis=0)
     return np.split(points, (at + np.arange(len(at)))[1:])
-
-
-def _transformed(curves: np.ndarray, matrix: svgelements.Matrix) -> np.ndarray:
-    """Applies an affine map to [n, 4, 2]."""
-    linear = np.array([[matrix.a, matrix.b], [matrix.c, matrix.d]], np.float64)
-    with np.errstate(all="ignore"):  # what is not finite afterwards is refused when it is flattened
-        return curves @ linear + np.array([matrix.e, matrix.f], np.float64)
-
-
-def _broken(data: str, place: int) -> str:
-    return f"has path data that is broken near {data[max(0, place - 5) : place + 15]!r}"
-
-
-def points_as_path(points: str, close: bool) -> str:
-    """Returns the path data of a polyline's or polygon's `points`."""
-    return f"M{points}{'z' if close else ''}" if points.strip() else ""
-
-
-def numbers(text: str) -> list[float]:
-    """Returns the numbers of a list such as a viewBox.
-
-    Raises:
-      GeometryError: something in it is no number.
-    """
-    try:
-        return [float(word) for word in text.replace(",", " ").split()]
-    except ValueError:
-        raise GeometryError(f"has {text[:40]!r} where numbers are expected") from None

@@ -43,6 +43,7 @@ def read(
     units: str | float = WHOLE,
     indices: Iterable[int] | None = None,
     split: str | None = None,
+    **reading: Any,
 ) -> drawing.Sketches:
     """Reads the drawings of any file, as the commands read their --input.
 
@@ -56,6 +57,7 @@ def read(
       units: see `scale_of`.
       indices: which drawings, in this order; all when not given.
       split: train, valid or test, for inputs that carry splits.
+      **reading: see `load`.
 
     Returns:
       The drawings with their classes, source units of the model.
@@ -71,7 +73,7 @@ def read(
         configuration = runs.open_run(model).config
     else:
         configuration = getattr(model, "config", model)
-    found = load(path, configuration, units=units, indices=indices, split=split)
+    found = load(path, configuration, units=units, indices=indices, split=split, **reading)
     return drawing.Sketches(drawing.Sketch(one.strokes, one.label) for one in found)
 
 
@@ -82,6 +84,7 @@ def load(
     units: str | float = WHOLE,
     indices: Iterable[int] | None = None,
     split: str | None = None,
+    **reading: Any,
 ) -> list[Drawing]:
     """Reads drawings and turns them into the points that a model was trained on.
 
@@ -98,11 +101,16 @@ def load(
       units: how large absolute coordinates are for the model; see `scale_of`.
       indices: which drawings, in this order; all when not given.
       split: train, valid or test, for inputs that carry splits.
+      **reading: options of `data_prep.readers.read`, such as `paper` and `keep_all` for SVG.
 
     Raises:
       UserError: the input cannot be read, is empty or not whole, or has no drawing of an index.
     """
-    found = (one for name in _matches(path) for one in _drawings(name, configuration, units, split))
+    found = (
+        one
+        for name in _matches(path)
+        for one in _drawings(name, configuration, units, split, reading)
+    )
     drawings = list(found) if indices is None else _chosen(found, list(indices), path)
     if not drawings and indices is None:
         raise UserError(f"{path}: holds no drawing" + (f" of split {split!r}" if split else ""))
@@ -197,7 +205,11 @@ def _chosen(found: Iterator[Drawing], indices: list[int], path: files.PathLike) 
 
 
 def _drawings(
-    name: str, configuration: config.RunConfig, units: str | float, split: str | None
+    name: str,
+    configuration: config.RunConfig,
+    units: str | float,
+    split: str | None,
+    reading: dict[str, Any],
 ) -> Iterator[Drawing]:
     """Yields the drawings of one input."""
     path = pathlib.Path(name)
@@ -209,7 +221,7 @@ def _drawings(
     elif path.suffix == ".tfrecord":
         yield from _of_shard(path, configuration, split)
     else:
-        yield from _of_file(name, configuration, units, split)
+        yield from _of_file(name, configuration, units, split, reading)
 
 
 def _of_shard(path: pathlib.Path, configuration, split) -> Iterator[Drawing]:
@@ -239,7 +251,11 @@ def _seen(rows: np.ndarray, configuration: config.RunConfig, absolute: bool) -> 
 
 
 def _of_file(
-    name: str, configuration: config.RunConfig, units: str | float, split: str | None
+    name: str,
+    configuration: config.RunConfig,
+    units: str | float,
+    split: str | None,
+    reading: dict[str, Any],
 ) -> Iterator[Drawing]:
     """Reads what `sketch-rnn-prepare` reads."""
     from data_prep import readers
@@ -247,9 +263,11 @@ def _of_file(
 
     simplification = simplify.Simplification.from_json(configuration.simplification)
     told = units != FIT
-    for one in readers.read(name):
+    for one in readers.read(name, **reading):
         if split and one.split != split:
             continue
+        if one.left_out:
+            logging.info("%s: left out %s", one.where, readers.counted(one.left_out))
         scale = None
         if one.polylines is not None and not one.simplified:
             scale = scale_of(units, one.canvas, configuration)

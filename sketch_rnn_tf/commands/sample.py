@@ -32,7 +32,7 @@ TASKS = ("generate", "reconstruct", "complete", "interpolate", "analogy", "explo
 _NEEDS_INPUT = ("reconstruct", "complete", "interpolate", "explore")
 _ONLY_FOR = {  # flags that mean nothing to the other tasks
     **dict.fromkeys(("input", "index"), _NEEDS_INPUT),
-    "split": (*_NEEDS_INPUT, "analogy"),
+    **dict.fromkeys(("split", "paper", "keep_all"), (*_NEEDS_INPUT, "analogy")),
     **dict.fromkeys(("points", "pen"), ("complete",)),
     **dict.fromkeys(("from", "minus", "plus"), ("analogy",)),
     "num": ("generate", "complete", "analogy"),
@@ -75,6 +75,13 @@ def _define_inputs(flags, text) -> None:
     text("input", None, "drawings in any format that sketch-rnn-prepare reads, or a prepared set")
     text("index", None, "which drawings of --input, such as 0,5; all when not given")
     text("split", None, "train, valid or test, for inputs that carry splits")
+    text("paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none")
+    absl_flags.DEFINE_bool(
+        "keep_all",
+        False,
+        "take all shapes of SVG pictures that are not hidden, painted or not",
+        flag_values=flags,
+    )
     absl_flags.DEFINE_integer(
         "points", None, "complete: give this many points of each drawing", 1, flag_values=flags
     )
@@ -245,7 +252,14 @@ def _inputs(sketcher, flags, path=None) -> list:
         except ValueError:
             message = f"--index is {flags.index!r}, expected numbers such as 0,5"
             raise UsageError(message) from None
-    drawings = inputs.load(path or flags.input, sketcher.config, indices=indices, split=flags.split)
+    drawings = inputs.load(
+        path or flags.input,
+        sketcher.config,
+        indices=indices,
+        split=flags.split,
+        paper=flags.paper,
+        keep_all=flags.keep_all,
+    )
     for given in drawings:
         if not len(given.strokes):
             raise UserError(f"{given.where}: has no points")

@@ -29,6 +29,13 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     text("model", None, "run directory, .tflite file, or pretrained:kanji")
     text("checkpoint", "best", "weights: best, last or a step")
     text("input", None, "drawings of any format, or a folder made by sketch-rnn-prepare")
+    text("paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none")
+    absl_flags.DEFINE_bool(
+        "keep_all",
+        False,
+        "take all shapes of SVG pictures that are not hidden, painted or not",
+        flag_values=flags,
+    )
     choice("split", None, ["train", "valid", "test"], "only this split of the input")
     choice("sort", "input", SORTS, "order of the list: as in the input, or worst first")
     number("worst", None, "only this many drawings, the worst ones", lower_bound=1)
@@ -49,7 +56,13 @@ def main(flags: absl_flags.FlagValues) -> None:
     outputs.check(flags.output, flags.overwrite)
 
     configuration, compute = _opened(flags)
-    drawings = inputs.load(flags.input, configuration, split=flags.split)
+    drawings = inputs.load(
+        flags.input,
+        configuration,
+        split=flags.split,
+        paper=flags.paper,
+        keep_all=flags.keep_all,
+    )
     _check_labels(configuration, drawings)
     scores = compute(drawings)
     for score, drawing in zip(scores, drawings, strict=True):

@@ -25,7 +25,7 @@ Each knows only those below it.
 from sketch_rnn_tf.drawing.pictures import gif, grid, json_text, lay_out, png, save, svg
 from sketch_rnn_tf.drawing.saving import SUFFIXES, check_suffix
 from sketch_rnn_tf.drawing.sketch import Sketch, Sketches
-from sketch_rnn_tf.drawing.svg_reader import parse_svg, read_svg
+from sketch_rnn_tf.drawing.svg_reader import drawings_of, parse_svg, read_svg
 from sketch_rnn_tf.drawing.vector import SVG_CLASS
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Sketch",
     "Sketches",
     "check_suffix",
+    "drawings_of",
     "gif",
     "grid",
     "json_text",

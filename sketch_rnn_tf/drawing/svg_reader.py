@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -42,6 +43,11 @@ def parse_svg(text: str | bytes, where: str = "SVG") -> sketch_lib.Sketches:
         root = defusedxml.ElementTree.fromstring(text)
     except (defusedxml.ElementTree.ParseError, ValueError) as error:
         raise UserError(f"{where}: is not XML that can be read ({error})") from None
+    return drawings_of(root, where)
+
+
+def drawings_of(root: ElementTree.Element, where: str = "SVG") -> sketch_lib.Sketches:
+    """Reads the drawings of a parsed SVG document that this package made; see `read_svg`."""
     if root.tag != f"{NAMESPACE}svg" or root.get("class") != SVG_CLASS:
         raise UserError(f"{where}: is not an SVG that sketch_rnn_tf wrote")
     found = sketch_lib.Sketches()
