@@ -36,7 +36,7 @@ def read(source: Source, options: Options) -> Iterator[RawSketch | Skip]:
     Args:
       source: the file.
       options: of which `label`, `curve_tolerance`, `paper` and `keep_all` count; the label is the
-        folder's name, or the file's where the file itself is the input.
+        drawing's own in a file of ours, else the folder's name.
 
     Yields:
       `RawSketch` with polylines; with offsets where the file is ours.
