@@ -23,6 +23,7 @@ is valid: it is yielded without strokes, and what happens to it is the conversio
   draw, with `svg_css.py` (style sheets), `svg_values.py` (lengths, colors, transforms) and
   `svg_paths.py` (path data, curves); `svg_ink.py` tells ink from paper, `svg_clip.py` clips.
 - `iconify.py`: icon sets.
+- `picture.py`: scans and other pictures of line art, where `--trace` asks for them.
 
 A format's module has `read(source, options) -> iterator of RawSketch and Skip`, and, where a large
 file can be read in parts, `parts(source, size) -> iterable of (part, bytes)`.

@@ -21,6 +21,7 @@ MODULES = {
     "json": "json_polylines",
     "iconify": "iconify",
     "csv": "kaggle_csv",
+    "picture": "picture",
 }
 FORMATS = tuple(MODULES)
 
@@ -34,8 +35,10 @@ SUFFIXES = {
     "iconify": (".json",),
     "csv": (".csv",),
 }
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # with --trace only
 
 _HEAD = 1 << 16
+_PICTURE_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"GIF8")
 _WHOLE_FILES = (
     "sketches",
     "drawings",
@@ -56,6 +59,10 @@ def detect_format(path: str | os.PathLike) -> str:
     head = refuse_stand_ins(path)
     if head.startswith(b"PK"):
         return "npz"
+    if head.startswith(_PICTURE_MAGIC) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
+        raise ReadError(
+            f"{path}: is a picture, not a vector drawing; --trace turns line art into strokes"
+        )
     if head.startswith(b"\x1f\x8b"):
         try:
             head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)

@@ -187,7 +187,7 @@ def _in_folder(
     folder: pathlib.Path, format: str | None, name: str
 ) -> tuple[list[Source], dict[str, int]]:
     """Returns the files of drawings below a folder, and how many others there are by suffix."""
-    suffixes = detect.SUFFIXES.get(format, SUFFIXES)
+    suffixes = {**detect.SUFFIXES, "picture": detect.PICTURES}.get(format, SUFFIXES)
     sources: list[Source] = []
     ignored: collections.Counter = collections.Counter()
     for root, folders, files in os.walk(folder, onerror=_raise):
@@ -207,6 +207,8 @@ def _in_folder(
                 ignored[printable(pathlib.PurePath(bare).suffix or file)] += 1
     if not sources:
         others = f"; it holds {counted(ignored)}" if ignored else ""
+        if set(ignored) & set(detect.PICTURES):
+            others += "; --trace turns pictures of line art into strokes"
         raise ReadError(f"{folder}: holds no files of drawings ({', '.join(suffixes)}){others}")
     return sources, dict(sorted(ignored.items()))
 

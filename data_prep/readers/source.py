@@ -27,6 +27,7 @@ FILLED = "filled"  # an icon that is an area, not a line drawing
 
 GZIP_MAGIC = b"\x1f\x8b"
 _SUFFIXES = {".npz", ".full", ".ndjson", ".jsonl", ".json", ".bin", ".csv", ".svg", ".svgz", ".gz"}
+_SUFFIXES |= {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 class ReadError(UserError):
