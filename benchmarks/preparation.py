@@ -34,6 +34,7 @@ import orjson
 from data_prep import readers
 from data_prep.conversion import convert, simplify
 from data_prep.engines import local
+from data_prep.engines.job import Job
 from sketch_rnn_tf.data import dataset, tfrecord
 
 
@@ -161,8 +162,8 @@ def _prepare(path: pathlib.Path, folder: pathlib.Path) -> None:
     """Converts an input in this process: everything the command does but the sources' checksum."""
     workspace = folder / "workspace"
     workspace.mkdir()
-    job = local.Job(list(readers.units(path)), convert.Options())
-    local.run_local(job, workspace, workers=1)
+    job = Job(list(readers.units(path)), convert.Options())
+    local.run(job, workspace, workers=1)
     shutil.rmtree(workspace)
 
 

@@ -1,14 +1,16 @@
 """Turns vector drawings of any kind into a data set for training: TFRecord shards and dataset.json.
 
-An input is a file or a folder: Sketch-RNN .npz, Quick, Draw! .ndjson (raw or simplified, also .gz)
-and .bin, SVG, JSON lists of polylines; or package:kanjivg. Formats are told by content. Published
-rows and simplified drawings are taken as they are; other coordinates go through Quick, Draw!'s
-chain (align, scale to 255, resample, simplify, round), or, with --simplify_epsilon, are simplified
-in their own units.
+An input is a file, a folder or a pattern: Sketch-RNN .npz; Quick, Draw! .ndjson (raw or simplified,
+also .gz), .bin and Kaggle's .csv; SVG; JSON of polylines or rows; icon sets and characters as JSON.
+package:kanjivg and npm:NAME are packages of drawings. Formats are told by content, and files beside
+the drawings of a folder are counted and ignored. Published rows and simplified drawings are taken
+as they are; other coordinates go through Quick, Draw!'s chain (align, scale to 255, resample,
+simplify, round). With --simplify_epsilon all are simplified in their own units.
 
   sketch-rnn-prepare --input my_drawings/ --output_dir data/mine
   sketch-rnn-prepare --input cat.ndjson --input dog.ndjson --output_dir data/pets
   sketch-rnn-prepare --input package:kanjivg --simplify_epsilon 1.5 --output_dir data/kanji
+  sketch-rnn-prepare --input npm:@iconify-json/lucide --output_dir data/icons
   sketch-rnn-prepare --verify data/kanji
 """
 
@@ -24,12 +26,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from absl import flags as absl_flags
+from absl import logging
 
 import sketch_rnn_tf
 from sketch_rnn_tf import cli
 from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-prepare"
+SPLITS = "90,5,5"
 
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
@@ -41,35 +45,60 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
 
     absl_flags.DEFINE_multi_string(
-        "input", [], "file, folder or package:kanjivg; may be repeated", flag_values=flags
+        "input",
+        [],
+        "file, folder, pattern, package:kanjivg or npm:NAME; may be repeated",
+        flag_values=flags,
     )
     text("output_dir", None, "folder for the data set")
     switch("overwrite", False, "replace what is in --output_dir once the new data set is whole")
     text("verify", None, "check the shards of this data set instead of making one")
     switch("json", False, "print one JSON object on stdout")
 
-    text("format", None, "npz, ndjson, quickdraw_bin, svg or json; default: by content")
+    text(
+        "format",
+        None,
+        "npz, ndjson, quickdraw_bin, svg, json, iconify or csv; default: by content",
+    )
     text("label", None, "class of all drawings; default: the file's word, folder or file name")
-    switch("recognized_only", False, "leave out Quick, Draw! drawings the game did not recognise")
+    switch("recognized_only", False, "leave out Quick, Draw! drawings the game did not recognize")
     choice("on_error", "stop", ["stop", "skip"], "what a broken record does")
     real("curve_tolerance", None, "of flattened SVG curves, as a share of the drawing's box")
     text("paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none")
     switch("keep_all", False, "take all shapes of SVG pictures that are not hidden, painted or not")
+    choice(
+        "class_from",
+        None,
+        ["set", "word"],
+        "class of icons: their set, or the first word of their name; default: set",
+    )
 
-    real("simplify_epsilon", None, "simplify in source units; 0 keeps every point")
+    real(
+        "simplify_epsilon",
+        None,
+        "simplify in source units, npz and simplified drawings too; 0 keeps every point",
+    )
     number(
-        "target_length", None, "search the epsilon at which 95 % of drawings have no more points"
+        "target_length",
+        None,
+        "search the epsilon at which 95 % of drawings have no more points",
+        lower_bound=2,
     )
     number("min_points", 2, "drop drawings with fewer points")
     number("max_seq_len", None, "longest drawing in points; default: no limit")
     choice("too_long", "drop", ["drop", "cut"], "what happens to drawings beyond --max_seq_len")
     switch("drop_duplicates", False, "keep one of each set of near-duplicates")
 
-    text("splits", "90,5,5", "shares of train, valid and test, by a stable hash of the key")
-    switch("resplit", False, "split by hash even files that carry splits")
+    text(
+        "splits",
+        SPLITS,
+        "shares of train, valid and test, of drawings whose files carry no splits: by a stable hash"
+        " of the key, within each class where there are at most 1,000 drawings",
+    )
+    switch("resplit", False, "split anew even files that carry splits")
     number("seed", 0, "of the order of records")
     number("shard_mb", 32, "size of a shard", lower_bound=1)
-    number("workers", None, "processes; default: one a core", lower_bound=1)
+    number("workers", None, "processes; default: one per core", lower_bound=1)
     choice("engine", "local", ["local", "beam"], "what runs the conversion")
     text(
         "runner", "DirectRunner", "of --engine beam; flags unknown here, as --name=value, go to it"
@@ -79,11 +108,20 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None:
     """Runs the command."""
     if flags.verify:
+        if flags.input or flags.output_dir:
+            raise UsageError("--verify checks a data set; it takes no --input and --output_dir")
         _verify(flags)
         return
     cli.require(flags, "input", "output_dir")
-    if flags["runner"].present and flags.engine != "beam":
+    beam = flags.engine == "beam"
+    if flags["runner"].present and not beam:
         raise UsageError("--runner is for --engine beam")
+    if flags["workers"].present and beam:
+        raise UsageError("--workers is for --engine local; Beam's runner has flags of its own")
+    if flags["too_long"].present and flags.max_seq_len is None:
+        raise UsageError("--too_long needs --max_seq_len")
+    if flags.simplify_epsilon is not None and flags.target_length is not None:
+        raise UsageError("give either --simplify_epsilon or --target_length")
     info = prepare(
         flags.input,
         flags.output_dir,
@@ -91,16 +129,16 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         reading=_given(
             flags,
             *("format", "label", "recognized_only", "on_error"),
-            *("curve_tolerance", "paper", "keep_all"),
+            *("curve_tolerance", "paper", "keep_all", "class_from"),
         ),
         simplify_epsilon=flags.simplify_epsilon,
         target_length=flags.target_length,
         filters=_given(flags, "min_points", "max_seq_len", "too_long", "resplit", "seed"),
         drop_duplicates=flags.drop_duplicates,
-        splits=flags.splits,
+        splits=flags.splits if flags["splits"].present else None,
         shard_bytes=flags.shard_mb << 20,
         workers=flags.workers,
-        runner=[f"--runner={flags.runner}", *runner_flags] if flags.engine == "beam" else None,
+        runner=[f"--runner={flags.runner}", *runner_flags] if beam else None,
     )
     if flags.json:
         cli.print_json({"output_dir": flags.output_dir, **dataclasses.asdict(info)})
@@ -118,44 +156,55 @@ def prepare(
     target_length: int | None = None,
     filters: dict[str, Any] | None = None,
     drop_duplicates: bool = False,
-    splits: str = "90,5,5",
+    splits: str | None = None,
     shard_bytes: int = 32 << 20,
     workers: int | None = None,
     runner: Sequence[str] | None = None,
 ):
     """Makes a data set.
 
+    It may be called from any script; worker processes do not run the script again.
+
     Args:
-      inputs: files, folders, `package:kanjivg`.
-      output_dir: where to; see `write.output_directory`.
+      inputs: files, folders, patterns, packages.
+      output_dir: where to; see `shards.output_directory`.
       overwrite: replace what is there.
-      reading: keyword arguments of `readers.units`.
+      reading: fields of `readers.source.Options`.
       simplify_epsilon: simplify in source units; None: Quick, Draw!'s chain.
       target_length: search the epsilon instead.
       filters: fields of `convert.Options` besides the simplification.
       drop_duplicates: keep one of each set of near-duplicates.
-      splits: shares of train, valid and test.
+      splits: shares of train, valid and test; None: `SPLITS`.
       shard_bytes: about the size of a shard.
-      workers: processes; None: one a core.
+      workers: processes; None: one per core.
       runner: Beam's flags; None: run on this machine.
 
     Returns:
-      The `records.DatasetInfo` that was written.
+      The `dataset.DatasetInfo` that was written.
 
     Raises:
       UserError: bad input, an occupied output folder, an empty split; one clear sentence.
     """
     from data_prep.conversion import convert
     from data_prep.conversion.splits import parse_fractions
-    from data_prep.engines import local, sources
+    from data_prep.engines import processes, sources
+    from data_prep.engines.job import Job
+    from data_prep.readers.inputs import counted
 
-    fractions = parse_fractions(splits)
-    units = sources.units(inputs, reading or {}, beam=runner is not None)
-    workers = workers or local.default_workers()
+    reading = reading or {}
+    fractions = parse_fractions(splits or SPLITS)
+    if runner is None and sources.is_remote(str(output_dir)):
+        raise UserError(f"{output_dir}: writing there needs --engine beam")
+    units = sources.units(inputs, reading, beam=runner is not None)
+    sources.refuse_idle_options(units, reading)
+    workers = workers or processes.default_workers()
     simplification = _simplification(units, simplify_epsilon, target_length, workers)
     options = convert.Options(simplification, **(filters or {}))
-    job = local.Job(units, options, fractions, drop_duplicates, shard_bytes)
-    described = [sources.describe(path, workers) for path in inputs]
+    job = Job(units, options, fractions, drop_duplicates, shard_bytes)
+    described = [sources.describe(path, workers, reading.get("format")) for path in inputs]
+    for source in described:
+        if ignored := source.get("ignored"):
+            logging.info("%s: ignored beside the drawings: %s", source["path"], counted(ignored))
     convey = _to_remote if sources.is_remote(str(output_dir)) else _to_folder
     return convey(job, str(output_dir), described, overwrite, workers, runner)
 
@@ -167,8 +216,13 @@ def _to_folder(job, output_dir, sources, overwrite, workers, runner):
     with shards.output_directory(output_dir, _fingerprint(job, sources), overwrite) as workspace:
         folder, resumed = workspace
         if resumed:
-            cli.say(f"{output_dir}: continuing where an interrupted run ended")
-        result = local.run(job, folder, workers, runner)
+            logging.info("%s: continuing where an interrupted run ended", output_dir)
+        if runner is None:
+            result = local.run(job, folder, workers)
+        else:
+            from data_prep.engines import beam
+
+            result = beam.run(job, folder, runner)
         info = _info(job, result, sources)
         shards.publish(output_dir, info)
     return info
@@ -176,8 +230,6 @@ def _to_folder(job, output_dir, sources, overwrite, workers, runner):
 
 def _to_remote(job, output_dir, sources, overwrite, workers, runner):
     """Runs a job whose output folder only Beam can reach."""
-    if runner is None:
-        raise UserError(f"{output_dir}: writing there needs --engine beam")
     from data_prep.engines import beam
 
     with beam.remote_output(output_dir, overwrite) as workspace:
@@ -187,25 +239,31 @@ def _to_remote(job, output_dir, sources, overwrite, workers, runner):
 
 
 def _info(job, result, sources: list[dict[str, Any]]):
-    """Returns the description of a finished data set; says on stderr what a person should know."""
+    """Returns the description of a finished data set; tells what a person should know."""
+    from data_prep.conversion.splits import parse_fractions
     from data_prep.engines import plan, shards
     from data_prep.engines import sources as inputs
 
+    tally, chosen = result.tally, job.options.simplification
+    # Only what was applied is recorded: a model simplifies what it reads in the same way.
+    chosen = dataclasses.replace(chosen, published=chosen.published and tally.published > 0)
     info = shards.describe(
         result.shards,
         result.classes,
-        result.tally,
+        tally,
         sources=sources,
-        simplification=job.options.simplification.to_json() if result.tally.absolute else None,
-        canvas=inputs.canvas(job.units, job.options.simplification),
+        simplification=chosen.to_json() if tally.absolute or chosen.published else None,
+        canvas=inputs.canvas(job.units, chosen),
         duplicates=0 if job.drop_duplicates else result.near,
     )
     per_class = {name: content["per_class"] for name, content in info.splits.items()}
-    found = plan.warnings(result.tally, result.near, result.leaking, job.drop_duplicates, per_class)
-    for message in result.tally.messages:
-        cli.say(f"{NAME}: skipped: {message}")
+    found = plan.warnings(tally, result, job.drop_duplicates, per_class)
+    if not result.by_hash and job.fractions != parse_fractions(SPLITS):
+        found.append("--splits had no effect: the files carry splits; --resplit splits anew")
+    for message in tally.messages:
+        logging.info("left out: %s", message)
     for message in found:
-        cli.say(f"{NAME}: warning: {message}")
+        logging.warning("%s", message)
     return dataclasses.replace(info, warnings=found)
 
 
@@ -217,15 +275,17 @@ def _simplification(units, epsilon: float | None, target_length: int | None, wor
     if target_length is None:
         if epsilon is None:
             return simplify.Simplification()
-        return simplify.Simplification("rdp" if epsilon else "none", epsilon)
-    if epsilon is not None:
-        raise UsageError("give either --simplify_epsilon or --target_length")
-    if target_length < 2:
-        raise UsageError(f"--target_length is {target_length}, expected at least 2")
-    drawings = sources.sample(units, workers)
-    cli.say(f"target length {target_length}: searching with {len(drawings)} drawings")
-    found = simplify.search_epsilon(drawings, target_length, simplify.Simplification())
-    cli.say(f"target length {target_length}: epsilon {found.epsilon:g} of {found.size:g}")
+        return simplify.Simplification("rdp" if epsilon else "none", epsilon, published=True)
+    if epsilon is not None or target_length < 2:
+        raise UserError("target_length: expected at least 2, and no epsilon beside it")
+    absolute, published = sources.sample(units, workers)
+    count = len(absolute) + len(published)
+    logging.info("target length %d: searching with %d drawings", target_length, count)
+    found = simplify.search_epsilon(
+        absolute, target_length, simplify.Simplification(), published=published
+    )
+    of = f" of {found.size:g}" if absolute else " source units"
+    logging.info("target length %d: epsilon %g%s", target_length, found.epsilon, of)
     return found
 
 
@@ -258,17 +318,24 @@ def summary(output_dir: str, info) -> list[str]:
             counts = (content["per_class"].get(label, 0) for content in info.splits.values())
             lines.append(f"    {label}: {' / '.join(map(str, counts))}")
     for reason, per_class in info.dropped.items():
-        lines.append(f"  dropped, {reason}: {sum(per_class.values())} ({_most(per_class)})")
+        count = sum(per_class.values())
+        if reason == "not_a_drawing":
+            lines.append(f"  ignored: {_counted(count, 'file', 's')} without drawings")
+        else:
+            lines.append(f"  dropped, {reason}: {count} ({_most(per_class)})")
     if info.cut:
         lines.append(f"  cut: {sum(info.cut.values())} ({_most(info.cut)})")
     lengths = {int(points): n for points, n in info.length_histogram.items()}
     count = sum(lengths.values())
     mean = sum(points * n for points, n in lengths.items()) / count
     lines.append(
-        f"  points a drawing: mean {mean:.1f}, 95 % up to {percentile(lengths, 95)},"
+        f"  points per drawing: mean {mean:.1f}, 95 % up to {percentile(lengths, 95)},"
         f" longest {info.max_length}"
     )
     lines.append(f"  scale factor {info.scale_factor:.4f}")
+    licenses = {source["license"]: None for source in info.sources if source.get("license")}
+    if licenses:
+        lines.append(f"  license of the drawings: {', '.join(licenses)}")
     return lines
 
 
@@ -287,9 +354,9 @@ def percentile(lengths: dict[int, int], percent: float) -> int:
     return 0
 
 
-def _most(per_class: dict[str, int]) -> str:
-    """Returns the largest counts by class."""
-    ordered = sorted(per_class.items(), key=lambda item: (-item[1], item[0]))
+def _most(counts: dict[str, int]) -> str:
+    """Returns the largest counts by class, or by suffix of files."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{label} {count}" for label, count in ordered[:5])
     return shown + (", ..." if len(ordered) > 5 else "")
 

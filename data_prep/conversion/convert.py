@@ -16,13 +16,19 @@ import numpy as np
 
 from data_prep import readers
 from data_prep.conversion import near_duplicates, simplify, splits
-from data_prep.readers.source import Polylines, RawSketch
+from data_prep.readers.source import FILLED, NOT_RECOGNIZED, Polylines, RawSketch
 from sketch_rnn_tf.errors import UserError
 
 EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"
 TOO_COMPLEX, DUPLICATE = "too_complex", "duplicate"
 UNKNOWN_CLASS = "(unknown)"
 MAX_MESSAGES = 20  # of what was skipped; the counts are complete
+
+# Why a drawing was dropped, where that surprises.
+_TOLD = {
+    EMPTY: "is empty: nothing in it is drawn as a line",
+    TOO_COMPLEX: "is too complex to simplify",
+}
 
 BATCH_BYTES = 32 << 20  # points that a batch holds: what bounds a worker's memory
 
@@ -83,7 +89,8 @@ class Tally:
       dropped: {(reason, class): n}.
       cut: {class: n}.
       left_out: {what SVG pictures show besides strokes, in plural: n}.
-      absolute: rows that went through the simplification.
+      absolute: drawings in absolute coordinates, which went through the simplification.
+      published: drawings whose points were published, simplified or not.
       messages: first sentences on what was skipped, in input order.
       moments: [n, sum, sum of squares, sum of squared differences of successive rows] of offsets
         of published rows, which should be relative; see `looks_absolute`.
@@ -93,6 +100,7 @@ class Tally:
     def __init__(self):
         self.read = 0
         self.absolute = 0
+        self.published = 0
         self.dropped: Counter = Counter()
         self.cut: Counter = Counter()
         self.left_out: Counter = Counter()
@@ -104,6 +112,7 @@ class Tally:
         """Adds another part's counts to these; parts are added in input order."""
         self.read += other.read
         self.absolute += other.absolute
+        self.published += other.published
         self.dropped += other.dropped
         self.cut += other.cut
         self.left_out += other.left_out
@@ -130,6 +139,7 @@ class Tally:
         return {
             "read": self.read,
             "absolute": self.absolute,
+            "published": self.published,
             "dropped": [[*key, n] for key, n in self.dropped.items()],
             "cut": dict(self.cut),
             "left_out": dict(self.left_out),
@@ -143,6 +153,7 @@ class Tally:
         """Returns the tally that `to_json` wrote."""
         tally = cls()
         tally.read, tally.absolute = content["read"], content["absolute"]
+        tally.published = content["published"]
         tally.dropped = Counter({(reason, name): n for reason, name, n in content["dropped"]})
         tally.cut = Counter(content["cut"])
         tally.left_out = Counter(content["left_out"])
@@ -251,7 +262,8 @@ class _Builder:
     def skip(self, skip: readers.Skip) -> None:
         """Counts what a reader left out."""
         self._tally.dropped[skip.reason, skip.label or UNKNOWN_CLASS] += 1
-        if skip.reason != readers.NOT_RECOGNIZED and len(self._tally.messages) < MAX_MESSAGES:
+        quiet = skip.reason in (NOT_RECOGNIZED, FILLED)
+        if not quiet and len(self._tally.messages) < MAX_MESSAGES:
             self._tally.messages.append(skip.message)
 
     def add(self, drawing: RawSketch) -> None:
@@ -262,10 +274,14 @@ class _Builder:
         content, points, reason = convert(drawing, self._options)
         if content is None:
             self._tally.dropped[reason, drawing.label] += 1
+            if reason in _TOLD and len(self._tally.messages) < MAX_MESSAGES:
+                self._tally.messages.append(f"{drawing.where}: {_TOLD[reason]}")
             return
         if reason:
             self._tally.cut[drawing.label] += 1
-        self._tally.absolute += drawing.offsets is None and not drawing.simplified
+        absolute = drawing.offsets is None and not drawing.simplified
+        self._tally.absolute += absolute
+        self._tally.published += not absolute
         self._keep(drawing, content, points)
 
     def _keep(self, drawing: RawSketch, content: Content, points: int) -> None:

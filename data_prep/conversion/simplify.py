@@ -22,6 +22,7 @@ import numpy as np
 
 from data_prep.readers.source import Polylines, RawSketch
 from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.strokes import polylines_to_stroke3
 
 QUICKDRAW_SIZE = 255.0  # the longer side of a simplified drawing
 QUICKDRAW_SPACING = 1.0  # between resampled points
@@ -45,12 +46,15 @@ class Simplification:
       epsilon: tolerance of the simplification, in units of the result.
       size: longer side after scaling ("quickdraw" only).
       spacing: distance between resampled points ("quickdraw" only).
+      published: whether published rows and drawings that are simplified already are simplified
+        too, by Ramer-Douglas-Peucker with `epsilon` in their own units.
     """
 
     method: str = "quickdraw"
     epsilon: float = QUICKDRAW_EPSILON
     size: float = QUICKDRAW_SIZE
     spacing: float = QUICKDRAW_SPACING
+    published: bool = False
 
     def __post_init__(self):
         if self.method not in ("quickdraw", "rdp", "none"):
@@ -66,6 +70,7 @@ class Simplification:
         return {
             "method": self.method,
             **{name: getattr(self, name) for name in fields[self.method]},
+            **({"published": True} if self.published else {}),
         }
 
     @classmethod
@@ -118,14 +123,20 @@ def convert_scaled(drawing: RawSketch, simplification: Simplification, scale: fl
 def simplified(drawing: RawSketch, simplification: Simplification) -> np.ndarray | Polylines:
     """Returns a drawing's rows as published, or its polylines as a data set has them.
 
+    Rows whose simplification is asked for keep their first point's offset from the origin.
+
     Raises:
       TooComplexError: see `convert`.
     """
-    if drawing.offsets is not None:
-        return drawing.offsets
-    if drawing.simplified:
-        return drawing.polylines
-    return simplify(drawing.polylines, simplification)
+    if drawing.offsets is None and not drawing.simplified:
+        return simplify(drawing.polylines, simplification)
+    if not simplification.published or simplification.method == "none":
+        return drawing.polylines if drawing.offsets is None else drawing.offsets
+    rdp = Simplification("rdp", simplification.epsilon)
+    if drawing.offsets is None:
+        return simplify(drawing.polylines, rdp)
+    kept = finished(drawing.to_polylines(), rdp)
+    return polylines_to_stroke3(kept).astype(np.float32)
 
 
 def simplify(polylines: Polylines, simplification: Simplification | None = None) -> Polylines:
@@ -247,32 +258,41 @@ def search_epsilon(
     target_length: int,
     simplification: Simplification,
     percentile: float = 95.0,
+    published: Sequence[Polylines] = (),
 ) -> Simplification:
     """Finds the smallest epsilon that makes drawings short enough.
 
     Args:
-      drawings: a sample of polylines.
+      drawings: a sample of polylines in absolute coordinates.
       target_length: points that the percentile may have at most.
       simplification: its method, size and spacing are used.
       percentile: share of the drawings, in percent, that has to fit.
+      published: a sample of drawings that are published or simplified already.
 
     Returns:
-      `simplification` with the epsilon found (three significant digits; 0 where all fit as is).
+      `simplification`, of published drawings too where there are any, with the epsilon found (three
+      significant digits; 0 where all fit as is).
 
     Raises:
       UserError: no drawings, or no epsilon does it because the strokes alone are too many.
     """
-    ready = [prepared(drawing.strokes(), simplification) for drawing in drawings]
+    rdp = Simplification("rdp")
+    ready = [(prepared(drawing.strokes(), simplification), simplification) for drawing in drawings]
+    ready += [(drawing.strokes(), rdp) for drawing in published]
     if not ready:
-        raise UserError("target length: there is no drawing with absolute coordinates to search on")
+        raise UserError("target length: the input holds no drawing to search on")
 
     def fits(epsilon: float) -> bool:
-        candidate = dataclasses.replace(simplification, epsilon=epsilon)
-        lengths = [sum(map(len, finished(drawing, candidate))) for drawing in ready]
+        lengths = [
+            sum(map(len, finished(strokes, dataclasses.replace(how, epsilon=epsilon))))
+            for strokes, how in ready
+        ]
         return float(np.percentile(lengths, percentile, method="inverted_cdf")) <= target_length
 
-    largest = max(float(np.ptp(np.concatenate(d), axis=0).max()) for d in ready if d) or 1.0
-    return dataclasses.replace(simplification, epsilon=_smallest(fits, 2 * largest, target_length))
+    largest = max(float(np.ptp(np.concatenate(d), axis=0).max()) for d, _ in ready if d) or 1.0
+    epsilon = _smallest(fits, 2 * largest, target_length)
+    found = simplification if drawings else rdp
+    return dataclasses.replace(found, epsilon=epsilon, published=bool(published))
 
 
 def _smallest(fits: Callable[[float], bool], largest: float, target_length: int) -> float:

@@ -1,13 +1,18 @@
-"""Train, valid and test by a stable hash: a drawing's split depends on its key and nothing else.
+"""Train, valid and test for drawings whose files do not say their split.
 
-So a data set that is prepared again, with more drawings or on another machine, never moves a
-drawing from one split to another, and drawings of one group never fall into two splits.
+With more than `SMALL` groups a drawing's split depends on the hash of its group's name and nothing
+else: a data set that is prepared again, with more drawings or on another machine, moves no drawing
+from one split to another. With fewer groups that would leave classes out by chance, so they are
+split within each class: in the order of their hashes, by the shares, valid and test at least `FEW`
+each where a fifth of the class allows it, and train at least one. Either way drawings of one group
+never fall into two splits.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +21,8 @@ from sketch_rnn_tf.errors import UserError
 
 SPLITS = dataset.SPLITS
 BY_HASH = -1  # the split code of a drawing whose file does not say its split
-SMALL = 1000  # with this many groups or fewer, an empty split is filled from its neighbour
+SMALL = 1000  # with this many groups or fewer, splits are made within each class
+FEW = 3  # drawings of a class that valid and test get at least, where there are enough
 
 
 def stable_hash(text: str) -> bytes:
@@ -55,50 +61,71 @@ def code_of(split: str | None) -> int:
 class Splitter:
     """Maps group hashes to split codes.
 
-    A few drawings may leave a split empty by chance. Where there are at most `SMALL` groups, the
-    borders then move just so far that every split with a share has a group.
-
     Args:
       fractions: shares of train, valid and test.
-      places: hashes of all groups that are split by hash, where they are few; more than `SMALL`,
-        or none, leave the borders where they are.
+      groups: {hash: class} of all groups to split, where they are at most `SMALL`.
     """
 
-    def __init__(self, fractions: Sequence[float], places: Iterable[int] = ()):
+    def __init__(self, fractions: Sequence[float], groups: Mapping[int, str] | None = None):
         borders = (fractions[0], fractions[0] + fractions[1])
         # A share of 0 leaves no room behind it: rounding must not open a gap before 1.
         self.borders = tuple(1.0 if 1.0 - border < 1e-9 else border for border in borders)
-        groups = np.unique(_unit_interval(np.fromiter(places, np.uint64)))
-        if 0 < len(groups) <= SMALL:
-            self.borders = _filled(groups, self.borders, [share > 0 for share in fractions])
+        self.chosen = within_classes(groups or {}, fractions)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values that `from_json` reads."""
+        return {"borders": self.borders, "chosen": sorted(self.chosen.items())}
 
     @classmethod
-    def of(cls, borders: Sequence[float]) -> Splitter:
-        """Returns a splitter with these borders."""
+    def from_json(cls, content: Mapping[str, Any]) -> Splitter:
+        """Returns the splitter that `to_json` wrote."""
         splitter = cls((1, 0, 0))
-        splitter.borders = tuple(borders)
+        splitter.borders = tuple(content["borders"])
+        splitter.chosen = dict(map(tuple, content["chosen"]))
         return splitter
 
     def codes(self, places: np.ndarray) -> np.ndarray:
         """Returns split codes int8 for group hashes uint64 of any shape."""
-        return np.searchsorted(self.borders, _unit_interval(places), side="right").astype(np.int8)
+        places = np.asarray(places, np.uint64)
+        codes = np.searchsorted(self.borders, _unit_interval(places), side="right").astype(np.int8)
+        if self.chosen:
+            known = np.array(sorted(self.chosen), np.uint64)
+            chosen = np.array([self.chosen[place] for place in known.tolist()], np.int8)
+            at = np.searchsorted(known, places).clip(max=len(known) - 1)
+            codes = np.where(known[at] == places, chosen[at], codes)
+        return codes
 
 
-def _filled(
-    groups: np.ndarray, borders: tuple[float, float], wanted: Sequence[bool]
-) -> tuple[float, float]:
-    """Moves borders so that each wanted split has one of the sorted groups, if there are enough."""
-    count = len(groups)
-    first, second = (int(np.searchsorted(groups, border)) for border in borders)
-    sizes = (first, second - first, count - second)
-    if count < sum(wanted) or all(
-        size or not want for size, want in zip(sizes, wanted, strict=True)
-    ):
-        return borders
-    second = min(second, count - wanted[2])
-    first = max(min(first, second - wanted[1]), int(wanted[0]))
-    second = max(second, first + wanted[1])
-    return tuple(float(groups[i]) if i < count else 1.0 for i in (first, second))
+def within_classes(groups: Mapping[int, str], fractions: Sequence[float]) -> dict[int, int]:
+    """Returns {hash: split code} of groups that are split within each class.
+
+    Args:
+      groups: {hash: class}.
+      fractions: shares of train, valid and test.
+    """
+    by_class: dict[str, list[int]] = {}
+    for place_, name in sorted(groups.items()):
+        by_class.setdefault(name, []).append(place_)
+    chosen = {}
+    for places in by_class.values():
+        counts = class_counts(len(places), fractions)
+        codes = [code for code, count in enumerate(counts) for _ in range(count)]
+        chosen.update(zip(places, codes, strict=True))
+    return chosen
+
+
+def class_counts(groups: int, fractions: Sequence[float]) -> tuple[int, int, int]:
+    """Returns how many groups of one class train, valid and test get.
+
+    Args:
+      groups: how many the class has.
+      fractions: shares of train, valid and test; a share of 0 gets none.
+    """
+    few = min(FEW, max(1, groups // 5))
+    valid, test = (max(few, round(groups * share)) if share else 0 for share in fractions[1:])
+    while valid + test > max(groups - 1, 0):
+        valid, test = (valid - 1, test) if valid > test else (valid, test - 1)
+    return groups - valid - test, valid, test
 
 
 def _unit_interval(places: np.ndarray) -> np.ndarray:

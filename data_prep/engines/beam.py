@@ -21,7 +21,8 @@ import numpy as np
 
 from data_prep import readers
 from data_prep.conversion import convert, splits
-from data_prep.engines import local, plan, shards
+from data_prep.engines import plan, shards
+from data_prep.engines.job import Job, Result
 from data_prep.readers.source import RawSketch
 from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.errors import UserError
@@ -39,7 +40,7 @@ RESULT = "result.json"
 Sketch = tuple[bytes, str, bytes, bytes]
 
 
-def run(job: local.Job, workspace: str | os.PathLike, runner_flags: Sequence[str]) -> local.Result:
+def run(job: Job, workspace: str | os.PathLike, runner_flags: Sequence[str]) -> Result:
     """Runs a job on a Beam runner and waits for it.
 
     Args:
@@ -59,14 +60,21 @@ def run(job: local.Job, workspace: str | os.PathLike, runner_flags: Sequence[str
         raise UserError(content["error"])
     written = sorted(map(shards.Shard.from_json, content["shards"]), key=_shard_order)
     tally = convert.Tally.from_json(content["tally"])
-    return local.Result(content["classes"], written, tally, content["near"], content["leaking"])
+    return Result(
+        classes=content["classes"],
+        shards=written,
+        tally=tally,
+        near=content["near"],
+        leaking=content["leaking"],
+        by_hash=content["plan"]["by_hash"],
+    )
 
 
 def _shard_order(shard: shards.Shard) -> tuple[int, str]:
     return dataset.SPLITS.index(shard.split), shard.file
 
 
-def _build(pipeline: beam.Pipeline, job: local.Job, target: str) -> None:
+def _build(pipeline: beam.Pipeline, job: Job, target: str) -> None:
     """Lays out the pipeline from units to shards and `RESULT`."""
     converted = (
         pipeline
@@ -75,8 +83,8 @@ def _build(pipeline: beam.Pipeline, job: local.Job, target: str) -> None:
         | "Convert" >> beam.ParDo(_Convert(job.options)).with_outputs("tally", main="sketches")
     )
     tallies = converted.tally | "Tallies" >> beam.combiners.ToList()
-    borders = _borders(converted.sketches, job)
-    coded = converted.sketches | "Split" >> beam.Map(_with_split, beam.pvalue.AsSingleton(borders))
+    splitter = _splitter(converted.sketches, job)
+    coded = converted.sketches | "Split" >> beam.Map(_with_split, beam.pvalue.AsSingleton(splitter))
     near = _count_near(coded)
     kept, dropped = _without_duplicates(coded) if job.drop_duplicates else (coded, None)
     facts = kept | "Facts" >> beam.CombineGlobally(_Facts())
@@ -89,7 +97,7 @@ def _build(pipeline: beam.Pipeline, job: local.Job, target: str) -> None:
     decided = start | "Plan" >> beam.Map(
         _decide,
         job,
-        *(beam.pvalue.AsSingleton(part) for part in (borders, facts, tallies, near, dropped)),
+        *(beam.pvalue.AsSingleton(part) for part in (splitter, facts, tallies, near, dropped)),
     )
     finished = (
         kept
@@ -130,50 +138,55 @@ def _row(sketch: Sketch) -> np.ndarray:
     return np.frombuffer(sketch[0], convert.ROW)
 
 
-def _borders(sketches: beam.PCollection, job: local.Job) -> beam.PCollection:
-    """Returns one element: the splitter's borders."""
+def _splitter(sketches: beam.PCollection, job: Job) -> beam.PCollection:
+    """Returns one element: (`Splitter.to_json`, whether it splits any drawing)."""
     return (
         sketches
-        | "Places"
-        >> beam.FlatMap(lambda sketch: [int(_row(sketch)["place"][0])] * _by_hash(sketch))
-        | "Few places" >> beam.CombineGlobally(_Smallest(splits.SMALL + 1))
-        | "Borders" >> beam.Map(_borders_of, job.fractions)
+        | "Groups" >> beam.FlatMap(_group)
+        | "Few groups" >> beam.CombineGlobally(_FewGroups())
+        | "Splitter" >> beam.Map(_splitter_of, job.fractions)
     )
 
 
-def _by_hash(sketch: Sketch) -> bool:
-    return bool(_row(sketch)["split"][0] < 0)
+def _group(sketch: Sketch) -> Iterator[tuple[int, str]]:
+    """Yields the group's hash and the class of a sketch that is split by hash."""
+    row = _row(sketch)
+    if row["split"][0] < 0:
+        yield int(row["place"][0]), sketch[1]
 
 
-def _borders_of(places: list[int], fractions: Sequence[float]) -> tuple[float, float]:
-    return splits.Splitter(fractions, places if len(places) <= splits.SMALL else ()).borders
+def _splitter_of(groups: dict[int, str], fractions: Sequence[float]) -> tuple[dict[str, Any], bool]:
+    few = groups if len(groups) <= splits.SMALL else {}
+    return splits.Splitter(fractions, few).to_json(), bool(groups)
 
 
-class _Smallest(beam.CombineFn):
-    """The n smallest different numbers."""
+class _FewGroups(beam.CombineFn):
+    """The hashes of groups, each with the first name of its classes; of many just more than few."""
 
-    def __init__(self, n: int):
-        self._n = n
+    def create_accumulator(self) -> dict[int, str]:
+        return {}
 
-    def create_accumulator(self) -> list[int]:
-        return []
+    def add_input(self, groups: dict[int, str], group: tuple[int, str]) -> dict[int, str]:
+        place, name = group
+        if len(groups) <= splits.SMALL:
+            groups[place] = min(groups.get(place, name), name)
+        return groups
 
-    def add_input(self, accumulator: list[int], number: int) -> list[int]:
-        if len(accumulator) >= self._n and number >= accumulator[-1]:
-            return accumulator
-        return sorted({*accumulator, number})[: self._n]
+    def merge_accumulators(self, accumulators: Iterable[dict[int, str]]) -> dict[int, str]:
+        merged: dict[int, str] = {}
+        for part in accumulators:
+            for group in part.items():
+                self.add_input(merged, group)
+        return merged
 
-    def merge_accumulators(self, accumulators: Iterable[list[int]]) -> list[int]:
-        return sorted({number for part in accumulators for number in part})[: self._n]
-
-    def extract_output(self, accumulator: list[int]) -> list[int]:
-        return accumulator
+    def extract_output(self, groups: dict[int, str]) -> dict[int, str]:
+        return groups
 
 
-def _with_split(sketch: Sketch, borders: tuple[float, float]) -> Sketch:
+def _with_split(sketch: Sketch, splitter: tuple[dict[str, Any], bool]) -> Sketch:
     """Settles a sketch's split."""
     row = _row(sketch).copy()
-    row["split"] = plan.split_codes(row, splits.Splitter.of(borders))
+    row["split"] = plan.split_codes(row, splits.Splitter.from_json(splitter[0]))
     return (row.tobytes(), *sketch[1:])
 
 
@@ -260,8 +273,8 @@ class _Facts(beam.CombineFn):
 
 def _decide(
     _: None,
-    job: local.Job,
-    borders: tuple[float, float],
+    job: Job,
+    splitter: tuple[dict[str, Any], bool],
     facts: tuple,
     tallies: list[tuple],
     near: tuple[int, int],
@@ -278,13 +291,13 @@ def _decide(
     try:
         if errors:
             raise UserError(errors[0])
-        plan.check_splits(sketches, job.fractions, tally.dropped)
+        plan.check_splits(sketches, job.fractions if splitter[1] else (1, 0, 0), tally)
     except ValueError as problem:
         return {"error": str(problem)}
     counts = tuple(plan.shard_count(size, job.shard_bytes) for size in stored)
     return {
         "error": None,
-        "plan": plan.Plan(classes, borders, counts, tuple(sketches)).to_json(),
+        "plan": plan.Plan(classes, splitter[0], counts, tuple(sketches), splitter[1]).to_json(),
         "classes": classes,
         "tally": tally.to_json(),
         "near": near[0],
@@ -314,7 +327,7 @@ def _write_shard(
         sketches.append((*place, sketch[1], sketch[2], strokes))
     with tempfile.TemporaryDirectory() as folder:
         planned = plan.Plan(**decided["plan"])
-        shard = local.write_sorted(pathlib.Path(folder), planned, code, number, sketches)
+        shard = shards.write_sorted(pathlib.Path(folder), planned, code, number, sketches)
         with (
             open(pathlib.Path(folder, shard.file), "rb") as source,
             FileSystems.create(
@@ -350,7 +363,10 @@ class RemoteUnit:
     def read(self, on_skip: Callable[[readers.Skip], None] | None = None) -> Iterator[RawSketch]:
         """Yields the file's drawings: see `readers.Unit.read`."""
         with tempfile.TemporaryDirectory() as folder:
-            fetched = os.path.join(folder, FileSystems.split(self.path)[1])
+            holder, name = FileSystems.split(self.path)
+            folder = os.path.join(folder, os.path.basename(holder.rstrip("/")))  # may be the class
+            os.makedirs(folder, exist_ok=True)
+            fetched = os.path.join(folder, name)
             with (
                 FileSystems.open(self.path, compression_type=_UNCOMPRESSED) as source,
                 open(fetched, "wb") as sink,
@@ -399,7 +415,7 @@ def remote_output(directory: str, overwrite: bool) -> Iterator[str]:
 
 
 def publish(directory: str, info: dataset.DatasetInfo) -> None:
-    """Does what `write.publish` does, in a remote folder."""
+    """Does what `shards.publish` does, in a remote folder."""
     description = FileSystems.join(directory, dataset.DESCRIPTION)
     if FileSystems.exists(description):
         FileSystems.delete([description])

@@ -1,105 +1,27 @@
-"""The same conversion run by a local process pool or by Apache Beam, with the same records.
+"""The conversion on this machine, by a pool of processes.
 
-Both do three things: convert the readers' units (`convert.batches`), decide what goes where
-(`plan`), write shards (`write.write_shard`). Every step is a pure function of its input, and
-records are sorted by hashes of their keys, so the shards' bytes do not depend on the engine, the
-number of workers or the order in which they finish.
+Every step is a pure function of its input, and records are sorted by hashes of their keys, so the
+shards' bytes do not depend on the engine, the number of workers or the order in which they finish.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-import dataclasses
 import functools
-import itertools
-import multiprocessing
-import operator
-import os
 import pathlib
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import process
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from data_prep import readers
 from data_prep.conversion import convert, splits
 from data_prep.engines import plan, shards, spool
+from data_prep.engines.job import Job, Result
+from data_prep.engines.processes import ordered_map
 from sketch_rnn_tf import files
-from sketch_rnn_tf.data import dataset
-from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.progress import Progress
 
-DEFAULT_SHARD_BYTES = 32 << 20
 
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """What an engine is given.
-
-    Attributes:
-      units: the readers' pieces of the whole input, in order.
-      options: how to convert.
-      fractions: shares of train, valid and test of drawings that carry no split.
-      drop_duplicates: whether near-duplicates are dropped (they are counted always).
-      shard_bytes: about how large a shard is.
-    """
-
-    units: Sequence[readers.Unit]
-    options: convert.Options
-    fractions: tuple[float, float, float] = (0.9, 0.05, 0.05)
-    drop_duplicates: bool = False
-    shard_bytes: int = DEFAULT_SHARD_BYTES
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What an engine gives back.
-
-    Attributes:
-      classes: class names, sorted.
-      shards: what was written, sorted by split and number; the files lie in the workspace.
-      tally: what happened to the drawings, dropped duplicates included.
-      near: near-duplicates found.
-      leaking: train drawings that resemble one of valid or test.
-    """
-
-    classes: list[str]
-    shards: list[shards.Shard]
-    tally: convert.Tally
-    near: int
-    leaking: int
-
-
-def default_workers() -> int:
-    """Returns the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def run(
-    job: Job, workspace: pathlib.Path, workers: int, runner: Sequence[str] | None = None
-) -> Result:
-    """Runs a job by the engine that is wanted.
-
-    Args:
-      job: what to do.
-      workspace: a folder for the finished shards.
-      workers: processes of the local engine.
-      runner: flags for Apache Beam; None: the local engine.
-    """
-    if runner is None:
-        return run_local(job, workspace, workers)
-    from data_prep.engines import beam
-
-    return beam.run(job, workspace, runner)
-
-
-def run_local(job: Job, workspace: pathlib.Path, workers: int) -> Result:
+def run(job: Job, workspace: pathlib.Path, workers: int) -> Result:
     """Runs a job on this machine.
 
     Work that an interrupted run left in the workspace is not done again. The index of all drawings
@@ -119,8 +41,17 @@ def run_local(job: Job, workspace: pathlib.Path, workers: int) -> Result:
     tally = functools.reduce(convert.Tally.add, (run.tally for run in runs), convert.Tally())
     decided, near, leaking = _decide(job, runs, tally)
     files.write_json(workspace / "plan.json", {"runs": names, "plan": decided.to_json()})
-    written = _write_shards(workspace, decided, workers)
-    return Result(decided.classes, written, tally, near, leaking)
+    tasks = [
+        (str(workspace), code, number)
+        for code, count in enumerate(decided.shards)
+        for number in range(count)
+    ]
+    written = []
+    with Progress("writing", len(tasks)) as progress:
+        for shard in ordered_map(_write_shard, tasks, workers):
+            written.append(shard)
+            progress.update(1, shard.file)
+    return Result(decided.classes, written, tally, near, leaking, decided.by_hash)
 
 
 def _spool_units(job: Job, workspace: pathlib.Path, workers: int) -> list[str]:
@@ -161,8 +92,8 @@ def _decide(
     rows = np.concatenate([run.rows for run in runs])
     names = sorted({label for run in runs for label in run.labels})
     labels = np.concatenate([_renumbered(run, names) for run in runs])
-    places = np.unique(rows["place"][rows["split"] < 0])
-    splitter = splits.Splitter(job.fractions, places if len(places) <= splits.SMALL else ())
+    by_hash = rows["split"] < 0
+    splitter = splits.Splitter(job.fractions, _groups(rows["place"], labels, names, by_hash))
     codes = plan.split_codes(rows, splitter)
     again = plan.duplicates(rows, codes)
     near, leaking = int(again.sum()), plan.leaks(rows, codes)
@@ -171,14 +102,29 @@ def _decide(
         tally.dropped[convert.DUPLICATE, names[label]] += int(count)
     _mark_dropped(runs, dropped)
     sketches = [int(((codes == code) & ~dropped).sum()) for code in range(3)]
-    plan.check_splits(sketches, job.fractions, tally.dropped)
+    plan.check_splits(sketches, job.fractions if by_hash.any() else (1, 0, 0), tally)
     stored = plan.stored_bytes(rows)
     counts = [
         plan.shard_count(stored[(codes == code) & ~dropped].sum(), job.shard_bytes)
         for code in range(3)
     ]
     kept = [names[label] for label in np.unique(labels[~dropped])]
-    return plan.Plan(kept, splitter.borders, tuple(counts), tuple(sketches)), near, leaking
+    decided = plan.Plan(
+        kept, splitter.to_json(), tuple(counts), tuple(sketches), bool(by_hash.any())
+    )
+    return decided, near, leaking
+
+
+def _groups(
+    places: np.ndarray, labels: np.ndarray, names: Sequence[str], by_hash: np.ndarray
+) -> dict[int, str]:
+    """Returns the class of each group that is split by hash; nothing where there are many."""
+    if len(np.unique(places[by_hash])) > splits.SMALL:
+        return {}
+    groups: dict[int, str] = {}
+    for place, label in zip(places[by_hash].tolist(), labels[by_hash].tolist(), strict=True):
+        groups[place] = min(groups.get(place, names[label]), names[label])
+    return groups
 
 
 def _renumbered(run: spool.Run, names: Sequence[str]) -> np.ndarray:
@@ -195,26 +141,12 @@ def _mark_dropped(runs: Sequence[spool.Run], dropped: np.ndarray) -> None:
             np.save(stream, marks)
 
 
-def _write_shards(workspace: pathlib.Path, decided: plan.Plan, workers: int) -> list[shards.Shard]:
-    tasks = [
-        (str(workspace), code, number)
-        for code, count in enumerate(decided.shards)
-        for number in range(count)
-    ]
-    written = []
-    with Progress("writing", len(tasks)) as progress:
-        for shard in ordered_map(_write_shard, tasks, workers):
-            written.append(shard)
-            progress.update(1, shard.file)
-    return written
-
-
 def _write_shard(task: tuple[str, int, int]) -> shards.Shard:
     """Writes one shard into the workspace from all the files of the spool."""
     workspace, code, number = pathlib.Path(task[0]), task[1], task[2]
     content = files.read_json(workspace / "plan.json")
     decided = plan.Plan(**content["plan"])
-    sketches: list[Sketch] = []
+    sketches: list[shards.Sketch] = []
     for name in content["runs"]:
         run = spool.Run(workspace / name)
         chosen = _chosen(run, decided, code, number)
@@ -222,7 +154,7 @@ def _write_shard(task: tuple[str, int, int]) -> shards.Shard:
         columns = (rows[column].tolist() for column in ("order", "unit", "position"))
         names = [run.labels[label] for label in rows["label"].tolist()]
         sketches += zip(*columns, names, *run.take(chosen), strict=True)
-    return write_sorted(workspace, decided, code, number, sketches)
+    return shards.write_sorted(workspace, decided, code, number, sketches)
 
 
 def _chosen(run: spool.Run, decided: plan.Plan, code: int, number: int) -> np.ndarray:
@@ -234,83 +166,5 @@ def _chosen(run: spool.Run, decided: plan.Plan, code: int, number: int) -> np.nd
     last = np.searchsorted(orders, np.uint64(behind)) if behind < 1 << 64 else len(orders)
     rows = run.rows[first:last]
     dropped = np.load(f"{run.path}.dropped.npy")[first:last]
-    splitter = splits.Splitter.of(decided.borders)
+    splitter = splits.Splitter.from_json(decided.splitter)
     return first + np.flatnonzero((plan.split_codes(rows, splitter) == code) & ~dropped)
-
-
-# Order, unit and position, which sort sketches; class, key, float32 [N, 3].
-Sketch = tuple[int, int, int, str, bytes, np.ndarray]
-
-
-def write_sorted(
-    folder: pathlib.Path, decided: plan.Plan, code: int, number: int, sketches: list[Sketch]
-) -> shards.Shard:
-    """Writes a shard from its drawings in any order.
-
-    Args:
-      folder: where to.
-      decided: the plan.
-      code: index of the split.
-      number: of the shard within its split.
-      sketches: its drawings; they are sorted in place.
-    """
-    sketches.sort(key=operator.itemgetter(0, 1, 2))
-    _, _, _, names, keys, strokes = zip(*sketches, strict=True)
-    labels = {label: i for i, label in enumerate(decided.classes)}
-    return shards.write_shard(
-        folder / dataset.shard_name(dataset.SPLITS[code], number, decided.shards[code]),
-        dataset.SPLITS[code],
-        [labels[name] for name in names],
-        keys,
-        strokes,
-        decided.classes,
-    )
-
-
-def ordered_map(function: Callable, tasks: Iterable[Any], workers: int) -> Iterator[Any]:
-    """Yields function(task) of each task in order, from several processes.
-
-    Only a few more tasks than workers are under way at a time. The first exception ends the work.
-
-    Raises:
-      UserError: a worker died, which almost always means that memory ran out.
-    """
-    tasks = list(tasks)
-    if workers <= 1 or len(tasks) <= 1:
-        yield from map(function, tasks)
-        return
-    pool = concurrent.futures.ProcessPoolExecutor(
-        min(workers, len(tasks)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-    )
-    try:
-        yield from _windowed(pool, function, tasks, ahead=4 * workers)
-    except process.BrokenProcessPool:
-        raise UserError(
-            "a worker process was killed, perhaps because memory ran out; fewer --workers need"
-            " less, and the same command continues where this one ended"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends a worker whose parent was killed; it would wait for tasks for ever."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _windowed(
-    pool: concurrent.futures.Executor, function: Callable, tasks: list[Any], ahead: int
-) -> Iterator[Any]:
-    rest = iter(tasks)
-    waiting = deque(pool.submit(function, task) for task in itertools.islice(rest, ahead))
-    while waiting:
-        yield waiting.popleft().result()
-        waiting.extend(pool.submit(function, task) for task in itertools.islice(rest, 1))

@@ -21,15 +21,17 @@ class Plan:
 
     Attributes:
       classes: class names, sorted.
-      borders: of the splitter.
+      splitter: `Splitter.to_json`.
       shards: number of shards of train, valid and test; 0 for an empty split.
       sketches: number of drawings of each split.
+      by_hash: whether the splitter chose the split of any drawing.
     """
 
     classes: list[str]
-    borders: tuple[float, float]
+    splitter: dict[str, Any]
     shards: tuple[int, int, int]
     sketches: tuple[int, int, int]
+    by_hash: bool
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values; `Plan(**values)` is the plan again."""
@@ -93,37 +95,42 @@ def leaks(rows: np.ndarray, codes: np.ndarray) -> int:
     return int(np.isin(rows["signature"][train], rows["signature"][~train]).sum())
 
 
-def check_splits(sketches: Sequence[int], fractions: Sequence[float], dropped: Counter) -> None:
+def check_splits(sketches: Sequence[int], fractions: Sequence[float], tally: convert.Tally) -> None:
     """Refuses a data set that cannot be trained on and evaluated.
+
+    Args:
+      sketches: number of drawings of train, valid and test.
+      fractions: shares that were asked for; 0 where an empty split is no mistake.
+      tally: of all drawings.
 
     Raises:
       UserError: no drawing at all, or none in a split that was asked for.
     """
     if not sum(sketches):
         reasons = Counter()
-        for (reason, _), count in dropped.items():
+        for (reason, _), count in tally.dropped.items():
             reasons[reason] += count
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        raise UserError(f"no drawing is left ({told or 'the input holds none'})")
+        first = f"; {tally.messages[0]}" if tally.messages else ""
+        raise UserError(f"no drawing is left ({told or 'the input holds none'}{first})")
     for name, count, share in zip(dataset.SPLITS, sketches, fractions, strict=True):
         if not count and (share or name == "train"):
             raise UserError(
                 f"the {name} split would be empty ({sum(sketches)} drawings in all): give more"
-                " drawings, other --splits (a share of 0 is allowed for valid and test), or"
-                " --resplit where the files carry splits"
+                " drawings, --splits 100,0,0 to do without valid and test, or --resplit where the"
+                " files carry splits"
             )
 
 
 def warnings(
-    tally: convert.Tally, near: int, leaking: int, dropped_near: bool, per_class: dict
+    tally: convert.Tally, result: Any, dropped_near: bool, per_class: dict[str, dict[str, int]]
 ) -> list[str]:
     """Returns what a person should know before training, one sentence each.
 
     Args:
       tally: of all drawings.
-      near: number of near-duplicates.
-      leaking: see `leaks`.
-      dropped_near: whether they were dropped.
+      result: a `job.Result`, of which near-duplicates and by_hash count.
+      dropped_near: whether near-duplicates were dropped.
       per_class: {split: {class: n}}.
     """
     found = []
@@ -138,25 +145,54 @@ def warnings(
         )
     if tally.left_out:
         found.append(f"left out of the SVG pictures: {readers.counted(tally.left_out)}")
-    if near and not dropped_near:
+    if result.near and not dropped_near:
+        leaking = result.leaking
         also = f", {leaking} of the train split resemble one of valid or test" if leaking else ""
-        found.append(f"{near} drawings are near-duplicates{also}; --drop_duplicates removes them")
+        found.append(
+            f"{result.near} drawings are near-duplicates{also}; --drop_duplicates removes them"
+        )
+    empty = [name for name in dataset.SPLITS if not per_class.get(name)]
+    if empty and not result.by_hash:
+        found.append(
+            f"the files put no drawing into {' and '.join(empty)}; --resplit splits all drawings"
+            " anew"
+        )
     return found + _class_warnings(per_class)
 
 
 def _class_warnings(per_class: dict[str, dict[str, int]]) -> list[str]:
     filled = [name for name in per_class if per_class[name]]
     classes = sorted({label for name in filled for label in per_class[name]})
-    lacking = {
-        name: [label for label in classes if label not in per_class[name]] for name in filled
-    }
-    found = [
-        f"the {name} split has no drawing of {len(labels)} of {len(classes)} classes:"
-        f" {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}"
-        for name, labels in lacking.items()
-        if labels
+    found = []
+    for name in filled:
+        lacking = [label for label in classes if label not in per_class[name]]
+        if lacking:
+            found.append(
+                f"the {name} split has no drawing of {len(lacking)} of {len(classes)} classes:"
+                f" {_few(lacking)}"
+            )
+    scarce = [
+        f"{label} {count} in {name}"
+        for name in filled
+        if name != "train"
+        for label, count in per_class[name].items()
+        if count < splits.FEW
     ]
+    if scarce:
+        found.append(
+            f"fewer than {splits.FEW} drawings to evaluate with ({_few(scarce)}), so losses and the"
+            " choice of the best step depend on chance: add drawings (15 per class are enough for"
+            " this), or give valid and test larger shares, such as --splits 60,20,20"
+        )
     train = sum(per_class.get("train", {}).values())
     if train < 100:
-        found.append(f"the train split has {train} drawings, fewer than the default batch of 100")
+        found.append(
+            f"the train split has {train} drawings, fewer than the default batch of 100: give"
+            f" sketch-rnn-train a smaller one, such as"
+            f" --set training.batch_size={max(1, train // 4)}"
+        )
     return found
+
+
+def _few(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:5])}{', ...' if len(words) > 5 else ''}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import operator
 import os
 import pathlib
 import re
@@ -17,11 +18,12 @@ import filelock
 import numpy as np
 
 from data_prep.conversion import convert
-from data_prep.engines import spool
+from data_prep.engines import plan, spool
 from sketch_rnn_tf import files
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.errors import UserError
 
+MAX_OFFSET = 1000.0  # source units; training clamps to it
 WORKSPACE = ".unfinished"  # in the output folder, until the data set is whole
 JOB = "job.json"  # in the workspace: what it is for
 LOCK = ".lock"
@@ -59,6 +61,35 @@ class Shard:
         """Returns the shard that `to_json` wrote."""
         lengths = {int(points): n for points, n in content["lengths"].items()}
         return cls(**{**content, "lengths": lengths, "moments": tuple(content["moments"])})
+
+
+# Order, unit and position, which sort sketches; class, key, float32 [N, 3].
+Sketch = tuple[int, int, int, str, bytes, np.ndarray]
+
+
+def write_sorted(
+    folder: pathlib.Path, decided: plan.Plan, code: int, number: int, sketches: list[Sketch]
+) -> Shard:
+    """Writes a shard from its drawings in any order.
+
+    Args:
+      folder: where to.
+      decided: the plan.
+      code: index of the split.
+      number: of the shard within its split.
+      sketches: its drawings; they are sorted in place.
+    """
+    sketches.sort(key=operator.itemgetter(0, 1, 2))
+    _, _, _, names, keys, strokes = zip(*sketches, strict=True)
+    labels = {label: i for i, label in enumerate(decided.classes)}
+    return write_shard(
+        folder / dataset.shard_name(dataset.SPLITS[code], number, decided.shards[code]),
+        dataset.SPLITS[code],
+        [labels[name] for name in names],
+        keys,
+        strokes,
+        decided.classes,
+    )
 
 
 def write_shard(
@@ -113,8 +144,12 @@ def _framed(
 
 
 def moments(strokes: Sequence[np.ndarray]) -> tuple[int, float, float]:
-    """Returns (count, mean, sum of squared deviations) of all dx and dy."""
+    """Returns (count, mean, sum of squared deviations) of all dx and dy.
+
+    Offsets are clamped as training clamps them, before Magenta computes the scale factor too.
+    """
     values = np.concatenate(strokes)[:, :2].astype(np.float64).ravel()
+    values = values.clip(-MAX_OFFSET, MAX_OFFSET)
     mean = float(values.mean())
     values -= mean
     return (len(values), mean, float((values * values).sum()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -10,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from data_prep import readers
+from data_prep import download, readers
 from data_prep.conversion import simplify
-from data_prep.engines import local
+from data_prep.engines.processes import ordered_map
 from data_prep.readers.source import Polylines
 from sketch_rnn_tf import files
 from sketch_rnn_tf.errors import UserError
@@ -29,7 +30,7 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
     """Returns the units of all inputs in order.
 
     Args:
-      inputs: files, folders, `package:kanjivg`; with Beam also remote ones.
+      inputs: files, folders, patterns, packages; with Beam also remote ones.
       reading: keyword arguments of `readers.units`.
       beam: whether Beam runs the conversion.
 
@@ -50,28 +51,77 @@ def units(inputs: Sequence[str], reading: dict[str, Any], beam: bool) -> list:
     return found
 
 
-def sample(all_units: Sequence, workers: int) -> list[Polylines]:
-    """Returns the polylines of about `SAMPLE` absolute drawings, all of them where they are fewer.
+# What an option needs: the formats that it means something for, and why others do not do.
+_NEEDS = {
+    "recognized_only": (
+        {"ndjson", "quickdraw_bin", "csv"},
+        "only Quick, Draw!'s ndjson, bin and CSV files say what was recognized",
+    ),
+    "curve_tolerance": ({"svg", "iconify"}, "only SVG and icon sets have curves"),
+    "paper": ({"svg", "iconify"}, "only SVG pictures have paper"),
+    "keep_all": ({"svg", "iconify"}, "only SVG pictures have shapes to keep"),
+    "class_from": ({"iconify"}, "only icon sets have names to take a class from"),
+}
+
+
+def refuse_idle_options(all_units: Sequence, reading: dict[str, Any]) -> None:
+    """Refuses options of the readers that no file of the input can heed.
+
+    Raises:
+      UserError: names the option and the reason.
+    """
+    given = [name for name in _NEEDS if reading.get(name) not in (None, False, "auto")]
+    if not given or any(is_remote(unit.path) for unit in all_units):
+        return
+    formats = set()
+    for source in itertools.chain.from_iterable(unit.sources for unit in all_units):
+        if reading.get("format"):
+            formats.add(reading["format"])
+        elif formats.issuperset({"svg", "ndjson", "iconify"}):
+            break
+        else:
+            with contextlib.suppress(readers.ReadError, OSError):
+                formats.add(readers.detect_format(source.path))
+    for name in given:
+        wanted, why = _NEEDS[name]
+        if formats and not formats & wanted:
+            raise UserError(f"--{name} would have no effect on this input: {why}")
+
+
+def sample(all_units: Sequence, workers: int) -> tuple[list[Polylines], list[Polylines]]:
+    """Returns about `SAMPLE` drawings, all of them where they are fewer.
 
     Args:
       all_units: the units of the whole input; of larger inputs each gives the same number.
       workers: processes that read.
+
+    Returns:
+      The drawings in absolute coordinates, and those that are published or simplified already.
     """
     each = -(-SAMPLE // len(all_units))
     step = max(1, len(all_units) // SAMPLE)
     tasks = [(unit, each) for unit in all_units[::step]]
-    return list(itertools.chain.from_iterable(local.ordered_map(_polylines, tasks, workers)))
+    absolute: list[Polylines] = []
+    published: list[Polylines] = []
+    for unit_absolute, unit_published in ordered_map(_polylines, tasks, workers):
+        absolute += unit_absolute
+        published += unit_published
+    return absolute, published
 
 
-def _polylines(task: tuple[Any, int]) -> list[Polylines]:
-    """Returns the polylines of the first absolute drawings of a unit."""
+def _polylines(task: tuple[Any, int]) -> tuple[list[Polylines], list[Polylines]]:
+    """Returns the first drawings of a unit that are not empty, as `sample` does."""
     unit, count = task
-    absolute = (
-        drawing.polylines
-        for drawing in unit.read()
-        if drawing.polylines is not None and drawing.polylines.ends and not drawing.simplified
-    )
-    return list(itertools.islice(absolute, count))
+    absolute: list[Polylines] = []
+    published: list[Polylines] = []
+    for drawing in unit.read():
+        if len(absolute) + len(published) == count:
+            break
+        as_published = drawing.offsets is not None or drawing.simplified
+        polylines = drawing.polylines or Polylines.of(drawing.to_polylines())
+        if polylines.ends:
+            (published if as_published else absolute).append(polylines)
+    return absolute, published
 
 
 def canvas(all_units: Sequence[Any], simplification: simplify.Simplification) -> float | None:
@@ -81,7 +131,7 @@ def canvas(all_units: Sequence[Any], simplification: simplify.Simplification) ->
     """
     found = []
     for unit in all_units[:: max(1, len(all_units) // 16)]:
-        if is_remote(unit.path):
+        if is_remote(unit.path) or not unit.path.lower().endswith((".svg", ".svgz", ".json")):
             return None
         for drawing in itertools.islice(unit.read(), 32):
             if drawing.canvas is None:
@@ -94,29 +144,37 @@ def canvas(all_units: Sequence[Any], simplification: simplify.Simplification) ->
     return float(f"{np.median(found):.6g}") if found else None
 
 
-def describe(path: str, workers: int) -> dict[str, Any]:
+def describe(path: str, workers: int, format: str | None = None) -> dict[str, Any]:
     """Returns an input's entry in `sources`.
 
     Args:
       path: the input.
       workers: processes that may compute checksums.
+      format: of a folder's files, those that count.
 
     Returns:
-      {"path", "sha256", "files"}; the checksum of several files is one of their names and
-      checksums, that of remote files one of what their file system says without reading them.
+      {"path", "sha256", "files"}, and where they are known "license", "version" and "ignored",
+      the files beside the drawings by suffix. The checksum of several files is one of their names
+      and checksums, that of remote files one of what their file system says without reading them.
     """
     if is_remote(path):
         from data_prep.engines import beam as beam_engine
 
         return {"path": path, **_digest(beam_engine.remote_checksums(path))}
-    paths = readers.source_files(path)
+    listing = readers.listing(path, format)
+    paths = [source.path for source in listing.sources]
+    facts = {name: getattr(listing, name) for name in ("license", "version", "ignored")}
     if paths == [path]:
-        return {"path": path, "sha256": files.sha256_of_file(path), "files": 1}
-    root = os.path.commonpath(paths) if len(paths) > 1 else os.path.dirname(paths[0])
-    chunks = [paths[i : i + 1000] for i in range(0, len(paths), 1000)]
-    sums = itertools.chain.from_iterable(local.ordered_map(_checksums, chunks, workers))
-    names = [os.path.relpath(name, root) for name in paths]
-    return {"path": path, **_digest(list(zip(names, sums, strict=True)))}
+        checksum = files.sha256_of_file(path)
+        facts["license"] = facts["license"] or download.license_of(path, checksum)
+        digest = {"sha256": checksum, "files": 1}
+    else:
+        root = os.path.commonpath(paths) if len(paths) > 1 else os.path.dirname(paths[0])
+        chunks = [paths[i : i + 1000] for i in range(0, len(paths), 1000)]
+        sums = itertools.chain.from_iterable(ordered_map(_checksums, chunks, workers))
+        names = [os.path.relpath(name, root) for name in paths]
+        digest = _digest(list(zip(names, sums, strict=True)))
+    return {"path": path, **digest, **{name: value for name, value in facts.items() if value}}
 
 
 def _digest(checksums: list[tuple[str, str]]) -> dict[str, Any]:

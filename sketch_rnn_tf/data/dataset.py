@@ -63,7 +63,7 @@ class DatasetInfo:
     @property
     def from_absolute(self) -> bool:
         """Whether row 0 of a sketch only says where its first point lies."""
-        return self.simplification is not None
+        return self.simplification is not None and not self.simplification.get("published")
 
     def num_sketches(self, split: str) -> int:
         """Returns the number of sketches of a split; 0 where the data set has no such split."""

@@ -147,7 +147,7 @@ def test_a_broken_line_stops_with_file_and_line_or_is_skipped_and_counted(
 
 
 def _empty(write_npz, rows):
-    return write_npz(train=[rows()], valid=[], test=[rows()])
+    return write_npz(train=[], valid=[rows()], test=[rows()])
 
 
 def _still(write_npz, rows):
@@ -157,7 +157,7 @@ def _still(write_npz, rows):
 
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(_empty, "the valid split would be empty"), (_still, "all offsets of the train split")],
+    [(_empty, "the train split would be empty"), (_still, "all offsets of the train split")],
 )
 def test_a_data_set_that_cannot_be_learnt_is_refused(
     tmp_path, write_npz, rows, capsys, make, words
@@ -414,3 +414,91 @@ def test_the_canvas_of_svg_files_is_recorded(tmp_path, epsilon, canvas):
     info = prepare.prepare([str(tmp_path)], tmp_path / "data", simplify_epsilon=epsilon, workers=1)
     assert info.canvas == canvas  # 200 of the file, or 255 for the usual 100 units of ink
     assert dataset.read_info(tmp_path / "data").canvas == canvas
+
+
+def test_files_without_some_splits_are_prepared_and_told(tmp_path, write_npz, rows, capsys):
+    path = write_npz(train=[rows(seed=i) for i in range(40)])
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x") == 0
+    assert "the files put no drawing into valid and test; --resplit" in capsys.readouterr().err
+    info = dataset.read_info(tmp_path / "x")
+    assert [info.num_sketches(name) for name in dataset.SPLITS] == [40, 0, 0]
+    assert _run("--input", path, "--output_dir", tmp_path / "y", "--resplit") == 0
+    info = dataset.read_info(tmp_path / "y")
+    assert [info.num_sketches(name) for name in dataset.SPLITS] == [34, 3, 3]
+
+
+def test_published_rows_are_simplified_where_that_is_asked_for(tmp_path, write_npz):
+    wave = np.array([[0, 0, 0], *[[10, (-1) ** i, 0] for i in range(8)], [10, 0, 1]], np.int16)
+    path = write_npz(train=[wave], valid=[wave], test=[wave])
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x", "--simplify_epsilon=2") == 0
+    assert _run("--input", path, "--output_dir", tmp_path / "y") == 0
+
+    (simplified,) = dataset.read_split(tmp_path / "x", "train")
+    np.testing.assert_array_equal(simplified.strokes, [[0, 0, 0], [90, 0, 1]])
+    (kept,) = dataset.read_split(tmp_path / "y", "train")
+    np.testing.assert_array_equal(kept.strokes, wave)
+    info = dataset.read_info(tmp_path / "x")
+    assert info.simplification == {"method": "rdp", "epsilon": 2.0, "published": True}
+    assert not info.from_absolute
+    assert dataset.read_info(tmp_path / "y").simplification is None
+
+
+def test_a_target_length_is_met_on_simplified_drawings_too(tmp_path, write_ndjson):
+    path = write_ndjson(count=60, points=60)
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x", "--target_length=40") == 0
+
+    info = dataset.read_info(tmp_path / "x")
+    lengths = {int(points): n for points, n in info.length_histogram.items()}
+    assert 30 < prepare.percentile(lengths, 95) <= 40
+
+
+def test_thirty_drawings_of_two_classes_have_each_class_in_each_split(tmp_path, capsys):
+    for name in ("fish", "house"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for i in range(15):
+            (tmp_path / "mine" / name / f"{i}.svg").write_text(
+                f'<svg><path fill="none" stroke="black" d="M0 0L{i} 9L30 {i * i}"/></svg>'
+            )
+    (tmp_path / "mine" / "notes.txt").write_text("")
+    (tmp_path / "mine" / "meta.json").write_text("{}")
+    (tmp_path / "mine" / "fish" / "empty.svg").write_text("<svg/>")
+
+    assert _run("--input", tmp_path / "mine", "--output_dir", tmp_path / "x") == 0
+
+    told = capsys.readouterr()
+    assert "fish: 9 / 3 / 3" in told.out
+    assert "house: 9 / 3 / 3" in told.out
+    assert "ignored: 1 file without drawings" in told.out
+    assert "ignored beside the drawings: 1 .txt" in told.err
+    assert "fish/empty.svg: is empty" in told.err
+    (source,) = dataset.read_info(tmp_path / "x").sources
+    assert source["ignored"] == {".txt": 1}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--too_long=cut"], "--too_long needs --max_seq_len"),
+        (["--simplify_epsilon=2", "--target_length=40"], "give either --simplify_epsilon or"),
+        (["--engine=beam", "--workers=2"], "--workers is for --engine local"),
+        (["--verify=data"], "--verify checks a data set"),
+    ],
+)
+def test_flags_that_would_have_no_effect_are_refused(
+    tmp_path, write_ndjson, capsys, flags, message
+):
+    assert _run("--input", write_ndjson(), "--output_dir", tmp_path / "x", *flags) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_splits_that_have_no_effect_are_told(tmp_path, write_npz, rows):
+    path = write_npz(train=[rows()], valid=[rows()], test=[rows()])
+
+    assert _run("--input", path, "--output_dir", tmp_path / "x", "--splits=80,10,10") == 0
+
+    assert any(
+        "--splits had no effect" in text for text in dataset.read_info(tmp_path / "x").warnings
+    )

@@ -1,20 +1,15 @@
-import functools
-import os
-import signal
-import subprocess
-import sys
-
 import pytest
 
 from data_prep import readers
 from data_prep.conversion import convert
 from data_prep.engines import local, spool
+from data_prep.engines.job import Job
 from sketch_rnn_tf.data import dataset, tfrecord
 
 
 def _job(paths, **fields):
     units = [unit for path in paths for unit in readers.units(path)]
-    return local.Job(units, fields.pop("options", convert.Options()), **fields)
+    return Job(units, fields.pop("options", convert.Options()), **fields)
 
 
 def _contents(folder):
@@ -23,7 +18,7 @@ def _contents(folder):
 
 def _run(job, folder, workers=1):
     folder.mkdir()
-    return local.run_local(job, folder, workers)
+    return local.run(job, folder, workers)
 
 
 @pytest.fixture
@@ -98,7 +93,7 @@ def test_finished_units_are_not_converted_again(tmp_path, write_ndjson, small_un
     done.clear()
     monkeypatch.setattr(spool, "write", lambda *args: (done.append(args[0]), original(*args)))
 
-    result = local.run_local(job, folder, 1)
+    result = local.run(job, folder, 1)
 
     assert len(done) == 1
     assert result.shards == complete.shards
@@ -132,50 +127,3 @@ def test_the_splits_of_an_npz_file_are_kept_and_rows_taken_as_they_are(tmp_path,
             for item in tfrecord.read_frames(tmp_path / "out" / shard.file)
         }
         assert stored == {array.tobytes() for array in splits[shard.split]}
-
-
-def _double(number):
-    if number == 13:
-        raise readers.ReadError("file 13: is bad luck")
-    return 2 * number
-
-
-def _die(number, victim):
-    if number == victim:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_their_tasks(workers):
-    assert list(local.ordered_map(_double, range(12), workers)) == list(range(0, 24, 2))
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_in_a_worker_is_the_callers_error(workers):
-    with pytest.raises(readers.ReadError, match="file 13: is bad luck"):
-        list(local.ordered_map(_double, range(40), workers))
-
-
-def test_a_worker_that_is_killed_is_told_in_a_sentence():
-    with pytest.raises(ValueError, match="a worker process was killed, perhaps because memory"):
-        list(local.ordered_map(functools.partial(_die, victim=3), range(8), 2))
-
-
-def test_workers_end_with_a_parent_that_is_killed():
-    code = """
-from data_prep.engines import local
-for _ in local.ordered_map(eval, ["1"] * 9, 2):
-    print("a worker is there", flush=True)
-    input()
-"""
-    command = [sys.executable, "-c", code]
-    parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert parent.stdout.readline()
-    parent.kill()
-
-    parent.communicate(timeout=60)  # the workers hold its output open as long as they live
-
-
-def test_workers_are_the_cores_this_process_may_use():
-    assert 1 <= local.default_workers() <= (os.cpu_count() or 1)

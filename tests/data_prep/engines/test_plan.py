@@ -1,10 +1,8 @@
-from collections import Counter
-
 import numpy as np
 import pytest
 
 from data_prep.conversion import convert
-from data_prep.engines import plan
+from data_prep.engines import job, plan
 
 
 def _rows(**columns):
@@ -12,6 +10,10 @@ def _rows(**columns):
     for name, values in columns.items():
         rows[name] = values
     return rows
+
+
+def _result(near=0, leaking=0, by_hash=True):
+    return job.Result([], [], convert.Tally(), near, leaking, by_hash)
 
 
 @pytest.mark.parametrize("shards", [1, 2, 3, 7, 880])
@@ -63,14 +65,24 @@ def test_a_files_split_goes_before_the_hash():
     ],
 )
 def test_an_empty_split_is_refused(sketches, words):
-    dropped = Counter({("too_long", "a"): 1, ("too_long", "b"): 2, ("too_short", "a"): 2})
+    tally = convert.Tally()
+    tally.dropped.update({("too_long", "a"): 1, ("too_long", "b"): 2, ("too_short", "a"): 2})
 
     with pytest.raises(ValueError, match=words):
-        plan.check_splits(sketches, (0.9, 0.05, 0.05), dropped)
+        plan.check_splits(sketches, (0.9, 0.05, 0.05), tally)
+
+
+def test_the_first_drawing_that_was_left_out_is_named_where_none_is_left():
+    tally = convert.Tally()
+    tally.dropped["empty", "a"] = 1
+    tally.messages.append("a.svg: is empty")
+
+    with pytest.raises(ValueError, match=r"no drawing is left \(1 empty; a\.svg: is empty\)"):
+        plan.check_splits((0, 0, 0), (1, 0, 0), tally)
 
 
 def test_a_split_that_nobody_asked_for_may_be_empty():
-    plan.check_splits((5, 0, 0), (1, 0, 0), Counter())
+    plan.check_splits((5, 0, 0), (1, 0, 0), convert.Tally())
 
 
 def test_warnings_name_what_is_wrong():
@@ -78,7 +90,8 @@ def test_warnings_name_what_is_wrong():
     tally.largest = 5000.0
     tally.moments = np.array([[100, 3e4, 1e7, 1e4], [100, 3e4, 1e7, 1e4]], float)
 
-    found = plan.warnings(tally, 4, 2, False, {"train": {"a": 9, "b": 1}, "valid": {"a": 1}})
+    counts = {"train": {"a": 9, "b": 1}, "valid": {"a": 1}}
+    found = plan.warnings(tally, _result(near=4, leaking=2, by_hash=False), False, counts)
 
     text = "\n".join(found)
     for words in (
@@ -87,12 +100,14 @@ def test_warnings_name_what_is_wrong():
         "4 drawings are near-duplicates, 2 of the train split",
         "valid split has no drawing of 1 of 2 classes: b",
         "train split has 10 drawings",
+        "the files put no drawing into test",
+        "fewer than 3 drawings to evaluate with (a 1 in valid)",
     ):
         assert words in text
-    assert len(found) == 5
+    assert len(found) == 7
 
 
 def test_a_good_data_set_gives_no_warning():
     counts = {"train": {"a": 900}, "valid": {"a": 50}, "test": {"a": 50}}
 
-    assert plan.warnings(convert.Tally(), 4, 2, True, counts) == []
+    assert plan.warnings(convert.Tally(), _result(near=4, leaking=2), True, counts) == []

@@ -71,11 +71,19 @@ def test_the_scale_factor_is_the_deviation_of_all_train_offsets_with_their_mean_
 
 def test_deviations_of_parts_pool_to_that_of_the_whole():
     generator = np.random.default_rng(0)
-    parts = [generator.normal(1e6, 0.5, (n, 3)) for n in (3, 1000, 1, 50)]
+    parts = [generator.normal(900, 0.05, (n, 3)) for n in (3, 1000, 1, 50)]
 
     pooled = shards.pooled_deviation(shards.moments([part]) for part in parts)
 
     assert pooled == pytest.approx(np.std(np.concatenate(parts)[:, :2]), rel=1e-9)
+
+
+def test_deviations_are_those_of_clamped_offsets():
+    rows = np.array([[0, 0, 0], [1e9, 3, 0], [-5, -1e7, 1]])
+
+    pooled = shards.pooled_deviation([shards.moments([rows])])
+
+    assert pooled == pytest.approx(np.std([0, 0, 1000, 3, -5, -1000]))
 
 
 def test_a_data_set_without_any_movement_is_refused(tmp_path):
