@@ -116,8 +116,6 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
     beam = flags.engine == "beam"
     if flags["runner"].present and not beam:
         raise UsageError("--runner is for --engine beam")
-    if flags["workers"].present and beam:
-        raise UsageError("--workers is for --engine local; Beam's runner has flags of its own")
     if flags["too_long"].present and flags.max_seq_len is None:
         raise UsageError("--too_long needs --max_seq_len")
     if flags.simplify_epsilon is not None and flags.target_length is not None:

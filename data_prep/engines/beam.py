@@ -143,7 +143,7 @@ def _splitter(sketches: beam.PCollection, job: Job) -> beam.PCollection:
     return (
         sketches
         | "Groups" >> beam.FlatMap(_group)
-        | "Few groups" >> beam.CombineGlobally(_FewGroups())
+        | "Few groups" >> beam.CombineGlobally(FewGroups())
         | "Splitter" >> beam.Map(_splitter_of, job.fractions)
     )
 
@@ -160,7 +160,7 @@ def _splitter_of(groups: dict[int, str], fractions: Sequence[float]) -> tuple[di
     return splits.Splitter(fractions, few).to_json(), bool(groups)
 
 
-class _FewGroups(beam.CombineFn):
+class FewGroups(beam.CombineFn):
     """The hashes of groups, each with the first name of its classes; of many just more than few."""
 
     def create_accumulator(self) -> dict[int, str]:

@@ -483,7 +483,7 @@ def test_thirty_drawings_of_two_classes_have_each_class_in_each_split(tmp_path, 
     [
         (["--too_long=cut"], "--too_long needs --max_seq_len"),
         (["--simplify_epsilon=2", "--target_length=40"], "give either --simplify_epsilon or"),
-        (["--engine=beam", "--workers=2"], "--workers is for --engine local"),
+        (["--runner=FlinkRunner"], "--runner is for --engine beam"),
         (["--verify=data"], "--verify checks a data set"),
     ],
 )

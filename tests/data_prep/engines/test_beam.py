@@ -1,5 +1,4 @@
 import dataclasses
-import itertools
 import os
 import random
 import shutil
@@ -69,18 +68,28 @@ def test_errors_are_the_local_engines_own_sentences(tmp_path, write_ndjson, caps
         assert messages[0] == messages[1]
 
 
-def test_the_smallest_different_numbers_are_found_in_any_order():
-    numbers = [random.Random(0).randrange(50) for _ in range(200)] + [2**64 - 1]
-    combine = beam._Smallest(10)
+def test_few_groups_are_found_in_any_order_each_with_its_first_class():
+    groups = [(i % 50, "cat" if i % 3 else "ant") for i in range(200)]
+    random.Random(0).shuffle(groups)
+    combine = beam.FewGroups()
 
     parts = []
-    for part in itertools.batched(numbers, 17) if hasattr(itertools, "batched") else [numbers]:
+    for first in range(0, len(groups), 17):
         accumulator = combine.create_accumulator()
-        for number in part:
-            accumulator = combine.add_input(accumulator, number)
+        for group in groups[first : first + 17]:
+            accumulator = combine.add_input(accumulator, group)
         parts.append(accumulator)
 
-    assert combine.merge_accumulators(parts) == sorted(set(numbers))[:10]
+    assert combine.merge_accumulators(parts) == dict.fromkeys(range(50), "ant")
+
+
+def test_many_groups_are_not_all_kept():
+    combine = beam.FewGroups()
+    accumulator = combine.create_accumulator()
+    for i in range(3 * splits.SMALL):
+        accumulator = combine.add_input(accumulator, (i, "cat"))
+
+    assert len(combine.merge_accumulators([accumulator, {-1: "cat"}])) == splits.SMALL + 1
 
 
 class _Bucket(LocalFileSystem):
@@ -169,11 +178,3 @@ def test_input_and_output_may_lie_where_only_beam_can_reach(tmp_path, bucket, wr
     prepare.prepare(["bucket://*.ndjson"], "bucket://out", runner=runner, overwrite=True)
     with pytest.raises(ValueError, match="there is no such file"):
         prepare.prepare(["bucket://none"], "bucket://out2", runner=runner)
-
-
-def test_borders_are_moved_for_a_few_groups_only():
-    places = [splits.place(str(i)) for i in range(3)]
-
-    assert beam._borders_of(places, (0.98, 0.01, 0.01)) != (0.98, 0.99)
-    many = list(range(splits.SMALL + 1))
-    assert beam._borders_of(many, (0.98, 0.01, 0.01)) == (0.98, 0.99)
