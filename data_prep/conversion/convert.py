@@ -275,7 +275,8 @@ class _Builder:
         if content is None:
             self._tally.dropped[reason, drawing.label] += 1
             if reason in _TOLD and len(self._tally.messages) < MAX_MESSAGES:
-                self._tally.messages.append(f"{drawing.where}: {_TOLD[reason]}")
+                why = f" (left out: {readers.counted(drawing.left_out)})" * bool(drawing.left_out)
+                self._tally.messages.append(f"{drawing.where}: {_TOLD[reason]}{why}")
             return
         if reason:
             self._tally.cut[drawing.label] += 1

@@ -164,15 +164,18 @@ class FewGroups(beam.CombineFn):
     """The hashes of groups, each with the first name of its classes; of many just more than few."""
 
     def create_accumulator(self) -> dict[int, str]:
+        """No groups."""
         return {}
 
     def add_input(self, groups: dict[int, str], group: tuple[int, str]) -> dict[int, str]:
+        """Adds a group (hash, class), unless there are too many already."""
         place, name = group
         if len(groups) <= splits.SMALL:
             groups[place] = min(groups.get(place, name), name)
         return groups
 
     def merge_accumulators(self, accumulators: Iterable[dict[int, str]]) -> dict[int, str]:
+        """Joins groups of parts of the input."""
         merged: dict[int, str] = {}
         for part in accumulators:
             for group in part.items():
@@ -180,6 +183,7 @@ class FewGroups(beam.CombineFn):
         return merged
 
     def extract_output(self, groups: dict[int, str]) -> dict[int, str]:
+        """Returns the groups."""
         return groups
 
 
