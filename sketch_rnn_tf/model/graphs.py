@@ -1,4 +1,4 @@
-"""Functions of a batch as graphs, traced once for batches of every size and length."""
+"""Graphs: traced once for batches of every size and length, and with additions in order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from collections.abc import Callable, Mapping, ValuesView
 from typing import Any
 
 import tensorflow as tf
+
+
+def keep_order_of_additions() -> None:
+    """Keeps TensorFlow from merging additions, so that equal runs give equal bits.
+
+    The arithmetic pass of its graph optimizer turns (a + b) + c into AddN(a, b, c), whose order
+    depends on which operand's buffer is free first, and so on the load of the machine. The pass
+    can be switched off for the whole process only.
+    """
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
 class BatchGraphs:

@@ -12,6 +12,7 @@ Everything here is time-major: [T, B, ...].
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,6 +61,7 @@ def sequence(
     states: Sequence[tf.Tensor],
     mask: tf.Tensor | None,
     dtype: tf.DType = tf.float32,
+    segments: int = 1,
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Runs a cell over time with the gradient of this module.
 
@@ -74,27 +76,51 @@ def sequence(
       states: the initial state, [B, n] each.
       mask: [T, B, H] for the candidate, or None.
       dtype: type of the products; everything else is float32.
+      segments: of nearly the same length, each with a gradient of its own. What the gradient
+        needs of every step at once then exists for one segment at a time.
 
     Returns:
       outputs [T, B, H] and the states after the last step.
     """
     weights, matrices = steps.reading(cell, weights, own)
+    transposed = _transposed(weights, matrices, cell.joined, inputs.shape[-1], dtype)
+    count, outputs = len(states), []
+    masks = [None] * segments if mask is None else _cut(mask, segments)
+    for piece, piece_mask in zip(_cut(inputs, segments), masks, strict=True):
 
-    @tf.custom_gradient
-    def run(inputs, share, *rest):
-        given = dict(zip(weights, rest[len(states) :], strict=True))
-        loop = _Loop(cell, given, matrices, inputs, share, mask, dtype)
-        return loop.forward(rest[: len(states)])
+        @tf.custom_gradient
+        def run(inputs, share, *rest, mask=piece_mask):
+            given = dict(zip(weights, rest[count:], strict=True))
+            loop = _Loop(cell, given, transposed, inputs, share, mask, dtype)
+            return loop.forward(rest[:count])
 
-    outputs, *last = run(inputs, share, *states, *weights.values())
-    return outputs, last
+        output, *states = run(piece, share, *states, *weights.values())
+        outputs.append(output)
+    return tf.concat(outputs, axis=0), states
+
+
+def _transposed(weights, matrices, joined, size, dtype) -> dict[str, tf.Tensor]:
+    """Returns what gradients are multiplied with, by name: matrices without the inputs' rows."""
+    transposed = {}
+    for name in matrices:
+        matrix = weights[name][size if name == joined else 0 :]
+        transposed[name] = tf.linalg.matrix_transpose(tf.cast(matrix, dtype))
+    return transposed
+
+
+def _cut(values: tf.Tensor, count: int) -> list[tf.Tensor]:
+    """Returns [T, ...] in `count` pieces of nearly the same length."""
+    length = tf.shape(values)[0]
+    ends = [length * k // count for k in range(count + 1)]
+    return [values[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
 class _Loop:
     """The forward loop of a sequence and its gradient."""
 
-    def __init__(self, cell, weights, matrices, inputs, share, mask, dtype):
-        self.cell, self.weights, self.matrices, self.dtype = cell, weights, matrices, dtype
+    def __init__(self, cell, weights, transposed, inputs, share, mask, dtype):
+        self.cell, self.weights, self.transposed, self.dtype = cell, weights, transposed, dtype
+        matrices = list(transposed)
         self.inputs, self.share, self.mask = inputs, share, mask
         self.source = cell.joined or OWN  # the matrix that reads the inputs
         self.kept = [name for name in matrices if name not in cell.recomputed]
@@ -158,10 +184,9 @@ class _Loop:
         """Returns the gradients of inputs, share, the initial states and the weights."""
         length = tf.shape(d_outputs)[0]
         own = self.weights[self.source][: self.inputs.shape[-1]]
-        transposed = {name: self._transposed(name) for name in self.matrices if name != OWN}
 
         def body(t, d_states, d_share, d_weights, factors, d_products):
-            step = _StepGradient(self, t, kept_states, kept, transposed)
+            step = _StepGradient(self, t, kept_states, kept)
             d_states, d_weight = step(d_outputs[t], d_states)
             return (
                 t - 1,
@@ -194,19 +219,12 @@ class _Loop:
         d_inputs = tf.reshape(d_inputs, tf.shape(self.inputs))
         return (d_inputs, d_share, *d_states, *(gradients[name] for name in self.weights))
 
-    def _transposed(self, name):
-        """Returns a matrix transposed, without the rows of the inputs."""
-        matrix = self.narrow[name]
-        if name == self.source:
-            matrix = matrix[self.inputs.shape[-1] :]
-        return tf.linalg.matrix_transpose(matrix)
-
 
 class _StepGradient:
     """Differentiates one step; its products are read, most of them, not computed again."""
 
-    def __init__(self, loop, t, kept_states, kept, transposed):
-        self.loop, self.t, self.transposed = loop, t, transposed
+    def __init__(self, loop, t, kept_states, kept):
+        self.loop, self.t = loop, t
         self.states = [array.read(t) for array in kept_states]
         self.kept = tf.nest.map_structure(lambda array: array.read(t), kept)
         self.factors, self.d_products = {}, {}
@@ -247,7 +265,7 @@ class _StepGradient:
             def gradient(*d):
                 d = d[0] if activation is None else activation.gradient(value, d)
                 self.d_products[name] = d
-                return product(d, self.transposed[name], dtype), *[d] * len(plus)
+                return product(d, self.loop.transposed[name], dtype), *[d] * len(plus)
 
             return tf.nest.map_structure(tf.identity, value), gradient
 

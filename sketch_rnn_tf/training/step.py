@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation
-from sketch_rnn_tf.model import seeds
+from sketch_rnn_tf.model import graphs, seeds
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
 from sketch_rnn_tf.training import distribution, schedules
 
@@ -64,6 +64,7 @@ class TrainingStep:
         self._bad_in_a_row = tf.Variable(0, dtype=tf.int32, trainable=False)
         self._tally = _Tally(model.z_size)
         self._function = None
+        graphs.keep_order_of_additions()
 
     def __call__(self, batch: dict[str, tf.Tensor], position: int) -> int:
         """Takes a step, or skips it where loss or gradient are not finite.
@@ -128,12 +129,9 @@ class TrainingStep:
     def _gradients(self, batch, position, kl_weight):
         """Returns gradients, losses and sums of z of the whole batch; runs on every replica."""
         variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            terms = self.model.terms_in_parts(batch, self._seed(position), self._parts)
-            values = self._reduce(terms, kl_weight)
-        gradients = tape.gradient(
-            values["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        terms = self.model.terms_in_parts(batch, self._seed(position), self._parts)
+        values = self._reduce(terms, kl_weight)
+        gradients = gradients_in_order(values["loss"], variables)
         gradients = self._sum([tf.convert_to_tensor(g) / self._replicas for g in gradients])
         values = self._sum({name: value / self._replicas for name, value in values.items()})
         if self.model.conditional:  # the floor is not linear: it acts on the mean over replicas
@@ -194,6 +192,22 @@ class TrainingStep:
         self.optimizer.iterations.assign_add(1)
         weights = [variable.value for variable in self.model.trainable_variables]
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
+
+
+def gradients_in_order(loss: tf.Tensor, variables) -> list[tf.Tensor]:
+    """Returns the gradients of a loss, the same bits whatever finishes first; for graphs only.
+
+    A weight that is used several times (by parts of a batch, by segments of a sequence) gets a
+    gradient of as many summands. `GradientTape` adds three and more with one AddN, which begins
+    with whichever summand's buffer happens to be free; here they are added two at a time, in the
+    order of the graph. See also `graphs.keep_order_of_additions`.
+    """
+    return tf.gradients(
+        loss,
+        [variable.value for variable in variables],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE,
+    )
 
 
 def clip(gradients, limit: float) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:

@@ -126,7 +126,7 @@ class Trainer:
         run: runs.Run,
         data_dir: files.PathLike,
         info: dataset.DatasetInfo,
-        say: Callable[[str], None],
+        say: Callable[[str], None] = lambda message: None,
         strategy: tf.distribute.Strategy | None = None,
         signals: stopping.Signals | None = None,
     ):

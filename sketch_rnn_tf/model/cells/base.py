@@ -8,7 +8,6 @@ and state.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -19,13 +18,6 @@ from sketch_rnn_tf.model import seeds, sequence
 from sketch_rnn_tf.model.cells import equations, steps
 
 SEGMENTS = 3  # of a sequence in training, see `RecurrentCell.read`
-
-
-def _segments(values: tf.Tensor, count: int) -> list[tf.Tensor]:
-    """Returns [T, ...] cut into segments of nearly the same length."""
-    length = tf.shape(values)[0]
-    ends = [length * k // count for k in range(count + 1)]
-    return [values[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
@@ -208,18 +200,13 @@ class RecurrentCell(keras.layers.Layer):
         Returns:
           The outputs [T, B, H] and the last states.
         """
-        outputs, states, weights = [], list(states), self.step_weights()
         own, share = self.affine(inputs.shape[-1], context, tf.shape(inputs)[1])
         dtype = tf.as_dtype(self.compute_dtype)
-        count = SEGMENTS if training else 1
-        count = min(count, inputs.shape[0] or count)  # none is empty where T is known
-        masks = [None] * count if mask is None else _segments(mask, count)
-        for piece, piece_mask in zip(_segments(inputs, count), masks, strict=True):
-            output, states = sequence.sequence(
-                self, weights, piece, own, share, states, piece_mask, dtype
-            )
-            outputs.append(output)
-        return tf.concat(outputs, axis=0), states
+        segments = SEGMENTS if training else 1
+        segments = min(segments, inputs.shape[0] or segments)  # none is empty where T is known
+        return sequence.sequence(
+            self, self.step_weights(), inputs, own, share, list(states), mask, dtype, segments
+        )
 
     def call(self, inputs, states, training=False):
         """One step of a Keras RNN: inputs [B, D], states -> output [B, H], states."""

@@ -1,0 +1,152 @@
+"""The same command gives the same bits, whatever else keeps the machine busy."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.eager import context  # nothing public gives the graph as it is run
+
+from sketch_rnn_tf import runs
+from sketch_rnn_tf.training import run_directory, trainer
+
+BUSY = """
+import hashlib, random, time
+while True:
+    until = time.time() + random.random() * 0.02
+    while time.time() < until:
+        hashlib.sha256(b"x" * 4096).digest()
+    time.sleep(random.random() * 0.01)
+"""
+
+
+@contextlib.contextmanager
+def _busy_cores():
+    """Keeps every core busy in irregular bursts."""
+    load = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range((os.cpu_count() or 1) + 1)]
+    try:
+        yield
+    finally:
+        for process in load:
+            process.kill()
+            process.wait()
+
+
+def _graphs_of_a_step(data_dir, run_dir, configuration) -> list:
+    """Returns the nodes of the training step's graphs as TensorFlow has rewritten them."""
+    info = trainer.dataset.read_info(data_dir)
+    run = runs.create(run_dir, run_directory.describe(info, data_dir, *configuration))
+    trained = trainer.Trainer(run, data_dir, info)
+    batch = next(iter(trained.batches().dataset(0)))
+    context.enable_run_metadata()
+    try:
+        trained.step(batch, 0)
+        found: config_pb2.RunMetadata = context.export_run_metadata()
+    finally:
+        context.disable_run_metadata()
+    nodes = []
+    for graphs in found.function_graphs:
+        graph = graphs.post_optimization_graph
+        nodes += [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    return nodes
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper"])
+def test_no_sum_of_a_step_has_three_summands_in_an_order_of_tensorflows_choice(
+    data_dir, tiny, tmp_path, cell
+):
+    settings = {"encoder__cell": cell, "decoder__cell": cell, "parallel_parts": 2}
+    nodes = _graphs_of_a_step(data_dir, tmp_path / "run", tiny(**settings))
+    sums = [n for n in nodes if n.op in ("AddN", "AccumulateNV2")]
+    inexact = [n for n in sums if n.attr["T"].type in (types_pb2.DT_FLOAT, types_pb2.DT_BFLOAT16)]
+    assert len(sums) > 10  # the graph is the one that was looked for
+    assert {node.attr["N"].i for node in inexact} == {2}
+
+
+def _command(data_dir, run_dir, steps, preset, *settings) -> list[str]:
+    return [
+        *(sys.executable, "-m", "sketch_rnn_tf.commands.train", f"--data_dir={data_dir}"),
+        *(f"--run_dir={run_dir}", f"--preset={preset}", f"--train_steps={steps}", "--seed=7"),
+        *(f"--set={setting}" for setting in settings),
+    ]
+
+
+def _weights_and_slots(run_dir) -> dict[str, np.ndarray]:
+    """Returns all that a run resumes from, by name."""
+    run = runs.open_run(run_dir)
+    folder = list(run.checkpoints().values())[-1]
+    with np.load(folder / "optimizer.npz", allow_pickle=False) as content:
+        values = dict(content)
+    weights = run.load_model("last").get_weights()
+    return values | {f"weight {i}": weight for i, weight in enumerate(weights)}
+
+
+def _lines(run_dir) -> list[dict]:
+    """Returns the lines of metrics.jsonl without the clock's."""
+    lines = (run_dir / runs.METRICS).read_text().splitlines()
+    return [
+        {name: value for name, value in json.loads(line).items() if "second" not in name}
+        for line in lines
+    ]
+
+
+@pytest.mark.large
+@pytest.mark.parametrize(
+    ("preset", "steps", "settings"),
+    [("small", 20, ["evaluate_every=10"]), ("magenta", 3, ["decoder.cell=layer_norm"])],
+)
+def test_processes_on_a_busy_machine_end_with_the_same_bits(
+    data_dir, tmp_path, preset, steps, settings
+):
+    names = ("first", "second", "third")
+    with _busy_cores():
+        started = [
+            subprocess.Popen(
+                _command(data_dir, tmp_path / name, steps, preset, "batch_size=40", *settings),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for name in names
+        ]
+        for process in started:
+            assert process.wait(timeout=500) == 0, process.stderr.read()
+    first, *others = (_weights_and_slots(tmp_path / name) for name in names)
+    for other in others:
+        assert other.keys() == first.keys()
+        for name, value in first.items():
+            assert value.tobytes() == other[name].tobytes(), name
+    assert _lines(tmp_path / "first") == _lines(tmp_path / "second") == _lines(tmp_path / "third")
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("cell", ["layer_norm", "hyper"])
+def test_evaluating_and_drawing_on_a_busy_machine_give_the_same_bits(
+    data_dir, tiny, tmp_path, cell
+):
+    info = trainer.dataset.read_info(data_dir)
+    configuration = tiny(encoder__cell=cell, decoder__cell=cell, decoder__units=96)
+    run = runs.create(tmp_path, run_directory.describe(info, data_dir, *configuration))
+    trained = trainer.Trainer(run, data_dir, info)
+    trained.model.save(run.path / runs.LAST)
+    commands = {
+        "evaluate": ["--split=train", f"--data_dir={data_dir}", "--json"],
+        "sample": ["--num=5", "--output=-", "--seed=3"],
+    }
+    for name, flags in commands.items():
+        command = [sys.executable, "-m", f"sketch_rnn_tf.commands.{name}", f"--model={tmp_path}"]
+        with _busy_cores():
+            started = [
+                subprocess.Popen([*command, *flags], stdout=subprocess.PIPE) for _ in range(3)
+            ]
+            outputs = {process.communicate(timeout=300)[0] for process in started}
+        assert len(outputs) == 1, name
+        assert outputs != {b""}, name
