@@ -147,11 +147,11 @@ def _session_config(text: str, inter_op_threads: int) -> bytes:
 
 def _endless_model(units: int):
     from sketch_rnn_tf import config
-    from sketch_rnn_tf.model import build
+    from sketch_rnn_tf.model import sketch_rnn
 
     sizes = config.ModelConfig(decoder=config.DecoderConfig(units=units))
     configuration = config.RunConfig(scale_factor=1.0, max_length=POINTS, model=sizes)
-    model = build.build_model(configuration)
+    model = sketch_rnn.build_model(configuration)
     bias = model.decoder.output_layer.bias.numpy()
     bias[2] = NEVER
     model.decoder.output_layer.bias.assign(bias)

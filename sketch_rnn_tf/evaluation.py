@@ -12,7 +12,8 @@ import tensorflow as tf
 from sketch_rnn_tf import files
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.data import augment, dataset, pipeline
-from sketch_rnn_tf.model import graphs, losses, next_point
+from sketch_rnn_tf.model import graphs, losses
+from sketch_rnn_tf.model.next_point import NextPoint
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 ACTIVE_VARIANCE = 0.01  # a latent is active when Var(E[z|sketch]) exceeds this (arXiv 1509.00519)
@@ -144,11 +145,11 @@ def _scores_of_batch(model: SketchRNN, batch) -> dict[str, tf.Tensor]:
     """Returns offset, pen, end and kl of each sketch of a batch, [B] each."""
     strokes, lengths = batch["strokes"], batch["lengths"]
     outputs = model(batch, training=False, seed=tf.zeros([2], tf.int32), sample_z=False)
-    parameters = next_point.split_parameters(outputs["raw"])
+    distribution = NextPoint(outputs["raw"])
     length = tf.shape(strokes)[1]
     real = losses.real_points(lengths, length)
-    offset = tf.reduce_sum(losses.offset_nats(parameters, strokes) * real, axis=1)
-    pen = losses.pen_nats(parameters, strokes)
+    offset = tf.reduce_sum(losses.offset_nats(distribution, strokes) * real, axis=1)
+    pen = losses.pen_nats(distribution, strokes)
     kl = tf.zeros_like(offset)
     if model.conditional:
         kl = tf.reduce_sum(losses.kl_nats(outputs["z_mean"], outputs["z_log_var"]), axis=1)

@@ -19,7 +19,7 @@ import tensorflow as tf
 from sketch_rnn_tf import config, files, runs
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.interop import magenta_hparams, magenta_names
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 MODEL_CONFIG = "model_config.json"
@@ -74,7 +74,7 @@ def read_model(
             model=model,
             training=training,
         )
-        built = build.build_model(configuration)
+        built = sketch_rnn.build_model(configuration)
         magenta_names.assign(built, weights)
     except ValueError as error:
         prefix = "" if str(error).startswith(str(path)) else f"{path}: "

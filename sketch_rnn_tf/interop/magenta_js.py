@@ -35,7 +35,7 @@ from absl import logging
 from sketch_rnn_tf import config, files, runs
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.interop import magenta_names, one_class
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 MAX_WEIGHT = 10.0
@@ -82,7 +82,7 @@ def read_model(path: files.PathLike) -> tuple[config.RunConfig, SketchRNN]:
     info, weights = read_file(path)
     try:
         configuration = describe(info, weights)
-        model = build.build_model(configuration)
+        model = sketch_rnn.build_model(configuration)
         magenta_names.assign(model, weights)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None

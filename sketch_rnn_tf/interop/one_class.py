@@ -12,7 +12,7 @@ import numpy as np
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.interop import magenta_names
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 
@@ -31,7 +31,7 @@ def of_class(
     settings = dataclasses.replace(configuration.model, class_conditioned=False)
     name = configuration.classes[label]
     configuration = dataclasses.replace(configuration, classes=(name,), model=settings)
-    plain = build.build_model(configuration)
+    plain = sketch_rnn.build_model(configuration)
     given = {path: v.numpy() for path, v in magenta_names.variables(model).items()}
     embedding = model.embedding.embeddings.numpy()[label]
     variables = magenta_names.variables(plain)

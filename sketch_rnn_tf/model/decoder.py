@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import next_point, seeds
-from sketch_rnn_tf.model.cells import kinds
+from sketch_rnn_tf.model import cells, next_point, seeds, sequence
 
 _RECURRENT, _INPUT, _OUTPUT = 0, 1, 2  # dropout streams
 
@@ -17,12 +16,12 @@ class Decoder(keras.layers.Layer):
 
     The context (latent vector and class embedding) joins every input; with a context the initial
     state is tanh(W context + b), without it is zero (paper, section 3.2). One cell serves whole
-    sequences (`call`) and single points (`step`).
+    sequences (`call`) and single points (`stepper`).
 
     Args:
       units: H.
       num_mixtures: M.
-      cell: name of the cell, see `cell_kinds.CELLS`.
+      cell: name of the cell, see `cells.CELLS`.
       context_size: size of the context; 0 for a decoder that stands alone.
       absolute_position: also read the pen's position, which is then the last state.
       recurrent_dropout: drop rate of the candidate.
@@ -60,15 +59,20 @@ class Decoder(keras.layers.Layer):
         self.tanh_of_z = bool(tanh_of_z)
         self.input_dropout = seeds.check_rate("input_dropout", input_dropout)
         self.output_dropout = seeds.check_rate("output_dropout", output_dropout)
-        self._arguments = {
-            "units": units,
-            "cell": cell,
-            "recurrent_dropout": recurrent_dropout,
-            "hyper_units": hyper_units,
-            "hyper_embedding": hyper_embedding,
-        }
-        options = kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
-        self.cell = kinds.make(cell, units, name="cell", dtype=self._products, **options)
+        self.units = int(units)
+        self.cell_kind = cell
+        self.recurrent_dropout = float(recurrent_dropout)
+        self.hyper_units = int(hyper_units)
+        self.hyper_embedding = int(hyper_embedding)
+        self.cell = cells.make(
+            cell,
+            units,
+            name="cell",
+            dtype=self._products,
+            recurrent_dropout=recurrent_dropout,
+            hyper_units=hyper_units,
+            hyper_embedding=hyper_embedding,
+        )
         self.output_layer = keras.layers.Dense(
             next_point.output_size(self.num_mixtures),
             name="output",
@@ -117,47 +121,40 @@ class Decoder(keras.layers.Layer):
             states = tf.split(self.state_layer(given), self.cell.state_size, axis=-1)
         return [*states, *([tf.zeros([batch_size, 2])] if self.absolute_position else [])]
 
-    def context_share(self, context: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns what a context adds to the cell's projections at every step, [B, P] or None."""
-        return self.cell.context_share(context, self.input_size - self.context_size)
-
-    def step(
-        self, stroke, states, context=None, context_share=None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Reads one point.
+    def stepper(self, context: tf.Tensor | None, batch) -> Stepper:
+        """Returns the decoder, ready to read the points of a batch of sketches one at a time.
 
         Args:
-          stroke: [B, 5], the last point or the start token, normalised units.
+          context: [B, context_size] or None.
+          batch: B.
+        """
+        return Stepper(self, context, batch)
+
+    def step(self, stroke, states, context=None) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Reads one point; for many, `stepper` computes what they have in common once.
+
+        Args:
+          stroke: [B, 5], the last point or the start token, normalized units.
           states: of `initial_state` or of the step before.
           context: [B, context_size] or None.
-          context_share: of `context_share`, instead of `context`: faster in a loop.
 
         Returns:
-          The raw mixture parameters [B, 3 + 6M] of the next point, and the new states.
+          The raw output [B, 3 + 6M], see `next_point.NextPoint`, and the new states.
         """
-        states = list(states)
-        inputs, position = stroke, []
-        if self.absolute_position:
-            position = [states.pop() + stroke[:, :2]]
-            inputs = tf.concat([stroke, *position], axis=-1)
-        projected = self.cell.project(inputs, None if context_share is not None else context)
-        if context_share is not None:
-            projected += context_share
-        output, states = self.cell.step(projected, states)
-        return self.output_layer(output), [*states, *position]
+        return self.stepper(context, tf.shape(stroke)[0])(stroke, states)
 
     def call(self, inputs, context=None, states=None, training=False, seed=None):
         """Reads whole sequences.
 
         Args:
-          inputs: [B, T, 5], start token first, normalised units.
+          inputs: [B, T, 5], start token first, normalized units.
           context: [B, context_size] or None.
           states: where to start; the initial state when not given.
           training: whether dropout is on.
           seed: int32 [2] of the dropout masks; needed when training with dropout.
 
         Returns:
-          Raw mixture parameters [B, T, 3 + 6M], float32.
+          The raw outputs [B, T, 3 + 6M], float32; see `next_point.NextPoint`.
         """
         states = list(
             self.initial_state(tf.shape(inputs)[0], context) if states is None else states
@@ -169,7 +166,9 @@ class Decoder(keras.layers.Layer):
         mask = self._mask(
             inputs, self.cell.units, self.cell.recurrent_dropout, training, seed, _RECURRENT
         )
-        outputs, _ = self.cell.read(inputs, context, states, mask, training)  # [T, B, H]
+        outputs, _ = sequence.run_sequence(
+            self.cell, inputs, context, states, mask, training
+        )  # [T, B, H]
         drop = self._mask(inputs, self.cell.units, self.output_dropout, training, seed, _OUTPUT)
         raw = self.output_layer(outputs if drop is None else outputs * drop)
         return tf.transpose(raw, [1, 0, 2])
@@ -207,9 +206,46 @@ class Decoder(keras.layers.Layer):
             "tanh_of_z": self.tanh_of_z,
             "input_dropout": self.input_dropout,
             "output_dropout": self.output_dropout,
-            **self._arguments,
+            "units": self.units,
+            "cell": self.cell_kind,
+            "recurrent_dropout": self.recurrent_dropout,
+            "hyper_units": self.hyper_units,
+            "hyper_embedding": self.hyper_embedding,
         }
         return {**super().get_config(), **own}
+
+
+class Stepper:
+    """A decoder that reads the points of a batch of sketches one at a time.
+
+    What is the same at every point is computed once, when it is made.
+
+    Args:
+      decoder: the decoder.
+      context: [B, C] or None.
+      batch: B.
+
+    Attributes:
+      initial_states: the states before the first point.
+    """
+
+    def __init__(self, decoder: Decoder, context: tf.Tensor | None, batch):
+        self._position = decoder.absolute_position
+        size = 5 + 2 * self._position
+        self._cell_step = sequence.CellStep(decoder.cell, size, context, batch)
+        self._kernel = tf.convert_to_tensor(decoder.output_layer.kernel)
+        self._bias = tf.convert_to_tensor(decoder.output_layer.bias)
+        self.initial_states = decoder.initial_state(batch, context)
+
+    def __call__(self, stroke: tf.Tensor, states) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Reads a point [B, 5]: the raw output [B, 3 + 6M] and the new states."""
+        states, position = list(states), []
+        if self._position:
+            position = [states.pop() + stroke[:, :2]]
+            stroke = tf.concat([stroke, *position], axis=-1)
+        output, states = self._cell_step(stroke, states)
+        raw = tf.nn.bias_add(tf.matmul(output, self._kernel), self._bias)
+        return raw, [*states, *position]
 
 
 def _glorot_bias(size: int) -> keras.initializers.Initializer:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import seeds
-from sketch_rnn_tf.model.cells import kinds
+from sketch_rnn_tf.model import cells, seeds, sequence
 
 _FORWARD, _BACKWARD = 0, 1  # dropout streams
 
@@ -22,7 +21,7 @@ class Encoder(keras.layers.Layer):
     Args:
       units: H of each direction.
       z_size: Z.
-      cell: name of the cell, see `cell_kinds.CELLS`.
+      cell: name of the cell, see `cells.CELLS`.
       recurrent_dropout: drop rate of the candidate.
       context_size: size of a further input that is the same at every step (a class embedding).
       hyper_units: units of the hyper network, for the hyper cell.
@@ -49,17 +48,22 @@ class Encoder(keras.layers.Layer):
         self._products = keras.dtype_policies.get(dtype)
         self.z_size = int(z_size)
         self.context_size = int(context_size)
-        self._arguments = {
-            "units": units,
-            "cell": cell,
-            "recurrent_dropout": recurrent_dropout,
-            "hyper_units": hyper_units,
-            "hyper_embedding": hyper_embedding,
-        }
-        options = kinds.options(cell, recurrent_dropout, hyper_units, hyper_embedding)
-        self.forward_cell = kinds.make(cell, units, name="forward", dtype=self._products, **options)
-        self.backward_cell = kinds.make(
-            cell, units, name="backward", dtype=self._products, **options
+        self.units = int(units)
+        self.cell_kind = cell
+        self.recurrent_dropout = float(recurrent_dropout)
+        self.hyper_units = int(hyper_units)
+        self.hyper_embedding = int(hyper_embedding)
+        self.forward_cell, self.backward_cell = (
+            cells.make(
+                cell,
+                units,
+                name=name,
+                dtype=self._products,
+                recurrent_dropout=recurrent_dropout,
+                hyper_units=hyper_units,
+                hyper_embedding=hyper_embedding,
+            )
+            for name in ("forward", "backward")
         )
         normal = keras.initializers.RandomNormal(stddev=0.001, seed=keras.random.SeedGenerator())
         self.mean = _linear("z_mean", self.z_size, normal)
@@ -85,30 +89,31 @@ class Encoder(keras.layers.Layer):
         """
         lengths = tf.cast(lengths, tf.int32)
         backward = tf.reverse_sequence(strokes, lengths, seq_axis=1, batch_axis=0)
-        summary = tf.concat(
-            [
-                self._read(self.forward_cell, strokes, lengths, context, training, seed, _FORWARD),
-                self._read(
-                    self.backward_cell, backward, lengths, context, training, seed, _BACKWARD
-                ),
-            ],
-            axis=-1,
-        )  # [B, 2H]
+        last = [
+            self._last_output(cell, points, lengths, context, training, seed, stream)
+            for cell, points, stream in (
+                (self.forward_cell, strokes, _FORWARD),
+                (self.backward_cell, backward, _BACKWARD),
+            )
+        ]
+        summary = tf.concat(last, axis=-1)  # [B, 2H]
         return self.mean(summary), self.log_var(summary)
 
-    def _read(self, cell, strokes, lengths, context, training, seed, stream):
+    def _last_output(self, cell, strokes, lengths, context, training, seed, stream):
         """Returns the cell's output after each sketch's last point, [B, H].
 
-        Steps beyond it run on padding; nobody looks at what they give.
+        In training, steps beyond it run on padding; nobody looks at what they give.
         """
         strokes = tf.transpose(strokes, [1, 0, 2])  # [T, B, 5]
         length, batch = tf.shape(strokes)[0], tf.shape(strokes)[1]
+        states = cell.get_initial_state(batch)
+        if not training:  # h is the first state; zero where there is no point
+            return sequence.last_states(cell, strokes, context, states, lengths)[0]
         mask = None
-        if training and cell.recurrent_dropout:
+        if cell.recurrent_dropout:
             shape = [length, batch, cell.units]
             mask = seeds.mask(shape, cell.recurrent_dropout, seeds.fold(seed, stream))
-        states = cell.get_initial_state(batch)
-        outputs, _ = cell.read(strokes, context, states, mask, training)  # [T, B, H]
+        outputs, _ = sequence.run_sequence(cell, strokes, context, states, mask)  # [T, B, H]
         last = tf.stack([tf.maximum(lengths - 1, 0), tf.range(batch)], axis=1)
         summary = tf.gather_nd(outputs, last)
         return tf.where(lengths[:, None] > 0, summary, tf.zeros_like(summary))
@@ -123,7 +128,11 @@ class Encoder(keras.layers.Layer):
             "dtype": keras.dtype_policies.serialize(self._products),
             "z_size": self.z_size,
             "context_size": self.context_size,
-            **self._arguments,
+            "units": self.units,
+            "cell": self.cell_kind,
+            "recurrent_dropout": self.recurrent_dropout,
+            "hyper_units": self.hyper_units,
+            "hyper_embedding": self.hyper_embedding,
         }
         return {**super().get_config(), **own}
 

@@ -1,45 +1,39 @@
-"""The losses of the paper (section 3.2) a sketch and a point; reductions are the caller's.
+"""The losses of the paper (section 3.2) per sketch and point, and what becomes of them in a batch.
 
-Everything is in nats and normalised units, float32.
+Everything is in nats and normalized units, float32.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from sketch_rnn_tf.model import next_point
+from sketch_rnn_tf.model.next_point import NextPoint
 
 REFERENCE_EPSILON = 1e-6  # what Magenta adds to densities and probabilities inside the logarithm
 
 
-def offset_nats(
-    parameters: next_point.MixtureParameters, strokes: tf.Tensor, reference: bool = False
-) -> tf.Tensor:
+def offset_nats(distribution: NextPoint, strokes: tf.Tensor, reference: bool = False) -> tf.Tensor:
     """Returns -log p(dx, dy) at every position, [B, T]; positions beyond a sketch included.
 
     Args:
-      parameters: of `split_parameters`, [B, T, ...].
+      distribution: of every position, [B, T].
       strokes: targets [B, T, 5].
-      reference: Magenta's numerics, -log(density + 1e-6), which cannot exceed 13.8 nats.
+      reference: Magenta's numerics, -log(density + 1e-6), which cannot exceed 13.8 nats; the
+        distribution is then unbounded.
     """
-    offsets = strokes[..., :2]
-    if not reference:
-        offsets = tf.clip_by_value(offsets, -next_point.MAX_OFFSET, next_point.MAX_OFFSET)
-    log_density = next_point.offset_distribution(parameters).log_prob(offsets)
+    log_density = distribution.offset_log_prob(strokes[..., :2])
     if reference:
         return -tf.math.log(tf.exp(log_density) + REFERENCE_EPSILON)
     return -log_density
 
 
-def pen_nats(parameters: next_point.MixtureParameters, strokes: tf.Tensor) -> tf.Tensor:
+def pen_nats(distribution: NextPoint, strokes: tf.Tensor) -> tf.Tensor:
     """Returns -log p(pen state) at every position, [B, T], end tokens and padding included."""
-    return tf.nn.softmax_cross_entropy_with_logits(
-        labels=strokes[..., 2:], logits=parameters.pen_logits
-    )
+    return -distribution.pen_log_prob(strokes[..., 2:])
 
 
 def kl_nats(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:
-    """Returns the KL divergence of q(z|sketch) from N(0, 1) a sketch and dimension, [B, Z]."""
+    """Returns the KL divergence of q(z|sketch) from N(0, 1) per sketch and dimension, [B, Z]."""
     return -0.5 * (1.0 + z_log_var - tf.square(z_mean) - tf.exp(z_log_var))
 
 

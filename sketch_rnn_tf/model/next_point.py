@@ -1,58 +1,83 @@
-"""What the decoder says of the next point: a mixture of bivariate normals and a pen state."""
+"""The distribution of the next point: a mixture of bivariate normals and a pen state.
+
+`NextPoint` reads the decoder's raw output; `BivariateNormal` is the mixture's component; `temper`
+is what a temperature does.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+from sketch_rnn_tf.config import TEMPERATURE_MODES
+from sketch_rnn_tf.errors import UserError
 
 tfd = tfp.distributions
 
 PEN_STATES = 3  # down, up, end of sketch
-PARAMETERS = 6  # a component: weight, mean x and y, sigma x and y, correlation
-MAX_OFFSET = 1e9  # a normalised offset further out is no drawing; differences stay finite
+PARAMETERS = 6  # per component: weight, mean x and y, sigma x and y, correlation
+MAX_OFFSET = 1e9  # a normalized offset further out is no drawing; differences stay finite
 MAX_LOG_SCALE = 20.0  # sigma stays within e^-20 and e^20; Google's models reach e^-12
 MAX_FISHER_Z = 8.0  # |rho| stays below 1 - 2.3e-7, where float32 still tells 1 - rho^2 from 0
+MAX_SHARPNESS = 1e30  # what multiplies logits: their products stay finite
 MAX_LOGIT = 1e4  # differences of logits and their exponentials stay finite
-MAX_STANDARDISED = 1e6  # |x - mu| / sigma beyond this has density 0 in float32 in any case
-
-
-class MixtureParameters(NamedTuple):
-    """The decoder's output, one field a block; M components.
-
-    Attributes:
-      pen_logits: [..., 3].
-      mixture_logits: [..., M].
-      loc: [..., M, 2], normalised units.
-      log_scale: [..., M, 2].
-      fisher_z: [..., M]; the correlation is its tanh.
-    """
-
-    pen_logits: tf.Tensor
-    mixture_logits: tf.Tensor
-    loc: tf.Tensor
-    log_scale: tf.Tensor
-    fisher_z: tf.Tensor
-
-    @property
-    def scale(self) -> tf.Tensor:
-        """Sigma, [..., M, 2]."""
-        return tf.exp(self.log_scale)
-
-    @property
-    def corr(self) -> tf.Tensor:
-        """Rho, [..., M]."""
-        return tf.tanh(self.fisher_z)
+MAX_STANDARDIZED = 1e6  # |x - mu| / sigma beyond this has density 0 in float32 in any case
 
 
 def output_size(num_mixtures: int) -> int:
-    """Returns the size of the decoder's output a step, 3 + 6M."""
+    """Returns the size of the decoder's output per step, 3 + 6M."""
     return PEN_STATES + PARAMETERS * num_mixtures
 
 
-def split_parameters(raw: tf.Tensor, bounded: bool = True) -> MixtureParameters:
-    """Reads the decoder's raw output.
+class Tempering(NamedTuple):
+    """What a temperature does to the distribution of the next point; see `temper`.
+
+    Attributes:
+      sharpness: [B, 2, 1], the factors of mixture and pen logits.
+      log_factor: [B, 1], the summand of log sigma.
+    """
+
+    sharpness: tf.Tensor
+    log_factor: tf.Tensor
+
+
+def temper(temperature: tf.Tensor, mode: str) -> Tempering:
+    """Returns what sharpens or flattens the distribution of the next point.
+
+    Args:
+      temperature: tau [B], or [B, 3] for pen, mixture and offsets; above 0, and 1 leaves
+        everything as it is.
+      mode: `paper` divides the logits by tau and multiplies sigma by sqrt(tau) (equation 8);
+        `magenta` divides by tau and multiplies by tau (its Python code); `javascript` divides by
+        0.5 + 0.5 tau and multiplies by sqrt(tau) (sketch_rnn.js).
+
+    Raises:
+      UserError: an unknown mode.
+    """
+    if mode not in TEMPERATURE_MODES:
+        known = ", ".join(TEMPERATURE_MODES)
+        raise UserError(f"unknown temperature mode {mode!r}, expected one of {known}")
+    if temperature.shape.rank == 1:
+        temperature = tf.tile(temperature[:, None], [1, 3])
+    pen, weights, offset = tf.split(temperature, 3, axis=1)
+    divisors = tf.concat([weights, pen], axis=1)
+    if mode == "javascript":
+        divisors = 0.5 + 0.5 * divisors
+    sharpness = tf.minimum(1.0 / divisors, MAX_SHARPNESS)[..., None]
+    return Tempering(sharpness, tf.math.log(offset) * (1.0 if mode == "magenta" else 0.5))
+
+
+class NextPoint:
+    """The distribution of the next point, as the decoder's raw output states it (paper, eq. 3-6).
+
+        p(dx, dy) = sum_j pi_j N(dx, dy | mu_x, mu_y, sigma_x, sigma_y, rho)_j,  p(pen) = softmax
+
+    Losses, evaluation, sampling and exported graphs all read the output here. (The LiteRT graph,
+    NumPy and JavaScript have twins of their own; docs/architecture.md lists them.)
 
     Args:
       raw: [..., 3 + 6M]: pen logits, then the blocks pi, mu_x, mu_y, sigma_x, sigma_y, rho; sigma
@@ -60,48 +85,173 @@ def split_parameters(raw: tf.Tensor, bounded: bool = True) -> MixtureParameters:
       bounded: limit every number to where float32 densities and their gradients are finite; False
         gives Magenta's own values.
 
-    Returns:
-      The parameters as float32.
+    Attributes:
+      num_mixtures: M.
     """
-    raw = tf.cast(raw, tf.float32)
-    num_mixtures = (raw.shape[-1] - PEN_STATES) // PARAMETERS
-    if bounded:
-        bounds = _bounds(num_mixtures)
-        raw = tf.clip_by_value(raw, -bounds, bounds)  # one pass for all blocks
-    sizes = [PEN_STATES] + [num_mixtures] * PARAMETERS
-    pen, pi, mu_x, mu_y, sigma_x, sigma_y, rho = tf.split(raw, sizes, axis=-1)
-    loc = tf.stack([mu_x, mu_y], axis=-1)
-    log_scale = tf.stack([sigma_x, sigma_y], axis=-1)
-    return MixtureParameters(pen, pi, loc, log_scale, rho)
+
+    def __init__(self, raw: tf.Tensor, bounded: bool = True):
+        self._raw = tf.cast(raw, tf.float32)
+        self._bounded = bounded
+        self.num_mixtures = (self._raw.shape[-1] - PEN_STATES) // PARAMETERS
+
+    @functools.cached_property
+    def _blocks(self) -> list[tf.Tensor]:
+        """Returns pen logits [..., 3] and the blocks pi, mu_x, mu_y, sigma_x, sigma_y, rho."""
+        raw = self._raw
+        if self._bounded:
+            component = [MAX_LOGIT, *[MAX_OFFSET] * 2, *[MAX_LOG_SCALE] * 2, MAX_FISHER_Z]
+            blocks = [bound for bound in component for _ in range(self.num_mixtures)]
+            bounds = tf.constant([*[MAX_LOGIT] * PEN_STATES, *blocks])
+            raw = tf.clip_by_value(raw, -bounds, bounds)  # one pass for all blocks
+        return tf.split(raw, [PEN_STATES] + [self.num_mixtures] * PARAMETERS, axis=-1)
+
+    @property
+    def pen_logits(self) -> tf.Tensor:
+        """[..., 3]: down, up, end of sketch."""
+        return self._blocks[0]
+
+    @property
+    def mixture_logits(self) -> tf.Tensor:
+        """[..., M]."""
+        return self._blocks[1]
+
+    @functools.cached_property
+    def loc(self) -> tf.Tensor:
+        """Mu, [..., M, 2], normalized units."""
+        return tf.stack(self._blocks[2:4], axis=-1)
+
+    @functools.cached_property
+    def log_scale(self) -> tf.Tensor:
+        """Log of sigma, [..., M, 2]."""
+        return tf.stack(self._blocks[4:6], axis=-1)
+
+    @property
+    def scale(self) -> tf.Tensor:
+        """Sigma, [..., M, 2]."""
+        return tf.exp(self.log_scale)
+
+    @property
+    def fisher_z(self) -> tf.Tensor:
+        """Fisher's z of the correlation, [..., M]."""
+        return self._blocks[6]
+
+    @property
+    def corr(self) -> tf.Tensor:
+        """Rho, [..., M]."""
+        return tf.tanh(self.fisher_z)
+
+    @functools.cached_property
+    def offset(self) -> tfd.MixtureSameFamily:
+        """The distribution of the offset (dx, dy): batch shape [...], event shape [2]."""
+        return tfd.MixtureSameFamily(
+            mixture_distribution=tfd.Categorical(logits=self.mixture_logits),
+            components_distribution=BivariateNormal(self.loc, self.log_scale, self.fisher_z),
+        )
+
+    @functools.cached_property
+    def pen(self) -> tfd.Categorical:
+        """The distribution of the pen state: 0 down, 1 up, 2 end of sketch."""
+        return tfd.Categorical(logits=self.pen_logits)
+
+    def offset_log_prob(self, offsets: tf.Tensor) -> tf.Tensor:
+        """Returns log p(dx, dy) of offsets [..., 2], finite for every finite offset if bounded."""
+        if self._bounded:
+            offsets = tf.clip_by_value(offsets, -MAX_OFFSET, MAX_OFFSET)
+        return self.offset.log_prob(offsets)
+
+    def pen_log_prob(self, states: tf.Tensor) -> tf.Tensor:
+        """Returns log p(pen state) of states [..., 3], one-hot."""
+        return -tf.nn.softmax_cross_entropy_with_logits(labels=states, logits=self.pen_logits)
+
+    def log_prob(self, strokes: tf.Tensor) -> tf.Tensor:
+        """Returns log p of whole points, stroke-5 [..., 5]: offset and pen state."""
+        return self.offset_log_prob(strokes[..., :2]) + self.pen_log_prob(strokes[..., 2:])
+
+    def sample(self, seed: tf.Tensor) -> tf.Tensor:
+        """Draws points with TensorFlow Probability's own sampling, stroke-5 [..., 5].
+
+        Args:
+          seed: int32 [2].
+        """
+        seeds = tf.random.experimental.stateless_split(seed, 2)
+        pen = tf.one_hot(self.pen.sample(seed=seeds[1]), PEN_STATES)
+        return tf.concat([self.offset.sample(seed=seeds[0]), pen], axis=-1)
+
+    def from_noise(
+        self, noise: tf.Tensor, tempering: Tempering, greedy: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws points from given random numbers: the same numbers are the same points everywhere.
+
+        Drawing one sketch spends its time in the number of operations per point, not in their
+        arithmetic. So component and pen state are chosen side by side, as rows of one [B, 2, W], W
+        the larger of M and 3, and only the chosen component is looked at. The shorter row has
+        impossible places in front, so that both end at W. A row is a function of its own inputs
+        alone. The output has to be of one point per sketch, [B, 3 + 6M].
+
+        Args:
+          noise: [B, 4]: a uniform for the component, a uniform for the pen state, and standard
+            normals for x and y.
+          tempering: of `temper`.
+          greedy: take the likeliest component, its mean, and the likeliest pen state; the noise is
+            then not looked at.
+
+        Returns:
+          stroke-5 rows [B, 5] and whether they end the sketch, bool [B].
+        """
+        places = _Places(self.num_mixtures)
+        uniforms, x, y = tf.split(noise, [2, 1, 1], axis=1)
+        logits = tf.reshape(tf.gather(self._raw, places.columns, axis=1), [-1, 2, places.width])
+        logits = logits * tempering.sharpness + places.possible
+        if greedy:
+            chosen = tf.argmax(logits, axis=2, output_type=tf.int32)
+        else:  # where the cumulated probabilities pass the uniforms
+            passed = tf.cumsum(tf.nn.softmax(logits), axis=2) <= uniforms[..., None]
+            count = tf.reduce_sum(tf.cast(passed, tf.int32), axis=2)
+            chosen = tf.minimum(count, places.width - 1)
+        component, pen = tf.unstack(chosen, axis=1)  # [B] each
+        own = tf.gather(self._raw, component[:, None] + places.blocks, axis=1, batch_dims=1)
+        bounds = tf.constant([MAX_OFFSET] * 2 + [MAX_LOG_SCALE] * 2 + [MAX_FISHER_Z])
+        offset, log_scale, fisher_z = tf.split(
+            tf.clip_by_value(own, -bounds, bounds), [2, 2, 1], axis=1
+        )
+        if not greedy:
+            rho = tf.tanh(fisher_z)
+            white = tf.concat([x, rho * x + tf.sqrt(1.0 - rho * rho) * y], axis=1)
+            offset += tf.exp(log_scale + tempering.log_factor) * white
+        point = tf.concat([offset, tf.gather(places.pens, pen)], axis=1)
+        return point, tf.equal(pen, places.width - 1)  # the end of the sketch is the last state
 
 
-def _bounds(num_mixtures: int) -> tf.Tensor:
-    """Returns the largest magnitude of each raw number, [3 + 6M]."""
-    component = [MAX_LOGIT, *[MAX_OFFSET] * 2, *[MAX_LOG_SCALE] * 2, MAX_FISHER_Z]
-    blocks = [bound for bound in component for _ in range(num_mixtures)]
-    return tf.constant([*[MAX_LOGIT] * PEN_STATES, *blocks])
+class _Places:
+    """Where `NextPoint.from_noise` finds things in the raw output, as constants.
 
+    Attributes:
+      width: W.
+      columns: [2W], where the logits of components and pen states are.
+      possible: [2, W], minus infinity where a row has no place.
+      blocks: [5], from a component's place to the columns of its parameters.
+      pens: [W, 3], the pen state of a place, one-hot.
+    """
 
-def offset_distribution(parameters: MixtureParameters) -> tfd.MixtureSameFamily:
-    """Returns the distribution of the offset (dx, dy): batch shape [...], event shape [2]."""
-    return tfd.MixtureSameFamily(
-        mixture_distribution=tfd.Categorical(logits=parameters.mixture_logits),
-        components_distribution=BivariateNormal(
-            parameters.loc, parameters.log_scale, parameters.fisher_z
-        ),
-    )
-
-
-def pen_distribution(parameters: MixtureParameters) -> tfd.Categorical:
-    """Returns the distribution of the pen state: 0 down, 1 up, 2 end of sketch."""
-    return tfd.Categorical(logits=parameters.pen_logits)
+    def __init__(self, num_mixtures: int):
+        self.width = max(num_mixtures, PEN_STATES)
+        begins = PEN_STATES, 0
+        missing = self.width - num_mixtures, self.width - PEN_STATES
+        places = np.arange(self.width)
+        columns = [np.maximum(places - m, 0) + b for m, b in zip(missing, begins, strict=True)]
+        self.columns = tf.constant(np.concatenate(columns), tf.int32)
+        possible = [np.where(places < m, -np.inf, 0.0) for m in missing]
+        self.possible = tf.constant(np.stack(possible), tf.float32)
+        blocks = begins[0] + num_mixtures * np.arange(1, PARAMETERS) - missing[0]
+        self.blocks = tf.constant(blocks, tf.int32)
+        self.pens = tf.constant(np.eye(self.width)[:, -PEN_STATES:], tf.float32)
 
 
 class BivariateNormal(tfd.AutoCompositeTensorDistribution):
     """A normal distribution over the plane with a full covariance, in closed form.
 
     The same distribution as `MultivariateNormalTriL` with two dimensions, at a fraction of its
-    time. It is parameterised by what a network gives, since log(sigma) and 1 - rho^2 are exact in
+    time. It is parameterized by what a network gives, since log(sigma) and 1 - rho^2 are exact in
     these and not in sigma and rho:
 
         rho = tanh(fisher_z),  1 - rho^2 = sech(fisher_z)^2
@@ -172,9 +322,9 @@ class BivariateNormal(tfd.AutoCompositeTensorDistribution):
 
     def _log_prob(self, value):
         log_scale = self._log_scale
-        standardised = (value - self._loc) * tf.exp(-log_scale)
-        standardised = tf.clip_by_value(standardised, -MAX_STANDARDISED, MAX_STANDARDISED)
-        x, y = tf.unstack(standardised, axis=-1)
+        standardized = (value - self._loc) * tf.exp(-log_scale)
+        standardized = tf.clip_by_value(standardized, -MAX_STANDARDIZED, MAX_STANDARDIZED)
+        x, y = tf.unstack(standardized, axis=-1)
         # (x^2 - 2 rho x y + y^2) / (1 - rho^2) without the cancellation between its terms.
         log_rest = _log_one_minus_rho_squared(self._fisher_z)
         residual = x - self.correlation * y

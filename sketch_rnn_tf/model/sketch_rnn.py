@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,10 +10,12 @@ import keras
 import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
+from sketch_rnn_tf.config import DecoderConfig, EncoderConfig, RunConfig
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.model import losses, next_point, seeds
+from sketch_rnn_tf.model import losses, seeds
 from sketch_rnn_tf.model.decoder import Decoder
 from sketch_rnn_tf.model.encoder import Encoder
+from sketch_rnn_tf.model.next_point import NextPoint
 
 _ENCODER, _LATENT, _DECODER = 0, 1, 2  # random streams of one step
 METRICS = ("loss", "reconstruction_loss", "offset_loss", "pen_loss", "kl_loss", "kl_raw")
@@ -22,7 +25,7 @@ METRICS = ("loss", "reconstruction_loss", "offset_loss", "pen_loss", "kl_loss", 
 class SketchRNN(keras.Model):
     """Sketch-RNN (arXiv 1704.03477).
 
-    The model works in normalised units: offsets divided by the data set's scale factor. A batch
+    The model works in normalized units: offsets divided by the data set's scale factor. A batch
     is a dict of `strokes` float32 [B, T, 5] (stroke-5 without start token), `lengths` int32 [B]
     (points) and, for class-conditioned models, `labels` int32 [B]. `compile` and `fit` work as in
     any Keras model:
@@ -36,8 +39,10 @@ class SketchRNN(keras.Model):
       conditional: with encoder and latent vector; False is the decoder alone.
       z_size: Z.
       num_mixtures: M.
-      encoder: arguments of `Encoder` beside z_size and context_size.
-      decoder: arguments of `Decoder` beside num_mixtures and context_size.
+      encoder: arguments of `Encoder` beside z_size and context_size; `config.EncoderConfig` has
+        the defaults of those that are not given.
+      decoder: arguments of `Decoder` beside num_mixtures and context_size; `config.DecoderConfig`
+        has the defaults.
       num_classes: number of classes that condition the model; 0 for none.
       class_embedding: size of the class embedding, which joins the context of encoder and decoder.
       start_token: the stroke-5 row that the decoder reads first.
@@ -76,21 +81,16 @@ class SketchRNN(keras.Model):
         self.kl_tolerance = float(kl_tolerance)
         self.reference_numerics = bool(reference_numerics)
         self.seed = int(seed)
-        self._arguments = {
-            "z_size": z_size,
-            "num_mixtures": num_mixtures,
-            "encoder": dict(encoder or {"units": 256, "recurrent_dropout": 0.1}),
-            "decoder": dict(decoder or {"units": 512, "recurrent_dropout": 0.1}),
-            "class_embedding": class_embedding,
-        }
-        self._make_layers()
+        self.class_embedding = int(class_embedding)
+        self.encoder_settings = {**dataclasses.asdict(EncoderConfig()), **(encoder or {})}
+        self.decoder_settings = {**dataclasses.asdict(DecoderConfig()), **(decoder or {})}
+        self._make_layers(int(num_mixtures))
         self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
 
-    def _make_layers(self):
+    def _make_layers(self, num_mixtures: int):
         """Makes the layers and their weights: all sizes are known without seeing data."""
-        given = self._arguments
         self.embedding = None
-        embedding_size = given["class_embedding"] if self.num_classes else 0
+        embedding_size = self.class_embedding if self.num_classes else 0
         if self.num_classes:
             self.embedding = keras.layers.Embedding(
                 self.num_classes, embedding_size, name="class_embedding", dtype="float32"
@@ -103,15 +103,15 @@ class SketchRNN(keras.Model):
                 context_size=embedding_size,
                 name="encoder",
                 dtype=self.dtype_policy,
-                **given["encoder"],
+                **self.encoder_settings,
             )
             self.encoder.build((None, None, 5))
         self.decoder = Decoder(
-            num_mixtures=given["num_mixtures"],
+            num_mixtures=num_mixtures,
             context_size=self.z_size + embedding_size,
             name="decoder",
             dtype=self.dtype_policy,
-            **given["decoder"],
+            **self.decoder_settings,
         )
         self.decoder.build((None, None, 5))
         self.built = True
@@ -132,7 +132,7 @@ class SketchRNN(keras.Model):
           UserError: the model has no encoder.
         """
         if self.encoder is None:
-            raise UserError("this model has no encoder: it is a decoder alone")
+            raise UserError("this model is a decoder alone: it has no encoder")
         context = self._class_context(labels)
         return self.encoder(strokes, lengths, context=context, training=training, seed=seed)
 
@@ -195,7 +195,7 @@ class SketchRNN(keras.Model):
         return {"z_mean": z_mean, "z_log_var": z_log_var, "z": z}
 
     def decode(self, inputs, z, training, seed) -> tf.Tensor:
-        """Returns raw mixture parameters [B, T, 3 + 6M] of a batch for latent vectors [B, Z]."""
+        """Returns raw outputs [B, T, 3 + 6M] of a batch for latent vectors [B, Z]."""
         return self.decoder(
             self.decoder_inputs(tf.cast(inputs["strokes"], tf.float32)),
             context=self.context(z, inputs.get("labels")),
@@ -207,7 +207,7 @@ class SketchRNN(keras.Model):
         """Returns the `terms` of training, computed in parts that TensorFlow can run side by side.
 
         The encoder's directions do not depend on each other, and the decoder runs on parts of the
-        batch that do not either. With one thread an operation each then has a thread of its own,
+        batch that do not either. With one thread per operation each then has a thread of its own,
         which is faster than several threads at every small operation of one whole.
 
         Args:
@@ -239,7 +239,7 @@ class SketchRNN(keras.Model):
         return tf.stack([tf.constant(self.seed, tf.int32), step])
 
     def terms(self, inputs, outputs) -> dict[str, tf.Tensor]:
-        """Returns the parts of the loss a sketch, unreduced, in nats.
+        """Returns the parts of the loss per sketch, unreduced, in nats.
 
         Args:
           inputs: the batch.
@@ -251,11 +251,9 @@ class SketchRNN(keras.Model):
         """
         strokes = tf.cast(inputs["strokes"], tf.float32)
         real = losses.real_points(inputs["lengths"], tf.shape(strokes)[1])
-        parameters = next_point.split_parameters(
-            outputs["raw"], bounded=not self.reference_numerics
-        )
-        offset = losses.offset_nats(parameters, strokes, self.reference_numerics)
-        pen = losses.pen_nats(parameters, strokes)
+        distribution = NextPoint(outputs["raw"], bounded=not self.reference_numerics)
+        offset = losses.offset_nats(distribution, strokes, self.reference_numerics)
+        pen = losses.pen_nats(distribution, strokes)
         terms = {
             "offset": tf.reduce_sum(offset * real, axis=1),
             "pen": tf.reduce_sum(pen, axis=1),
@@ -275,7 +273,7 @@ class SketchRNN(keras.Model):
 
         Returns:
           Scalars: `offset_loss` and `pen_loss`, divided by B N_max, their sum
-          `reconstruction_loss`, `kl_raw`, `kl_loss` (floored) and the `loss` to minimise.
+          `reconstruction_loss`, `kl_raw`, `kl_loss` (floored) and the `loss` to minimize.
         """
         count = tf.cast(tf.shape(terms["offset"])[0] * self.max_length, tf.float32)
         offset_loss = tf.reduce_sum(terms["offset"]) / count
@@ -295,7 +293,7 @@ class SketchRNN(keras.Model):
         }
 
     def current_kl_weight(self):
-        """Returns the KL weight at the optimiser's step."""
+        """Returns the KL weight at the optimizer's step."""
         if not callable(self.kl_weight):
             return self.kl_weight
         return self.kl_weight(self.optimizer.iterations)
@@ -321,7 +319,11 @@ class SketchRNN(keras.Model):
         own = {
             "max_length": self.max_length,
             "conditional": self.conditional,
-            **self._arguments,
+            "z_size": self.z_size,
+            "num_mixtures": self.num_mixtures,
+            "encoder": self.encoder_settings,
+            "decoder": self.decoder_settings,
+            "class_embedding": self.class_embedding,
             "num_classes": self.num_classes,
             "start_token": list(self.start_token),
             "kl_weight": self._serialized_kl_weight(),
@@ -343,3 +345,28 @@ class SketchRNN(keras.Model):
         if isinstance(config.get("kl_weight"), dict):
             config["kl_weight"] = keras.saving.deserialize_keras_object(config["kl_weight"])
         return cls(**config)
+
+
+def build_model(run: RunConfig) -> SketchRNN:
+    """Makes the model that a run's configuration describes, with new weights.
+
+    Seed Keras's global generator before (`keras.utils.set_random_seed`) to get the same weights.
+    """
+    model, training = run.model, run.training
+    return SketchRNN(
+        max_length=run.max_length,
+        conditional=model.conditional,
+        z_size=model.z_size,
+        num_mixtures=model.num_mixtures,
+        encoder=dataclasses.asdict(model.encoder),
+        decoder=dataclasses.asdict(model.decoder),
+        num_classes=len(run.classes) if model.class_conditioned else 0,
+        class_embedding=model.class_embedding,
+        start_token=run.start_token,
+        kl_weight=training.kl_weight,
+        kl_tolerance=training.kl_tolerance,
+        reference_numerics=training.reference_numerics,
+        seed=training.seed,
+        dtype=training.dtype,
+        name="sketch_rnn",
+    )

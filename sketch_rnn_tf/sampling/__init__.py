@@ -1,1 +1,5 @@
-"""Latent vector to strokes, and what can be done with latent vectors."""
+"""Latent vector to strokes with TensorFlow.
+
+- `loop`: a pure core that the exports share: random numbers in, strokes out.
+- `keras_backend`: a Keras model as the backend of a `Sketcher`; `load_model`.
+"""

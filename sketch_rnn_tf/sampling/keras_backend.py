@@ -13,9 +13,9 @@ from sketch_rnn_tf import config, evaluation, files, runs
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.data import augment
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.model import graphs
+from sketch_rnn_tf.model import graphs, next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import choosing, loop, stepping
+from sketch_rnn_tf.sampling import loop
 from sketch_rnn_tf.sketcher.backend import NO_ENCODER, Request
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
@@ -191,18 +191,16 @@ class KerasBackend:
         noise = inputs.get("noise")
         if noise is None:
             noise = loop.noise_from_seeds(inputs["seeds"], inputs["length"])
-        step = stepping.Stepper(self.model.decoder, context, batch)
-        choose = choosing.PointChooser(
-            self.model.num_mixtures, inputs["temperature"], self.config.temperature_mode, greedy
-        )
+        step = self.model.decoder.stepper(context, batch)
         return loop.sample_from_noise(
             step,
             step.initial_states,
             tf.tile(tf.constant([self.config.start_token]), [batch, 1]),
             noise,
-            choose,
+            next_point.temper(inputs["temperature"], self.config.temperature_mode),
             inputs.get("prefix"),
             inputs.get("prefix_lengths"),
+            greedy=greedy,
         )
 
     def _encode_rows(self, inputs):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
-from sketch_rnn_tf.sampling.choosing import PointChooser
+from sketch_rnn_tf.model.next_point import NextPoint, Tempering
 
 
 def sample_from_noise(
@@ -20,26 +20,28 @@ def sample_from_noise(
     states: Sequence[tf.Tensor],
     first: tf.Tensor,
     noise: tf.Tensor,
-    choose: PointChooser,
+    tempering: Tempering,
     prefix: tf.Tensor | None = None,
     prefix_lengths: tf.Tensor | None = None,
     skipped: tf.Tensor | None = None,
+    greedy: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws until every sketch has ended or the noise is used up.
 
     Args:
-      step: reads a point [B, 5]: (point, states) -> raw mixture parameters [B, 3 + 6M] and new
-        states, such as `stepping.Stepper`.
+      step: reads a point [B, 5]: (point, states) -> the raw output [B, 3 + 6M] and new
+        states, such as `decoder.Stepper`.
       states: the states before `first`.
       first: [B, 5], the row that is read first: the start token.
       noise: [B, T, 4].
-      choose: chooses the points.
+      tempering: of `next_point.temper`.
       prefix: stroke-5 [B, P, 5], points that are given and not drawn, or None.
       prefix_lengths: int32 [B], how many of them a sketch has, at most P and T.
       skipped: bool [B], rows that are not drawn and have no points, or None.
+      greedy: see `NextPoint.from_noise`.
 
     Returns:
-      stroke-5 [B, T, 5], padding after a sketch's end, normalised units; and int32 [B], the points
+      stroke-5 [B, T, 5], padding after a sketch's end, normalized units; and int32 [B], the points
       of each sketch: T where it did not end.
     """
     length = tf.shape(noise)[1]
@@ -49,7 +51,7 @@ def sample_from_noise(
 
     def body(t, going, stroke, states, ended, drawn):
         raw, states = step(stroke, states)
-        stroke, ends = choose(raw, tf.gather(noise, t))
+        stroke, ends = NextPoint(raw).from_noise(tf.gather(noise, t), tempering, greedy)
         if given is not None:
             own = t >= prefix_lengths
             row = tf.gather(given, tf.minimum(t, tf.shape(given)[0] - 1))

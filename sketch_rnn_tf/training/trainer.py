@@ -15,7 +15,7 @@ import tensorflow as tf
 from sketch_rnn_tf import config, evaluation, files, runs
 from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import (
     checkpoints,
@@ -138,7 +138,7 @@ class Trainer:
         self.any_worker = distribution.any_of(self.strategy)
         keras.utils.set_random_seed(self.training.seed)  # of initial weights, and nothing else
         with self.strategy.scope():
-            self.model = build.build_model(run.config)
+            self.model = sketch_rnn.build_model(run.config)
             self.optimizer = step.make_optimizer(self.training)
             self.optimizer.build(self.model.trainable_variables)
         self.step = step.TrainingStep(self.model, self.optimizer, self.training, self.strategy)

@@ -6,7 +6,7 @@ import pytest
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.interop import imported
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def tiny_run(tmp_path_factory):
         )
         configuration = config.RunConfig(10.0, 12, classes=classes, model=model, **fields)
         path = tmp_path_factory.mktemp("runs") / name
-        return imported.write_run(path, configuration, build.build_model(configuration)).path
+        return imported.write_run(path, configuration, sketch_rnn.build_model(configuration)).path
 
     return make
 

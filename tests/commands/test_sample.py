@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sketch_rnn_tf import config, drawing, runs
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 
 LENGTH = 30
 
@@ -25,7 +25,7 @@ def _make_run(path, conditional: bool) -> str:
     )
     configuration = config.RunConfig(20.0, LENGTH, ("cat",), model=parts)
     run = runs.create(path, configuration)
-    build.build_model(configuration).save(run.path / runs.BEST)
+    sketch_rnn.build_model(configuration).save(run.path / runs.BEST)
     return str(run.path)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sketch_rnn_tf import config, drawing, runs
 from sketch_rnn_tf.data import dataset
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.training import run_directory
 
 TINY = {"encoder.units": 5, "decoder.units": 6, "z_size": 3, "num_mixtures": 2}
@@ -34,7 +34,7 @@ def run_folder(data_dir, tmp_path_factory):
         both = config.override(start.model, start.training, TINY | settings)
         run = runs.create(folder / name, run_directory.describe(info, data_dir, *both))
         keras.utils.set_random_seed(1)
-        build.build_model(run.config).save(run.path / runs.LAST)
+        sketch_rnn.build_model(run.config).save(run.path / runs.LAST)
     return folder
 
 

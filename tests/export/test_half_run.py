@@ -8,7 +8,7 @@ import pytest
 
 from sketch_rnn_tf import config, runs
 from sketch_rnn_tf.export import half_run
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def run(tmp_path):
     )
     configuration = config.RunConfig(7.0, 11, classes=("a", "b"), model=model)
     made = runs.create(tmp_path / "trained", configuration)
-    build.build_model(configuration).save(made.path / runs.BEST)
+    sketch_rnn.build_model(configuration).save(made.path / runs.BEST)
     return made
 
 

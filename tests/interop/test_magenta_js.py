@@ -12,7 +12,7 @@ from data_prep.conversion import simplify
 from sketch_rnn_tf import config, evaluation, runs
 from sketch_rnn_tf.commands import inputs
 from sketch_rnn_tf.interop import imported, magenta_js
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
@@ -299,7 +299,7 @@ def _run(tmp_path, conditional=False, **changes):
             **changes,
         ),
     )
-    model = build.build_model(configuration)
+    model = sketch_rnn.build_model(configuration)
     return imported.write_run(tmp_path / "run", configuration, model), model
 
 
@@ -420,7 +420,7 @@ def _run_of_classes(tmp_path, conditional, classes=("cat", "a/b")):
     """Returns a run and its class-conditioned model with weights that all matter."""
     run, _ = _run(tmp_path, conditional, class_conditioned=True, class_embedding=7)
     configuration = dataclasses.replace(run.config, classes=classes)
-    model = build.build_model(configuration)
+    model = sketch_rnn.build_model(configuration)
     random = np.random.default_rng(6)
     for variable in model.trainable_variables:
         variable.assign_add(random.normal(0, 0.3, variable.shape).astype(np.float32))

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 
 _MODEL = config.ModelConfig(
     z_size=3,
@@ -28,7 +28,7 @@ _RUN = config.RunConfig(
 
 
 def test_every_setting_of_the_model_arrives():
-    own = build.build_model(_RUN).get_config()
+    own = sketch_rnn.build_model(_RUN).get_config()
     assert own["encoder"] == dataclasses.asdict(_MODEL.encoder)
     assert own["decoder"] == dataclasses.asdict(_MODEL.decoder)
     expected = {
@@ -37,23 +37,23 @@ def test_every_setting_of_the_model_arrives():
         **{"kl_weight": 0.7, "kl_tolerance": 0.1, "seed": 11, "reference_numerics": True},
     }
     assert {name: own[name] for name in expected} == expected
-    model = build.build_model(_RUN)
+    model = sketch_rnn.build_model(_RUN)
     assert model.dtype_policy.name == model.decoder.cell.dtype_policy.name == "mixed_bfloat16"
 
 
 def test_classes_condition_the_model_only_where_the_configuration_says_so():
     conditioned = dataclasses.replace(_MODEL, class_conditioned=True)
-    model = build.build_model(dataclasses.replace(_RUN, model=conditioned))
+    model = sketch_rnn.build_model(dataclasses.replace(_RUN, model=conditioned))
     assert model.num_classes == 2
     assert model.embedding.embeddings.shape == (2, 2)
-    assert build.build_model(_RUN).embedding is None
+    assert sketch_rnn.build_model(_RUN).embedding is None
 
 
 def test_the_same_global_seed_gives_the_same_weights_and_another_others():
     models = []
     for seed in (1, 1, 2):
         keras.utils.set_random_seed(seed)
-        models.append(build.build_model(_RUN).get_weights())
+        models.append(sketch_rnn.build_model(_RUN).get_weights())
     for a, b in zip(models[0], models[1], strict=True):
         np.testing.assert_array_equal(a, b)
     assert any(np.abs(a - b).max() > 0 for a, b in zip(models[0], models[2], strict=True))
@@ -61,7 +61,7 @@ def test_the_same_global_seed_gives_the_same_weights_and_another_others():
 
 def test_a_decoder_alone_has_no_encoder_and_no_latent_vector():
     alone = dataclasses.replace(_MODEL, conditional=False)
-    model = build.build_model(dataclasses.replace(_RUN, model=alone))
+    model = sketch_rnn.build_model(dataclasses.replace(_RUN, model=alone))
     assert model.encoder is None
     assert model.context() is None
     batch = {"strokes": tf.zeros([2, 7, 5]), "lengths": tf.constant([0, 0])}

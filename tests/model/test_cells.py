@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.model import seeds
-from sketch_rnn_tf.model.cells import base, kinds
+from sketch_rnn_tf.model import cells, seeds, sequence
 
 B, T, D, H, HYPER, E = 2, 7, 3, 5, 4, 6
-KINDS = list(kinds.CELLS)
+KINDS = list(cells.CELLS)
 
 
 # A norm divides by as little as sqrt(1e-3), so it makes up to 32 times more of a rounding.
@@ -18,8 +17,8 @@ TOLERANCE = {"lstm": 2e-6, "layer_norm": 2e-5, "hyper": 2e-5}
 
 def _make(kind, **changes):
     keras.utils.set_random_seed(1)
-    options = {**kinds.options(kind, 0.0, HYPER, E), **changes}
-    cell = kinds.make(kind, H, **options)
+    options = {"hyper_units": HYPER, "hyper_embedding": E, **changes}
+    cell = cells.make(kind, H, **options)
     cell.build((None, D))
     return cell
 
@@ -117,7 +116,7 @@ def test_cells_follow_their_equations_to_the_rounding_of_float32(kind, masked):
     masks = masks if masked else np.ones_like(masks)
     expected = _run_by_hand(cell, kind, inputs, states, masks)
     given = tf.constant(masks) if masked else None
-    found = cell.read(tf.constant(inputs), None, states, given)
+    found = sequence.run_sequence(cell, tf.constant(inputs), None, states, given)
     for ours, theirs in zip(tf.nest.flatten(found), tf.nest.flatten(expected), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=TOLERANCE[kind])
 
@@ -174,7 +173,7 @@ def test_a_dropped_candidate_leaves_the_memory_to_fade():
 
 def test_new_recurrent_weights_are_orthogonal_a_gate_and_input_weights_glorot_uniform():
     keras.utils.set_random_seed(1)
-    cell = base.LSTMCell(40)
+    cell = cells.LSTMCell(40)
     cell.build((None, 60))
     for block in np.split(cell.recurrent_kernel.numpy(), 4, axis=1):
         np.testing.assert_allclose(block @ block.T, np.eye(40), atol=1e-5)
@@ -189,7 +188,7 @@ def test_new_recurrent_weights_are_orthogonal_a_gate_and_input_weights_glorot_un
 
 def test_new_scales_of_the_hyper_cell_are_a_tenth_and_its_shifts_nothing():
     keras.utils.set_random_seed(1)
-    cell = kinds.make("hyper", H, hyper_units=64, hyper_embedding=8)
+    cell = cells.make("hyper", H, hyper_units=64, hyper_embedding=8)
     cell.build((None, D))
     kernel = cell.embedding_kernel.numpy()
     assert not kernel[:, : 8 * 8].any()
@@ -199,7 +198,7 @@ def test_new_scales_of_the_hyper_cell_are_a_tenth_and_its_shifts_nothing():
     assert not cell.generator[8:].numpy().any()
     weights = cell.step_weights()
     small = tf.random.stateless_normal([B, 64], [1, 2])
-    scale_x, scale_h, shift = cell._generate(weights, lambda x, n: x @ weights[n], small)
+    scale_x, scale_h, shift = cell._scales_and_shifts(weights, lambda x, n: x @ weights[n], small)
     np.testing.assert_allclose(scale_x, np.full((B, 4 * H), 0.1), rtol=1e-6)
     np.testing.assert_allclose(scale_h, np.full((B, 4 * H), 0.1), rtol=1e-6)
     np.testing.assert_allclose(shift, np.zeros((B, 4 * H)), atol=1e-7)
@@ -219,8 +218,8 @@ def test_a_layer_norm_cell_has_no_bias():
 
 
 def test_an_unknown_cell_is_refused_by_naming_the_known_ones():
-    with pytest.raises(ValueError, match="no cell 'gru'; there are lstm, layer_norm, hyper"):
-        kinds.make("gru", H)
+    with pytest.raises(ValueError, match="no cell 'gru', expected one of lstm, layer_norm, hyper"):
+        cells.make("gru", H)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5])
@@ -228,7 +227,7 @@ def test_a_drop_rate_outside_zero_to_one_is_refused(rate):
     with pytest.raises(
         ValueError, match=r"recurrent_dropout is .*expected a drop rate in \[0, 1\)"
     ):
-        base.LSTMCell(H, recurrent_dropout=rate)
+        cells.LSTMCell(H, recurrent_dropout=rate)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.37])

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.model.cells import kinds
+from sketch_rnn_tf.model import cells, sequence
 from sketch_rnn_tf.model.decoder import Decoder
 
 B, T, C, H, M = 2, 7, 4, 5, 3
-KINDS = list(kinds.CELLS)
+KINDS = list(cells.CELLS)
 
 
 def _decoder(kind="lstm", context_size=C, **changes):
@@ -41,21 +41,18 @@ CASES = list(itertools.product(KINDS, [0, C], [False, True]))
 
 @pytest.mark.parametrize(("kind", "size", "absolute"), CASES)
 def test_a_sequence_is_its_steps(kind, size, absolute):
-    """With the context at every step, and with its share computed once."""
     decoder = _decoder(kind, size, absolute_position=absolute)
     inputs, context = _inputs(), _context(decoder)
     whole = decoder(inputs, context=context)
     assert whole.shape == (B, T, 3 + 6 * M)
-    for given in (
-        {"context": context},
-        {"context_share": decoder.context_share(context)},
-    ):
-        states, steps = decoder.initial_state(B, context), []
-        for t in range(T):
-            raw, states = decoder.step(inputs[:, t], states, **given)
-            assert [state.shape[1] for state in states] == decoder.state_size
-            steps.append(raw)
-        np.testing.assert_allclose(tf.stack(steps, 1), whole, atol=3e-6)
+    read, states, steps = decoder.stepper(context, B), decoder.initial_state(B, context), []
+    for t in range(T):
+        alone, _ = decoder.step(inputs[:, t], states, context)
+        raw, states = read(inputs[:, t], states)
+        assert [state.shape[1] for state in states] == decoder.state_size
+        np.testing.assert_array_equal(alone, raw)
+        steps.append(raw)
+    np.testing.assert_allclose(tf.stack(steps, 1), whole, atol=3e-6)
 
 
 @pytest.mark.parametrize(("kind", "absolute"), list(itertools.product(KINDS, [False, True])))
@@ -144,13 +141,13 @@ def test_each_dropout_acts_in_training_only_and_follows_its_seed(rate):
     np.testing.assert_allclose(first, plain[:, 0], atol=3e-6)  # stepping never drops
 
 
-def _reaching(layer, method, decoder, monkeypatch):
+def _reaching(layer, method, decoder, monkeypatch, position=0):
     """Returns what a training pass over equal points gives a layer to read, [T, B, n]."""
     seen, original = [], getattr(layer, method)
 
-    def record(given, *rest, **named):
-        seen.append(given)
-        return original(given, *rest, **named)
+    def record(*given, **named):
+        seen.append(given[position])
+        return original(*given, **named)
 
     monkeypatch.setattr(layer, method, record)
     inputs = tf.ones([STEPS // 40, 40, 5])
@@ -164,7 +161,7 @@ def _reaching(layer, method, decoder, monkeypatch):
 @pytest.mark.parametrize("rate", [0.1, 0.4])
 def test_input_dropout_hides_points_and_context_at_its_rate_and_scales_the_rest(rate, monkeypatch):
     decoder = _decoder(input_dropout=rate)
-    seen = _reaching(decoder.cell, "read", decoder, monkeypatch)
+    seen = _reaching(sequence, "run_sequence", decoder, monkeypatch, 1)
     assert seen.shape == (40, STEPS // 40, 5 + C)
     assert set(np.unique(seen)) == {0, seen.max()}
     assert seen.max() == pytest.approx(1 / (1 - rate), rel=1e-4)

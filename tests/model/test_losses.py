@@ -41,32 +41,32 @@ def _density(raw, strokes):
 
 
 def test_the_offset_loss_is_the_papers():
-    found = losses.offset_nats(next_point.split_parameters(_raw()), _strokes())
+    found = losses.offset_nats(next_point.NextPoint(_raw()), _strokes())
     expected = -np.log(_density(_raw(), _strokes()))
     assert found.shape == (B, T)
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=5e-6)
 
 
 def test_the_reference_adds_a_millionth_inside_the_logarithm():
-    parameters = next_point.split_parameters(_raw(), bounded=False)
+    parameters = next_point.NextPoint(_raw(), bounded=False)
     strokes = _strokes() * np.float32([3, 3, 1, 1, 1])  # some densities are far below 1e-6
     found = losses.offset_nats(parameters, strokes, reference=True)
     density = _density(_raw(), strokes)
     assert density.min() < 1e-7
     np.testing.assert_allclose(found, -np.log(density + 1e-6), rtol=2e-6, atol=5e-6)
-    stable = losses.offset_nats(next_point.split_parameters(_raw()), strokes)
+    stable = losses.offset_nats(next_point.NextPoint(_raw()), strokes)
     assert (stable >= found).numpy().all()
 
 
 def test_the_reference_cannot_exceed_the_logarithm_of_a_million():
-    parameters = next_point.split_parameters(_raw(), bounded=False)
+    parameters = next_point.NextPoint(_raw(), bounded=False)
     far = tf.constant(_strokes() + np.float32(1e4))
     found = losses.offset_nats(parameters, far, reference=True)
     np.testing.assert_allclose(found, np.full((B, T), np.log(1e6)), rtol=1e-6)
 
 
 def test_the_pen_loss_is_the_papers_at_every_position():
-    found = losses.pen_nats(next_point.split_parameters(_raw()), _strokes())
+    found = losses.pen_nats(next_point.NextPoint(_raw()), _strokes())
     probabilities = _softmax(np.float64(_raw())[..., :3])
     expected = -(np.log(probabilities) * _strokes()[..., 2:]).sum(-1)
     assert found.shape == (B, T)
@@ -85,7 +85,7 @@ def test_the_gradients_are_the_float64_slopes():
     variable = tf.constant(raw)
     with tf.GradientTape() as tape:
         tape.watch(variable)
-        parameters = next_point.split_parameters(variable)
+        parameters = next_point.NextPoint(variable)
         loss = tf.reduce_sum(losses.offset_nats(parameters, strokes))
         loss += tf.reduce_sum(losses.pen_nats(parameters, strokes))
     found = tape.gradient(loss, variable).numpy()

@@ -5,7 +5,7 @@ import tensorflow as tf
 from magenta import NAMES, batch_of, model_of, outputs_of, relative_error
 
 from sketch_rnn_tf.interop import magenta_names
-from sketch_rnn_tf.model import losses, next_point
+from sketch_rnn_tf.model import losses, next_point, sequence
 
 CONDITIONAL = [name for name in NAMES if name.startswith("conditional")]
 
@@ -30,7 +30,7 @@ def test_the_decoder_gives_magentas_outputs_and_last_state(vectors, name):
     outputs = outputs_of(model, numbers)
     raw = outputs["raw"]
     assert relative_error(raw, numbers["out"]) < 1e-5
-    parameters = next_point.split_parameters(raw, bounded=False)
+    parameters = next_point.NextPoint(raw, bounded=False)
     found = {
         "pen_logits": parameters.pen_logits,
         "pen": tf.nn.softmax(parameters.pen_logits),
@@ -46,7 +46,7 @@ def test_the_decoder_gives_magentas_outputs_and_last_state(vectors, name):
     cell, context = model.decoder.cell, model.context(outputs.get("z"))
     inputs = tf.transpose(tf.constant(numbers["x"][:, :-1]), [1, 0, 2])
     states = model.decoder.initial_state(4, context)
-    hidden, states = cell.read(inputs, context, states)
+    hidden, states = sequence.run_sequence(cell, inputs, context, states)
     assert relative_error(tf.transpose(hidden, [1, 0, 2]), numbers["dec_h"]) < 1e-5
     flat = [states[place] for _, place in magenta_names.state_order(cell)]
     assert relative_error(tf.concat(flat, -1), numbers["final_state"]) < 1e-5
@@ -57,7 +57,7 @@ def test_the_losses_of_every_step_are_magentas_in_both_maskings(vectors, name):
     numbers = vectors(name)
     model = model_of(numbers)
     batch = batch_of(numbers)
-    parameters = next_point.split_parameters(outputs_of(model, numbers)["raw"], bounded=False)
+    parameters = next_point.NextPoint(outputs_of(model, numbers)["raw"], bounded=False)
     real = losses.real_points(batch["lengths"], 24)
     offset = losses.offset_nats(parameters, batch["strokes"], reference=True) * real
     pen = losses.pen_nats(parameters, batch["strokes"])

@@ -169,9 +169,13 @@ def _raw(shape=(B, T), seed=0):
     return np.random.default_rng(seed).normal(0, 1, (*shape, 3 + 6 * M)).astype(np.float32)
 
 
+def _fields(point):
+    return point.pen_logits, point.mixture_logits, point.loc, point.log_scale, point.fisher_z
+
+
 def test_the_blocks_of_the_output_are_read_in_magentas_order():
     raw = np.arange(3 + 6 * M, dtype=np.float32) / 100
-    parameters = next_point.split_parameters(tf.constant(raw))
+    parameters = next_point.NextPoint(tf.constant(raw))
     blocks = raw[3:].reshape(6, M)
     np.testing.assert_array_equal(parameters.pen_logits, raw[:3])
     np.testing.assert_array_equal(parameters.mixture_logits, blocks[0])
@@ -184,22 +188,22 @@ def test_the_blocks_of_the_output_are_read_in_magentas_order():
 def test_bounds_leave_ordinary_outputs_as_they_are():
     raw = tf.constant(_raw() * [[[2.5]]], tf.float32)
     bounded, free = (
-        next_point.split_parameters(raw),
-        next_point.split_parameters(raw, bounded=False),
+        next_point.NextPoint(raw),
+        next_point.NextPoint(raw, bounded=False),
     )
-    for name, a, b in zip(bounded._fields, bounded, free, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=name)
+    for a, b in zip(_fields(bounded), _fields(free), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_the_mixtures_density_is_scipys():
     raw = _raw()
-    parameters = next_point.split_parameters(raw)
+    parameters = next_point.NextPoint(raw)
     points = np.random.default_rng(1).normal(0, 2, (B, T, 2)).astype(np.float32)
-    distribution = next_point.offset_distribution(parameters)
+    distribution = parameters.offset
     assert distribution.batch_shape == [B, T]
     assert distribution.event_shape == [2]
     found = distribution.log_prob(points)
-    wide = [np.asarray(a, np.float64) for a in parameters]
+    wide = [np.asarray(a, np.float64) for a in _fields(parameters)]
     for place in np.ndindex(B, T):
         _, logits, loc, log_scale, fisher_z = (a[place] for a in wide)
         weights = np.exp(logits) / np.exp(logits).sum()
@@ -219,7 +223,7 @@ def test_the_mixtures_density_and_gradients_are_those_with_tfps_triangular_norma
     def run(components):
         with tf.GradientTape() as tape:
             tape.watch(raw)
-            _, logits, *rest = next_point.split_parameters(raw)
+            _, logits, *rest = _fields(next_point.NextPoint(raw))
             given = tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components(*rest))
             values = given.log_prob(points)
         return values, tape.gradient(values, raw)
@@ -229,11 +233,11 @@ def test_the_mixtures_density_and_gradients_are_those_with_tfps_triangular_norma
 
 
 def test_samples_of_the_mixture_have_its_mean_and_covariance():
-    parameters = next_point.split_parameters(tf.constant(_raw(())))
-    distribution = next_point.offset_distribution(parameters)
+    parameters = next_point.NextPoint(tf.constant(_raw(())))
+    distribution = parameters.offset
     drawn = distribution.sample(40_000, seed=[1, 2]).numpy()
     weights = tf.nn.softmax(parameters.mixture_logits).numpy().astype(np.float64)
-    loc, log_scale, fisher_z = (np.asarray(a, np.float64) for a in parameters[2:])
+    loc, log_scale, fisher_z = (np.asarray(a, np.float64) for a in _fields(parameters)[2:])
     mean = weights @ loc
     second = sum(
         w * (_covariance(*c[1:]) + np.outer(c[0], c[0]))
@@ -247,10 +251,10 @@ def test_samples_of_the_mixture_have_its_mean_and_covariance():
 
 
 def test_the_mixture_integrates_to_one():
-    parameters = next_point.split_parameters(tf.constant(_raw(()) * np.float32(0.5)))
+    parameters = next_point.NextPoint(tf.constant(_raw(()) * np.float32(0.5)))
     axis = np.linspace(-12, 12, 481, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis), -1)
-    density = tf.exp(next_point.offset_distribution(parameters).log_prob(grid)).numpy()
+    density = tf.exp(parameters.offset.log_prob(grid)).numpy()
     total = scipy.integrate.simpson(scipy.integrate.simpson(density, x=axis), x=axis)
     assert total == pytest.approx(1, abs=1e-3)
 
@@ -260,9 +264,9 @@ def test_sigma_and_rho_far_from_moderate_still_give_the_exact_density():
     raw = _raw(())
     raw[3 + 3 * M : 3 + 5 * M] = random.uniform(-12, 5, 2 * M)  # Google's models go down to -12
     raw[3 + 5 * M :] = random.uniform(-4, 4, M)
-    _, logits, loc, log_scale, fisher_z = next_point.split_parameters(tf.constant(raw))
+    _, logits, loc, log_scale, fisher_z = _fields(next_point.NextPoint(tf.constant(raw)))
     points = (loc + 0.7 * tf.exp(log_scale)).numpy()  # one near each component
-    found = next_point.offset_distribution(next_point.split_parameters(raw)).log_prob(points)
+    found = next_point.NextPoint(raw).offset.log_prob(points)
     logits, *wide = (tf.cast(a, tf.float64) for a in (logits, loc, log_scale, fisher_z))
     exact = tfd.MixtureSameFamily(tfd.Categorical(logits=logits), _triangular(*wide))
     expected = [exact.log_prob(point) for point in points.astype(np.float64)]
@@ -270,11 +274,43 @@ def test_sigma_and_rho_far_from_moderate_still_give_the_exact_density():
 
 
 def test_the_pen_distribution_is_the_softmax_of_its_logits():
-    parameters = next_point.split_parameters(tf.constant(_raw()))
+    parameters = next_point.NextPoint(tf.constant(_raw()))
     logits = np.asarray(parameters.pen_logits, np.float64)
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    found = next_point.pen_distribution(parameters).probs_parameter()
+    found = parameters.pen.probs_parameter()
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_log_prob_is_that_of_offset_and_pen_together():
+    point = next_point.NextPoint(tf.constant(_raw()))
+    strokes = np.random.default_rng(2).normal(0, 2, (B, T, 5)).astype(np.float32)
+    states = np.random.default_rng(3).integers(0, 3, (B, T))
+    strokes[..., 2:] = np.eye(3)[states]
+    expected = point.offset.log_prob(strokes[..., :2]) + point.pen.log_prob(states)
+    np.testing.assert_allclose(point.log_prob(strokes), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["sample", "from_noise"])
+def test_points_follow_tfps_own_samples(way):
+    """Kolmogorov and Smirnov on projections of the offset, chi squared on the pen."""
+    count = 20_000
+    raw = tf.constant(np.tile(_raw(()), (count, 1)).astype(np.float32))
+    point = next_point.NextPoint(raw)
+    if way == "sample":
+        drawn = point.sample(tf.constant([3, 4])).numpy()
+    else:
+        uniforms = tf.random.stateless_uniform([count, 2], [5, 6])
+        noise = tf.concat([uniforms, tf.random.stateless_normal([count, 2], [7, 8])], axis=1)
+        tempering = next_point.temper(tf.ones([count]), "paper")
+        drawn = point.from_noise(noise, tempering)[0].numpy()
+    theirs = next_point.NextPoint(raw[0]).offset.sample(count, seed=[1, 2]).numpy()
+    for axis in ([1, 0], [0, 1], [0.6, 0.8], [0.6, -0.8]):
+        found = scipy.stats.ks_2samp(drawn[:, :2] @ axis, theirs @ axis)
+        assert found.pvalue > 1e-3, axis
+        assert scipy.stats.ks_2samp(drawn[:, :2] @ axis + 0.2, theirs @ axis).pvalue < 1e-3
+    expected = tf.nn.softmax(point.pen_logits[0]).numpy().astype(np.float64)
+    counts = drawn[:, 2:].sum(axis=0)
+    assert scipy.stats.chisquare(counts, expected / expected.sum() * count).pvalue > 1e-3
 
 
 # --- no output in float32 range gives a loss or a gradient that is not finite ----------------
@@ -299,7 +335,7 @@ _targets = st.one_of(_finite, st.floats(-5, 5, width=32))
 def _nats_and_gradient(raw, strokes):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(raw)
-        parameters = next_point.split_parameters(raw)
+        parameters = next_point.NextPoint(raw)
         offset = losses.offset_nats(parameters, strokes)
         pen = losses.pen_nats(parameters, strokes)
         total = tf.reduce_sum(offset) + tf.reduce_sum(pen)
@@ -352,5 +388,5 @@ def test_the_free_form_does_not_survive_what_the_bounds_are_for():
     """Shows that the tests above can fail."""
     raw = np.zeros((1, 1, SIZE), np.float32)
     raw[..., 9:13] = -100.0  # log sigma
-    parameters = next_point.split_parameters(tf.constant(raw), bounded=False)
+    parameters = next_point.NextPoint(tf.constant(raw), bounded=False)
     assert not np.isfinite(losses.offset_nats(parameters, _strokes([(0, 0)]))).all()

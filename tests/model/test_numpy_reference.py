@@ -55,7 +55,7 @@ def _cost(numbers):
 def test_the_losses_of_every_step_are_the_float64_ones_to_rounding(vectors, name):
     numbers = vectors(name)
     offset, pen, real = _nats(numbers, run(numbers))
-    parameters = next_point.split_parameters(outputs_of(model_of(numbers), numbers)["raw"], False)
+    parameters = next_point.NextPoint(outputs_of(model_of(numbers), numbers)["raw"], False)
     targets = numbers["x"][:, 1:]
     ours = losses.offset_nats(parameters, targets, reference=True) * real
     assert relative_error(ours, offset) < 1e-6

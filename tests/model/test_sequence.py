@@ -3,15 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.model import sequence
-from sketch_rnn_tf.model.cells import base, kinds
+from sketch_rnn_tf.model import cells, sequence
 
 B, T, D, C, H = 2, 7, 3, 4, 5
 
 
 def _cell(kind, dtype="float32", units=H, size=D):
     keras.utils.set_random_seed(1)
-    cell = kinds.make(kind, units, dtype=dtype, **kinds.options(kind, 0.0, units - 1, 6))
+    cell = cells.make(kind, units, dtype=dtype, hyper_units=units - 1, hyper_embedding=6)
     cell.build((None, size))
     random = np.random.default_rng(3)
     for weight in cell.trainable_variables:
@@ -50,10 +49,28 @@ def _of_any_batch(value):
     return tf.TensorSpec([None, value.shape[-1]])
 
 
+def _fast(cell):
+    return lambda *given: sequence.run_sequence(cell, *given)
+
+
 def _plain(cell):
-    return lambda inputs, context, *rest: sequence.unroll(
-        cell.step, cell.project(inputs, context), *rest
-    )
+    """Returns a loop over the cell's own step, differentiated by TensorFlow."""
+
+    def run(inputs, context, states, mask):
+        projected = cell.project(inputs, context)
+        length = tf.shape(projected)[0]
+
+        def body(t, states, outputs):
+            output, states = cell.step(projected[t], states, None if mask is None else mask[t])
+            return t + 1, states, outputs.write(t, output)
+
+        outputs = tf.TensorArray(tf.float32, length)
+        _, states, outputs = tf.while_loop(
+            lambda t, *_: t < length, body, (0, list(states), outputs), maximum_iterations=length
+        )
+        return outputs.stack(), states
+
+    return run
 
 
 def _assert_close(found, expected, tolerance):
@@ -62,47 +79,47 @@ def _assert_close(found, expected, tolerance):
         np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max(), rtol=0)
 
 
-@pytest.mark.parametrize("kind", list(kinds.CELLS))
+@pytest.mark.parametrize("kind", list(cells.CELLS))
 @pytest.mark.parametrize(("length", "masked"), [(1, False), (2, True), (T, False), (T, True)])
 def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked, length):
     cell = _cell(kind)
-    found, expected = (_run(cell, read, masked, length) for read in (cell.read, _plain(cell)))
+    found, expected = (_run(cell, read, masked, length) for read in (_fast(cell), _plain(cell)))
     _assert_close(found, expected, 3e-6)
 
 
-@pytest.mark.parametrize("kind", list(kinds.CELLS))
+@pytest.mark.parametrize("kind", list(cells.CELLS))
 @pytest.mark.parametrize("length", [1, 2, T])
 def test_it_does_so_where_neither_length_nor_batch_is_known(kind, length):
     cell = _cell(kind)
-    found = _run(cell, cell.read, False, length, sizes_known=False)
+    found = _run(cell, _fast(cell), False, length, sizes_known=False)
     _assert_close(found, _run(cell, _plain(cell), False, length), 3e-6)
 
 
-@pytest.mark.parametrize("kind", list(kinds.CELLS))
+@pytest.mark.parametrize("kind", list(cells.CELLS))
 def test_it_does_so_with_a_context_at_every_step(kind):
     cell = _cell(kind, size=D + C)
     context = tf.random.stateless_normal([B, C], [5, 6])
-    found, expected = (_run(cell, read, True, T, context) for read in (cell.read, _plain(cell)))
+    found, expected = (_run(cell, read, True, T, context) for read in (_fast(cell), _plain(cell)))
     _assert_close(found, expected, 3e-6)
 
 
-@pytest.mark.parametrize("kind", list(kinds.CELLS))
+@pytest.mark.parametrize("kind", list(cells.CELLS))
 def test_narrow_products_stay_near_the_wide_ones(kind):
     # Norms over a handful of units can divide by next to nothing, which magnifies any rounding.
     wide, narrow = _cell(kind, units=40), _cell(kind, "mixed_bfloat16", units=40)
     narrow.set_weights(wide.get_weights())
-    found, expected = _run(narrow, narrow.read, True), _run(wide, wide.read, True)
+    found, expected = _run(narrow, _fast(narrow), True), _run(wide, _fast(wide), True)
     assert all(tensor.dtype == tf.float32 for tensor in found)
     _assert_close(found, expected, 0.1)
     assert any(np.abs(a - b).max() > 1e-5 for a, b in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("kind", list(kinds.CELLS))
+@pytest.mark.parametrize("kind", list(cells.CELLS))
 def test_each_step_of_a_sequence_is_the_single_step(kind):
     cell = _cell(kind)
     inputs = tf.random.stateless_normal([T, B, D], [1, 2])
     states = cell.get_initial_state(B)
-    outputs, last = cell.read(inputs, None, states)
+    outputs, last = sequence.run_sequence(cell, inputs, None, states)
     for t in range(T):
         output, states = cell.step(cell.project(inputs[t]), states)
         np.testing.assert_allclose(output, outputs[t], atol=2e-6)
@@ -110,8 +127,39 @@ def test_each_step_of_a_sequence_is_the_single_step(kind):
         np.testing.assert_allclose(state, expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("kind", list(cells.CELLS))
+def test_forward_only_gives_the_outputs_of_training(kind):
+    cell = _cell(kind, size=D + C)
+    inputs = tf.random.stateless_normal([T, B, D], [1, 2])
+    context = tf.random.stateless_normal([B, C], [5, 6])
+    states = cell.get_initial_state(B)
+    expected, last = sequence.run_sequence(cell, inputs, context, states)
+    found, states = sequence.run_sequence(cell, inputs, context, states, training=False)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    for a, b in zip(states, last, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", list(cells.CELLS))
+def test_last_states_are_those_of_each_sequences_own_length(kind):
+    cell = _cell(kind)
+    inputs = np.random.default_rng(2).normal(size=(T, 3, D)).astype(np.float32)
+    lengths = [T, 0, 4]
+    padded = inputs.copy()
+    padded[4:, 2], padded[:, 1] = np.nan, np.nan  # nothing beyond a length may count
+    start = [tf.fill([3, n], 0.25) for n in cell.state_size]
+    found = sequence.last_states(cell, tf.constant(padded), None, start, tf.constant(lengths))
+    for row, length in enumerate(lengths):
+        one = [state[row : row + 1] for state in start]
+        if length:
+            own = tf.constant(inputs[:length, row : row + 1])
+            _, one = sequence.run_sequence(cell, own, None, one)
+        for a, b in zip(found, one, strict=True):
+            np.testing.assert_allclose(a[row : row + 1], b, atol=2e-6)
+
+
 def test_a_context_is_an_input_that_is_the_same_at_every_step():
-    cell = base.LSTMCell(H)
+    cell = cells.LSTMCell(H)
     cell.build((None, D + 4))
     inputs = tf.random.stateless_normal([T, B, D], [1, 2])
     context = tf.random.stateless_normal([B, 4], [3, 4])

@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.model import build
-from sketch_rnn_tf.model.cells import kinds
+from sketch_rnn_tf.model import cells, sequence, sketch_rnn
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 B, T, Z, E, H, M, C = 2, 7, 3, 5, 6, 4, 3
@@ -187,27 +186,27 @@ def test_the_decoder_is_one_whether_it_reads_a_sequence_or_points(cell, absolute
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_cell_is_a_keras_rnn_cell(cell):
-    own = kinds.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
+    own = cells.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
     layer = keras.layers.RNN(own, return_sequences=True)
     inputs = tf.random.stateless_normal([B, T, 5], [1, 2])
     found = layer(inputs)
     states = own.get_initial_state(B)
-    expected, _ = own.read(tf.transpose(inputs, [1, 0, 2]), None, states)
+    expected, _ = sequence.run_sequence(own, tf.transpose(inputs, [1, 0, 2]), None, states)
     np.testing.assert_allclose(tf.transpose(found, [1, 0, 2]), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_recurrent_dropout_drops_candidates_with_a_new_mask_each_step(cell):
     """With every candidate dropped an LSTM's memory only fades: from zero it stays zero."""
-    own = kinds.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
+    own = cells.make(cell, H, **(SMALL_HYPER if cell == "hyper" else {}))
     own.build((None, 5))
     inputs = tf.random.stateless_normal([T, B, 5], [1, 2])
     states = own.get_initial_state(B)
     mask = np.ones((T, B, own.units), np.float32)
     mask[:3] = 0
-    _, after = own.read(inputs[:3], None, states, tf.constant(mask[:3]))
+    _, after = sequence.run_sequence(own, inputs[:3], None, states, tf.constant(mask[:3]))
     np.testing.assert_array_equal(after[1], np.zeros((B, H)))
-    _, later = own.read(inputs, None, states, tf.constant(mask))
+    _, later = sequence.run_sequence(own, inputs, None, states, tf.constant(mask))
     assert np.abs(later[1]).max() > 0
 
 
@@ -316,4 +315,4 @@ def test_every_preset_builds_and_has_a_purpose(name):
     config.check(preset.model, preset.training)
     if name != "paper":  # 20 million parameters
         run = config.RunConfig(20.0, 50, model=preset.model, training=preset.training)
-        assert build.build_model(run).count_params() > 100_000
+        assert sketch_rnn.build_model(run).count_params() > 100_000

@@ -122,14 +122,14 @@ def test_offsets_have_the_moments_of_their_component():
 @pytest.mark.parametrize("mode", ["paper", "magenta", "javascript"])
 def test_next_point_is_that_of_tensorflow(mode):
     tf = pytest.importorskip("tensorflow")
-    from sketch_rnn_tf.sampling import choosing
+    from sketch_rnn_tf.model.next_point import NextPoint, temper
 
     random = np.random.default_rng(3)
     for _ in range(20):
         raw = random.normal(size=3 + 6 * 5).astype(np.float32)
         numbers, tau = random.random(4).astype(np.float32), np.float32([0.3, 0.7, 1.6])
-        choose = choosing.PointChooser(5, tf.constant(tau[None]), mode)
-        theirs, _ = choose(tf.constant(raw[None]), tf.constant(numbers[None]))
+        tempering = temper(tf.constant(tau[None]), mode)
+        theirs, _ = NextPoint(tf.constant(raw[None])).from_noise(numbers[None], tempering)
         ours = next_point.next_point(raw, numbers, tau, mode)
         np.testing.assert_allclose(ours, theirs[0], atol=1e-5)
 

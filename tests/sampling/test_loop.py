@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.interop import magenta_names
+from sketch_rnn_tf.model import next_point
 from sketch_rnn_tf.model.decoder import Decoder
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import choosing, loop, stepping
+from sketch_rnn_tf.sampling import loop
 
 DRAWS = 40_000
 WEIGHTS = np.array([0.7, 0.3])
@@ -28,12 +29,17 @@ def _raw(batch: int) -> tf.Tensor:
     return tf.constant(np.tile(raw, (batch, 1)))
 
 
+def _choose(raw, noise, temperature, mode="paper", greedy=False):
+    tempering = next_point.temper(tf.constant(temperature), mode)
+    return next_point.NextPoint(raw).from_noise(noise, tempering, greedy)
+
+
 def _draw(temperature, mode: str) -> np.ndarray:
     rng = np.random.default_rng(11)
     uniforms, normals = rng.random((DRAWS, 2)), rng.normal(size=(DRAWS, 2))
     noise = tf.constant(np.concatenate([uniforms, normals], axis=1).astype(np.float32))
     tau = tf.constant(np.tile(np.float32(temperature), (DRAWS, *[1] * np.ndim(temperature))))
-    return choosing.PointChooser(2, tau, mode)(_raw(DRAWS), noise)[0].numpy()
+    return _choose(_raw(DRAWS), noise, tau, mode)[0].numpy()
 
 
 def _expected(pen_divisor: float, divisor: float, factor: float):
@@ -87,32 +93,31 @@ def test_samples_follow_the_mixtures_cumulative_distribution():
 
 def test_temperature_one_changes_nothing_in_any_mode():
     for mode in ("paper", "magenta", "javascript"):
-        sharpness, log_factor = choosing.tempering(tf.ones([3]), mode)
-        np.testing.assert_array_equal(sharpness, np.ones((3, 2)))
+        sharpness, log_factor = next_point.temper(tf.ones([3]), mode)
+        np.testing.assert_array_equal(sharpness, np.ones((3, 2, 1)))
         np.testing.assert_array_equal(log_factor, np.zeros((3, 1)))
 
 
 def test_an_unknown_mode_names_the_known_ones():
-    with pytest.raises(ValueError, match="'hot'; there are paper, magenta, javascript"):
-        choosing.tempering(tf.ones([1]), "hot")
+    with pytest.raises(ValueError, match="'hot', expected one of paper, magenta, javascript"):
+        next_point.temper(tf.ones([1]), "hot")
 
 
 def test_greedy_takes_the_likeliest_component_and_pen():
-    choose = choosing.PointChooser(2, tf.ones([1]), "paper", greedy=True)
-    point, ends = choose(_raw(1), tf.fill([1, 4], np.nan))
+    point, ends = _choose(_raw(1), tf.fill([1, 4], np.nan), tf.ones([1]), greedy=True)
     np.testing.assert_allclose(point[0], [*LOC[0], 1, 0, 0], rtol=1e-6)
     assert not ends[0]
 
 
 def test_the_lowest_temperature_takes_the_likeliest_component_and_pen():
     noise = tf.constant([[0.0, 0.0, 0.0, 0.0], [1 - 2**-24, 1 - 2**-24, 0.0, 0.0]])
-    choose = choosing.PointChooser(2, tf.fill([2], np.finfo(np.float32).tiny), "paper")
-    np.testing.assert_allclose(choose(_raw(2), noise)[0], [[*LOC[0], 1, 0, 0]] * 2, rtol=1e-6)
+    points, _ = _choose(_raw(2), noise, tf.fill([2], np.finfo(np.float32).tiny))
+    np.testing.assert_allclose(points, [[*LOC[0], 1, 0, 0]] * 2, rtol=1e-6)
 
 
 def test_uniform_numbers_at_the_ends_choose_a_component_that_is_there():
     noise = tf.constant([[0.0, 0.0, 0.0, 0.0], [1 - 2**-24, 1 - 2**-24, 0.0, 0.0]])
-    points, ends = choosing.PointChooser(2, tf.ones([2]), "paper")(_raw(2), noise)
+    points, ends = _choose(_raw(2), noise, tf.ones([2]))
     np.testing.assert_allclose(points[:, :2], LOC, rtol=1e-6)
     np.testing.assert_array_equal(points[:, 2:], [[1, 0, 0], [0, 0, 1]])
     np.testing.assert_array_equal(ends, [False, True])
@@ -124,8 +129,7 @@ def test_points_are_those_of_numpy(components):
     raw = random.normal(0, 3, [50, 3 + 6 * components]).astype(np.float32)
     numbers = np.concatenate([random.random([50, 2]), random.normal(size=[50, 2])], axis=1)
     tau = random.uniform(0.1, 2, [50, 3]).astype(np.float32)
-    choose = choosing.PointChooser(components, tf.constant(tau), "magenta")
-    points, ends = choose(tf.constant(raw), tf.constant(numbers, tf.float32))
+    points, ends = _choose(tf.constant(raw), tf.constant(numbers, tf.float32), tau, "magenta")
     for point, end, *given in zip(points, ends, raw, numbers, tau, strict=True):
         expected, pen = _by_hand(*given)
         np.testing.assert_allclose(point[:2], expected, rtol=1e-4, atol=1e-5)
@@ -160,13 +164,14 @@ def test_greedy_drawings_are_magentas(vectors, name):
     z = tf.constant(theirs["z"][:1]) if model.conditional else None
     context = model.context(z)
     length = len(theirs["greedy_strokes"])
-    step = stepping.Stepper(model.decoder, context, 1)
+    step = model.decoder.stepper(context, 1)
     drawn, lengths = loop.sample_from_noise(
         step,
         step.initial_states,
         tf.constant([model.start_token]),
         tf.zeros([1, length, 4]),
-        choosing.PointChooser(model.num_mixtures, tf.ones([1]), "magenta", greedy=True),
+        next_point.temper(tf.ones([1]), "magenta"),
+        greedy=True,
     )
     expected = theirs["greedy_strokes"].copy()
     expected[int(lengths[0]) :] = stroke_forms.PADDING
@@ -216,7 +221,7 @@ def _spell(rows: np.ndarray, length: int, **options):
         [tf.zeros([batch, 1], tf.int32)],
         tf.tile(tf.constant([stroke_forms.START_TOKEN]), [batch, 1]),
         tf.constant(noise),
-        choosing.PointChooser(1, tf.ones([batch]), "paper"),
+        next_point.temper(tf.ones([batch]), "paper"),
         **options,
     )
 
@@ -269,7 +274,7 @@ def test_a_stepper_says_what_the_decoder_says_of_the_whole_sketch(cell, context_
     strokes = tf.constant(random.normal(size=(2, 7, 5)), tf.float32)
     context = tf.constant(random.normal(size=(2, 3)), tf.float32) if context_size else None
     expected = decoder(strokes, context)
-    step = stepping.Stepper(decoder, context, 2)
+    step = decoder.stepper(context, 2)
     states = step.initial_states
     for t in range(7):
         raw, states = step(strokes[:, t], states)

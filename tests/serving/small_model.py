@@ -20,7 +20,7 @@ import keras
 
 from sketch_rnn_tf import config, runs
 from sketch_rnn_tf.export.saved_model import deployment, exporter
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
@@ -37,7 +37,7 @@ CONFIG = config.RunConfig(
 def sketcher() -> Sketcher:
     """Returns the class-conditioned model; its weights are the same in every process."""
     keras.utils.set_random_seed(3)
-    return Sketcher(KerasBackend(build.build_model(CONFIG), CONFIG))
+    return Sketcher(KerasBackend(sketch_rnn.build_model(CONFIG), CONFIG))
 
 
 def write(model: Sketcher, folder: pathlib.Path) -> pathlib.Path:

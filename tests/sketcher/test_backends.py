@@ -11,7 +11,7 @@ from sketch_rnn_tf import config, ondevice, runs, serving
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.litert import exporter, graphs
 from sketch_rnn_tf.export.saved_model import signatures
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
@@ -63,7 +63,7 @@ def _everywhere(folder, conditional: bool):
             decoder=config.DecoderConfig(units=7),
         ),
     )  # fmt: skip
-    model = build.build_model(configuration)
+    model = sketch_rnn.build_model(configuration)
     bias = model.decoder.output_layer.bias
     bias.assign(bias - tf.one_hot(2, bias.shape[0]))  # drawings that do not end at once
     for layer in (model.encoder.mean, model.encoder.log_var) if conditional else ():

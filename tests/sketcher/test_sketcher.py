@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import sketch_rnn_tf
 from sketch_rnn_tf import config, drawing, runs
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
@@ -39,7 +39,7 @@ def _configuration(**model) -> config.RunConfig:
 def _sketcher(**model) -> Sketcher:
     keras.utils.set_random_seed(4)
     configuration = _configuration(**model)
-    model = build.build_model(configuration)
+    model = sketch_rnn.build_model(configuration)
     bias = model.decoder.output_layer.bias  # fewer points end a sketch than chance would have
     bias.assign(tf.tensor_scatter_nd_update(bias, [[2]], [-1.0]))
     return Sketcher(KerasBackend(model, configuration))

@@ -30,7 +30,9 @@ while True:
 @contextlib.contextmanager
 def _busy_cores():
     """Keeps every core busy in irregular bursts."""
-    load = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range((os.cpu_count() or 1) + 1)]
+    load = [
+        subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range((os.cpu_count() or 1) + 1)
+    ]
     try:
         yield
     finally:

@@ -4,7 +4,7 @@ import numpy as np
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.data import dataset
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.training import pictures
 
 
@@ -12,7 +12,7 @@ def _artist(data_dir, tiny, **changes):
     model, training = tiny()
     info = dataclasses.replace(dataset.read_info(data_dir), simplification={"epsilon": 1.0})
     run = config.RunConfig(1.5, 12, ("even", "odd"), model=model, training=training, **changes)
-    return pictures.Artist(build.build_model(run), run, data_dir, info)
+    return pictures.Artist(sketch_rnn.build_model(run), run, data_dir, info)
 
 
 def test_pictures_show_samples_reconstructions_and_a_way_between(data_dir, tiny):

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import choosing
 from sketch_rnn_tf.sketcher import arguments
 
 POINT = 5  # a stroke-5 row
@@ -29,7 +28,7 @@ class Graphs(tf.Module):
       model: the model, float32.
       scale_factor: source units per normalized unit.
       start_token: the stroke-5 row that the decoder reads first.
-      mode: temperature mode, see `choosing.tempering`.
+      mode: temperature mode, see `next_point.temper`.
     """
 
     def __init__(self, model: SketchRNN, scale_factor: float, start_token, mode: str):
@@ -82,7 +81,7 @@ class Graphs(tf.Module):
         context = None if label is None else self.model.embedding(label)
         rows = _stroke5(strokes[0], self.scale_factor)  # [T, 5]
         cells = (encoder.forward_cell, encoder.backward_cell)
-        shares = [cell.context_share(context, POINT) for cell in cells]
+        shares = [cell.context_term(context, POINT) for cell in cells]
         last = lengths[0] - 1
 
         def body(t, forward, backward):
@@ -163,18 +162,21 @@ class Graphs(tf.Module):
     def _initial(self, z, label) -> list[tf.Tensor]:
         context = self.model.context(z, label)
         states = self.model.decoder.initial_state(1, context)
-        share = self.model.decoder.context_share(context)
-        return [*states, *([] if share is None else [share])]
+        decoder = self.model.decoder
+        size = decoder.input_size - decoder.context_size
+        term = decoder.cell.context_term(context, size)
+        return [*states, *([] if term is None else [term])]
 
     def _step(self, stroke, states) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """As `Decoder.step`, with the context's share as the last state."""
-        states, share = list(states), []
-        if self.model.decoder.context_size:
-            share = [states.pop()]
-        raw, states = self.model.decoder.step(
-            stroke, states, context_share=share[0] if share else None
-        )
-        return raw, [*states, *share]
+        decoder, states, term, position = self.model.decoder, list(states), [], []
+        if decoder.context_size:
+            term = [states.pop()]
+        if decoder.absolute_position:
+            position = [states.pop() + stroke[:, :2]]
+            stroke = tf.concat([stroke, *position], axis=-1)
+        output, states = _cell_step(decoder.cell, stroke, states, term[0] if term else None)
+        return decoder.output_layer(output), [*states, *position, *term]
 
     def _context_sizes(self) -> list[int]:
         """Returns the size of the context's share as a list, empty without a context."""
@@ -194,7 +196,7 @@ class Graphs(tf.Module):
 
 
 class _PointChooser:
-    """As `choosing.PointChooser` for one sketch, in fewer operations.
+    """As `NextPoint.from_noise` for one sketch, in fewer operations.
 
     Every operation costs as much as a thousand multiplications here: component and pen are chosen
     side by side, and only the chosen component's parameters are worked with. A row is fetched with
@@ -212,8 +214,8 @@ class _PointChooser:
         self._mixtures = num_mixtures
         self._width = max(num_mixtures, next_point.PEN_STATES)
         self._uniforms, self._normals = noise[:, :2, None], noise[:, 2:]  # [T, 2, 1], [T, 2]
-        sharpness, log_factor = choosing.tempering(temperature, mode)
-        self._sharpness = tf.transpose(sharpness)  # [2, 1]
+        sharpness, log_factor = next_point.temper(temperature, mode)
+        self._sharpness = sharpness[0]  # [2, 1]
         self._factor = tf.exp(log_factor[0])  # [1]
 
     def __call__(self, raw, t) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,11 +14,10 @@ import tensorflow as tf
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.data import augment
-from sketch_rnn_tf.export.saved_model import loops
 from sketch_rnn_tf.export.saved_model import rows as row_checks
 from sketch_rnn_tf.model import losses, next_point
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
-from sketch_rnn_tf.sampling import choosing, loop, stepping
+from sketch_rnn_tf.sampling import loop
 from sketch_rnn_tf.serving.server_errors import RowError
 
 PARALLEL = 1e-6  # sine of an angle below which an arc is taken for a straight line
@@ -100,7 +99,7 @@ class Signatures:
     def reconstruct(self, rows, inputs) -> dict[str, tf.Tensor]:
         """strokes, lengths, temperature, seed [, label] -> strokes, lengths; from z's mean."""
         points, lengths = self._drawing(rows, inputs["strokes"], inputs["lengths"])
-        z, _ = loops.encode(self.model, points, lengths, self._label(rows, inputs))
+        z, _ = self.model.encode(points, lengths, self._label(rows, inputs))
         return self._draw(rows, inputs, z)
 
     def complete(self, rows, inputs) -> dict[str, tf.Tensor]:
@@ -109,7 +108,7 @@ class Signatures:
         points, lengths = self._drawing(rows, *names, self.max_points)
         z = None
         if self.model.conditional:
-            z, _ = loops.encode(self.model, points, lengths, self._label(rows, inputs))
+            z, _ = self.model.encode(points, lengths, self._label(rows, inputs))
         drawn = self._draw(rows, inputs, z, (points, lengths))
         given = lengths + int(self.config.drop_first_point)
         return {**drawn, "given": tf.where(rows.good, given, 0)}
@@ -125,7 +124,7 @@ class Signatures:
         """strokes, lengths [, label] -> z_mean, z_log_var."""
         points, lengths = self._drawing(rows, inputs["strokes"], inputs["lengths"])
         label = self._label(rows, inputs)
-        mean, log_var = loops.encode(self.model, points, lengths, label)
+        mean, log_var = self.model.encode(points, lengths, label)
         return {"z_mean": _or_nan(rows, mean), "z_log_var": _or_nan(rows, log_var)}
 
     def score(self, rows, inputs) -> dict[str, tf.Tensor]:
@@ -135,10 +134,10 @@ class Signatures:
         points = self._normalised(strokes, lengths)
         label, kl, z = self._label(rows, inputs), tf.zeros([rows.size]), None
         if self.model.conditional:
-            z, log_var = loops.encode(self.model, points, lengths, label)
+            z, log_var = self.model.encode(points, lengths, label)
             kl = tf.reduce_sum(losses.kl_nats(z, log_var), axis=1)
-        step = stepping.Stepper(self.model.decoder, self.model.context(z, label), rows.size)
-        raw = loops.read_all(step, self.model.decoder_inputs(points))
+        context = self.model.context(z, label)
+        raw = self.model.decoder(self.model.decoder_inputs(points), context=context)
         nats = _nats(raw, points, lengths)
         nats["nats"] = nats["offset_nats"] + nats["pen_nats"] + nats["end_nats"]
         return {name: _or_nan(rows, value) for name, value in {**nats, "kl_nats": kl}.items()}
@@ -178,14 +177,13 @@ class Signatures:
         """Draws rows that have no error; strokes [B, max_points (+ 1), 3] and lengths [B]."""
         temperature = rows.temperature(inputs["temperature"])
         context = self.model.context(z, self._label(rows, inputs))
-        step = stepping.Stepper(self.model.decoder, context, rows.size)
-        mode = self.config.temperature_mode
+        step = self.model.decoder.stepper(context, rows.size)
         drawn, lengths = loop.sample_from_noise(
             step,
             step.initial_states,
             self._start(rows.size),
             loop.noise_from_seeds(inputs["seed"], self.max_points),
-            choosing.PointChooser(self.model.num_mixtures, temperature, mode),
+            next_point.temper(temperature, self.config.temperature_mode),
             *prefix,
             skipped=~rows.good,
         )
@@ -231,13 +229,13 @@ class Signatures:
     def _parameters(self, raw) -> dict[str, tf.Tensor]:
         """Returns the parameters of the next point in source units."""
         scale = tf.constant(self.config.scale_factor, tf.float32)
-        parameters = next_point.split_parameters(raw)
+        distribution = next_point.NextPoint(raw)
         return {
-            "pen_logits": parameters.pen_logits,
-            "mixture_logits": parameters.mixture_logits,
-            "loc": parameters.loc * scale,
-            "scale": parameters.scale * scale,
-            "corr": parameters.corr,
+            "pen_logits": distribution.pen_logits,
+            "mixture_logits": distribution.mixture_logits,
+            "loc": distribution.loc * scale,
+            "scale": distribution.scale * scale,
+            "corr": distribution.corr,
         }
 
     def _latent(self, name: str) -> tuple[tf.TensorSpec, ...]:
@@ -284,12 +282,12 @@ def spherical(a: tf.Tensor, b: tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
 
 def _nats(raw, points, lengths) -> dict[str, tf.Tensor]:
     """Returns the nats of drawings, each [B]; `points` has a place for the end token."""
-    parameters = next_point.split_parameters(raw)
+    distribution = next_point.NextPoint(raw)
     length = tf.shape(points)[1]
     real = losses.real_points(lengths, length)
-    pen = losses.pen_nats(parameters, points)
+    pen = losses.pen_nats(distribution, points)
     return {
-        "offset_nats": tf.reduce_sum(losses.offset_nats(parameters, points) * real, axis=1),
+        "offset_nats": tf.reduce_sum(losses.offset_nats(distribution, points) * real, axis=1),
         "pen_nats": tf.reduce_sum(pen * real, axis=1),
         "end_nats": tf.reduce_sum(pen * tf.one_hot(lengths, length), axis=1),
     }

@@ -90,7 +90,7 @@ def _vectors(
     """
     met: dict[str, list[np.ndarray]] = {name: [] for name in cell.matrices}
     outputs = []
-    share = cell.context_share(context, inputs.shape[2])
+    share = cell.context_term(context, inputs.shape[2])
     for t in range(inputs.shape[1]):
         real = t < lengths
         projected = cell.project(tf.constant(inputs[:, t], tf.float32))

@@ -1,23 +1,34 @@
-"""Recurrent cells: they own the weights, their maths is in `cell_maths`.
+"""What the recurrent cells share: weights, single steps, and what `model.sequence` asks of them.
 
-Every cell splits its work in two: `project` does what depends on the input alone, `step` what
-depends on the state. `call` does both and makes the cell an ordinary Keras RNN cell. Over a whole
-sequence (`read`), what is the same at every step is computed once, and one product serves inputs
-and state.
+A cell states its equations once, as a pure function of matrix products that others may compute
+together, keep or compute again (`RecurrentCell.equations`). Everything else is made of it: the
+step of an ordinary Keras RNN cell here, whole sequences and single points in `model.sequence`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol
 
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model import seeds, sequence
-from sketch_rnn_tf.model.cells import equations, steps
+from sketch_rnn_tf.model import seeds
 
-SEGMENTS = 3  # of a sequence in training, see `RecurrentCell.read`
+Values = tf.Tensor | list[tf.Tensor]
+Multiply = Callable[..., Values]  # (x, name of a matrix, plus=None), see `RecurrentCell.equations`
+
+
+class Activation(Protocol):
+    """A function of a product whose gradient needs its values only; see `lstm.LSTMGates`."""
+
+    count: int  # of the values
+
+    def values(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the values for x [B, m]."""
+
+    def gradient(self, values: Sequence[tf.Tensor], d_values: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns the gradient of x, [B, m]."""
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
@@ -43,7 +54,20 @@ class GateOrthogonal(keras.initializers.Initializer):
 
 
 class RecurrentCell(keras.layers.Layer):
-    """What the cells share; a Keras RNN cell in its own right.
+    """The base of all cells; a Keras RNN cell in its own right.
+
+    A subclass has `build`, `input_weights` and `equations`, and names its weights:
+
+    Attributes:
+      matrices: names of the weights that are multiplied with vectors of every step, [n, m].
+      vectors: names of the other weights of a step.
+      joined: the matrix in whose product the projections are the summand `plus`, if `equations`
+        uses them in no other way, else None; one product then serves inputs and state.
+      recomputed: matrices, also [K, n, m], whose products are not kept but computed again by
+        the backward loop, which also sums their gradients step by step: where that takes less time
+        than the memory is worth. Their products have no summand.
+      activations: what becomes of a matrix's product; its values are then kept instead.
+      options: names of the arguments beside `units` that `cells.make` passes on.
 
     Args:
       units: H, the size of the output.
@@ -53,13 +77,12 @@ class RecurrentCell(keras.layers.Layer):
         type of the matrix products only.
     """
 
-    # See `steps.Steps`.
     matrices: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
     joined: str | None = None
     recomputed: tuple[str, ...] = ()
-    activations: ClassVar[Mapping[str, steps.Activation]] = {}
-
-    vectors: tuple[str, ...] = ()  # the other weights of a step
+    activations: ClassVar[Mapping[str, Activation]] = {}
+    options: tuple[str, ...] = ("recurrent_dropout",)
 
     def __init__(
         self, units: int, recurrent_dropout: float = 0.0, seed: int | None = None, **kwargs
@@ -69,6 +92,30 @@ class RecurrentCell(keras.layers.Layer):
         self.recurrent_dropout = seeds.check_rate("recurrent_dropout", recurrent_dropout)
         self.seed = seed
         self._seeds = keras.random.SeedGenerator(seed)
+
+    def input_weights(self) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Returns what makes projections of inputs and context: a matrix [D + C, P], a bias [P].
+
+        The bias is None where a cell has none, or none at this place.
+        """
+        raise NotImplementedError
+
+    def equations(self, weights, multiply, projected, states, mask):
+        """One step as a pure function.
+
+        Args:
+          weights: every weight of a step, by name.
+          multiply: (x, name, plus=None) -> x @ weights[name] + plus, or the values of its
+            activation; called once for each name in `matrices`, in their order, which are used in
+            no other way.
+          projected: [B, P], see `project`.
+          states: [B, n] each, as in `state_size`.
+          mask: [B, H] to multiply the candidate with, or None.
+
+        Returns:
+          The output [B, H] and the new states.
+        """
+        raise NotImplementedError
 
     @property
     def state_size(self) -> list[int]:
@@ -94,15 +141,43 @@ class RecurrentCell(keras.layers.Layer):
             name="recurrent_kernel", shape=(self.units, width), initializer=GateOrthogonal()
         )
 
-    def input_weights(self) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Returns what makes projections of inputs and context: a matrix [D + C, P], a bias [P].
+    def step_weights(self) -> dict[str, tf.Tensor]:
+        """Returns the weights of `equations` by name, float32."""
+        names = (*self.matrices, *self.vectors)
+        return {name: tf.cast(getattr(self, name), tf.float32) for name in names}
 
-        The bias is None where a cell has none, or none at this place.
+    def input_matrix(self, size: int) -> tf.Tensor:
+        """Returns the part [D, P] of the input weights for inputs of size D."""
+        return tf.cast(self.input_weights()[0][:size], tf.float32)
+
+    def context_term(self, context: tf.Tensor | None, size: int) -> tf.Tensor | None:
+        """Returns what a context adds to the projections at every step, [B, P]; None without one.
+
+        Args:
+          context: [B, C] or None.
+          size: D, of the other inputs.
         """
-        raise NotImplementedError
+        return None if context is None else self._product(context, self.input_weights()[0][size:])
+
+    def constant_term(self, context: tf.Tensor | None, size: int, batch) -> tf.Tensor:
+        """Returns what is the same in the projections of every step, [B, P]: context and bias.
+
+        Args:
+          context: [B, C] or None.
+          size: D, of the other inputs.
+          batch: B.
+        """
+        kernel, bias = self.input_weights()
+        term = self.context_term(context, size)
+        if bias is None:
+            return tf.zeros([batch, kernel.shape[-1]]) if term is None else term
+        bias = tf.cast(bias, tf.float32)
+        if term is None:
+            return tf.broadcast_to(bias, [batch, kernel.shape[-1]])
+        return tf.nn.bias_add(term, bias)
 
     def project(self, inputs: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns what the cell needs of its inputs, for any number of steps at once.
+        """Returns what the equations need of the inputs, for any number of steps at once.
 
         Args:
           inputs: [B, D] or [T, B, D].
@@ -117,47 +192,7 @@ class RecurrentCell(keras.layers.Layer):
         result = self._product(inputs, kernel[:size])
         if bias is not None:
             result = tf.nn.bias_add(result, tf.cast(bias, tf.float32))
-        return result if context is None else result + self.context_share(context, size)
-
-    def affine(self, size: int, context: tf.Tensor | None, batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what makes projections of inputs, inputs @ own [D, P] + share [B, P].
-
-        The share is the context's and the bias: it can be computed once a sketch.
-
-        Args:
-          size: D.
-          context: [B, C] or None.
-          batch: B.
-        """
-        kernel, bias = self.input_weights()
-        own = tf.cast(kernel[:size], tf.float32)
-        share = self.context_share(context, size)
-        if bias is None:
-            return own, tf.zeros([batch, kernel.shape[-1]]) if share is None else share
-        bias = tf.cast(bias, tf.float32)
-        if share is None:
-            return own, tf.broadcast_to(bias, [batch, kernel.shape[-1]])
-        return own, tf.nn.bias_add(share, bias)
-
-    def context_share(self, context: tf.Tensor | None, size: int) -> tf.Tensor | None:
-        """Returns what a context adds to `project` at every step, [B, P]; None without one.
-
-        Args:
-          context: [B, C] or None.
-          size: D, of the other inputs.
-        """
-        if context is None:
-            return None
-        return self._product(context, self.input_weights()[0][size:])
-
-    def advance(self, weights, product, projected, states, mask):
-        """One step as a pure function, see `steps.Steps`; `step` and `read` are made of it."""
-        raise NotImplementedError
-
-    def step_weights(self) -> dict[str, tf.Tensor]:
-        """Returns the weights of `advance` by name."""
-        names = (*self.matrices, *self.vectors)
-        return {name: tf.cast(getattr(self, name), tf.float32) for name in names}
+        return result if context is None else result + self.context_term(context, size)
 
     def step(
         self, projected: tf.Tensor, states: Sequence[tf.Tensor], mask: tf.Tensor | None = None
@@ -173,40 +208,8 @@ class RecurrentCell(keras.layers.Layer):
           The output [B, H] and the new states.
         """
         weights = self.step_weights()
-        dtype = tf.as_dtype(self.compute_dtype)
-        product = steps.plain_product(weights, dtype, self.activations)
-        return self.advance(weights, product, projected, list(states), mask)
-
-    def read(
-        self,
-        inputs: tf.Tensor,
-        context: tf.Tensor | None,
-        states: Sequence[tf.Tensor],
-        mask: tf.Tensor | None = None,
-        training: bool = True,
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Runs over a whole sequence, in training a segment after the other.
-
-        What the gradient needs of every step at once then exists for one segment at a time; the
-        gradient of a recurrent matrix is one product a segment.
-
-        Args:
-          inputs: [T, B, D].
-          context: see `project`.
-          states: the initial state, [B, n] each.
-          mask: [T, B, H] for the candidate, or None.
-          training: whether in segments; gradients are the same either way.
-
-        Returns:
-          The outputs [T, B, H] and the last states.
-        """
-        own, share = self.affine(inputs.shape[-1], context, tf.shape(inputs)[1])
-        dtype = tf.as_dtype(self.compute_dtype)
-        segments = SEGMENTS if training else 1
-        segments = min(segments, inputs.shape[0] or segments)  # none is empty where T is known
-        return sequence.sequence(
-            self, self.step_weights(), inputs, own, share, list(states), mask, dtype, segments
-        )
+        multiply = multiplier(weights, tf.as_dtype(self.compute_dtype), self.activations)
+        return self.equations(weights, multiply, projected, list(states), mask)
 
     def call(self, inputs, states, training=False):
         """One step of a Keras RNN: inputs [B, D], states -> output [B, H], states."""
@@ -229,76 +232,31 @@ class RecurrentCell(keras.layers.Layer):
         """Returns a @ b in float32; [T, B, n] is multiplied as [T B, n]."""
         dtype = tf.as_dtype(self.compute_dtype)
         if a.shape.rank == 2:
-            return steps.product(a, b, dtype)
+            return product(a, b, dtype)
         shape = tf.shape(a)
-        result = steps.product(tf.reshape(a, [-1, a.shape[-1]]), b, dtype)
+        result = product(tf.reshape(a, [-1, a.shape[-1]]), b, dtype)
         return tf.reshape(result, tf.concat([shape[:-1], [b.shape[-1]]], 0))
 
 
-@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
-class LSTMCell(RecurrentCell):
-    """The LSTM cell of Magenta's Sketch-RNN. States: [h, c].
+def product(
+    a: tf.Tensor, b: tf.Tensor, dtype: tf.DType, plus: tf.Tensor | None = None, **transposed: bool
+) -> tf.Tensor:
+    """Returns a @ b (+ plus) as float32, the product computed on operands of `dtype`."""
+    result = tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **transposed), tf.float32)
+    return result if plus is None else result + plus
 
-    See `cell_maths.lstm` for the equations. Recurrent weights start orthogonal a gate, input
-    weights Glorot uniform. Args: see RecurrentCell.
+
+def multiplier(
+    weights: Mapping[str, tf.Tensor], dtype: tf.DType, activations: Mapping[str, Activation]
+) -> Multiply:
+    """Returns the plain `multiply` of `RecurrentCell.equations`, for given weights.
+
+    It also takes `inputs`, which then stand in front of x.
     """
 
-    matrices = ("recurrent_kernel",)
-    joined = "recurrent_kernel"
-    activations: ClassVar = {"recurrent_kernel": equations.LSTMGates()}
+    def multiply(x, name, plus=None, inputs=None):
+        x = x if inputs is None else tf.concat([inputs, x], axis=1)
+        result = product(x, weights[name], dtype, plus)
+        return activations[name].values(result) if name in activations else result
 
-    def build(self, input_shape):
-        """Makes the weights for inputs [..., D]."""
-        self.add_kernels(input_shape[-1])
-        self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer="zeros")
-        self.built = True
-
-    def input_weights(self):
-        """Returns the gates' kernel and bias, P = 4H."""
-        return tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
-
-    def advance(self, weights, product, projected, states, mask):
-        """One step; see RecurrentCell."""
-        h, c = states
-        h, c = equations.lstm(product(h, "recurrent_kernel", projected), c, mask)
-        return h, [h, c]
-
-
-def add_norm_weights(cell: RecurrentCell, units: int, prefix: str = "") -> None:
-    """Makes the gains and shifts of `cell_maths.layer_norm_lstm` as attributes of a cell."""
-    for name, size in (("gate", 4 * units), ("carry", units)):
-        for kind, start in (("gain", "ones"), ("shift", "zeros")):
-            full = f"{prefix}{name}_{kind}"
-            setattr(cell, full, cell.add_weight(name=full, shape=(size,), initializer=start))
-
-
-NORMS = ("gate_gain", "gate_shift", "carry_gain", "carry_shift")
-
-
-@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
-class LayerNormLSTMCell(RecurrentCell):
-    """The LSTM cell with layer normalisation of Magenta's Sketch-RNN. States: [h, c].
-
-    See `cell_maths.layer_norm_lstm` for the equations; there is no bias. Args: see RecurrentCell.
-    """
-
-    matrices = ("recurrent_kernel",)
-    vectors = NORMS
-    joined = "recurrent_kernel"
-
-    def build(self, input_shape):
-        """Makes the weights for inputs [..., D]."""
-        self.add_kernels(input_shape[-1])
-        add_norm_weights(self, self.units)
-        self.built = True
-
-    def input_weights(self):
-        """Returns the gates' kernel, P = 4H."""
-        return tf.convert_to_tensor(self.kernel), None
-
-    def advance(self, weights, product, projected, states, mask):
-        """One step; see RecurrentCell."""
-        h, c = states
-        gates = product(h, "recurrent_kernel", projected)
-        h, c = equations.layer_norm_lstm(gates, c, mask, [weights[name] for name in NORMS])
-        return h, [h, c]
+    return multiply

@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from sketch_rnn_tf.model.cells import base, equations
+from sketch_rnn_tf.model.cells import base, layer_norm_lstm
 
-_HYPER_NORMS = tuple(f"hyper_{name}" for name in base.NORMS)
+_HYPER_NORMS = tuple(f"hyper_{name}" for name in layer_norm_lstm.NORMS)
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
@@ -20,9 +20,9 @@ class HyperLSTMCell(base.RecurrentCell):
         scale = A (W h_hyper + b),  shift = B (V h_hyper)
         gates = scale_x (W_x x) + scale_h (W_h h) + shift_h + bias
 
-    and the gates go through `layer_norm_lstm`. At the start every scale is 0.1 and every shift 0.
-    Recurrent dropout acts on the cell's own candidate, not on the small LSTM's (as in Magenta's
-    code).
+    and the gates go through `layer_norm_lstm_step`. At the start every scale is 0.1 and every
+    shift 0. Recurrent dropout acts on the cell's own candidate, not on the small LSTM's (as in
+    Magenta's code).
     States: [h, c, h_hyper, c_hyper].
 
     Args:
@@ -38,8 +38,9 @@ class HyperLSTMCell(base.RecurrentCell):
         "generator",
         "recurrent_kernel",
     )
+    options = ("recurrent_dropout", "hyper_units", "hyper_embedding")
     recomputed = ("generator",)  # [12, B, H], more than all the others together
-    vectors = ("bias", "embedding_bias", *base.NORMS, *_HYPER_NORMS)
+    vectors = ("bias", "embedding_bias", *layer_norm_lstm.NORMS, *_HYPER_NORMS)
 
     def __init__(self, units: int, hyper_units: int = 256, hyper_embedding: int = 32, **kwargs):
         super().__init__(units, **kwargs)
@@ -77,8 +78,8 @@ class HyperLSTMCell(base.RecurrentCell):
         self.generator = add(
             name="generator", shape=(12, embedding, units), initializer=_start_generator
         )
-        base.add_norm_weights(self, units)
-        base.add_norm_weights(self, hyper, "hyper_")
+        layer_norm_lstm.add_norm_weights(self, units)
+        layer_norm_lstm.add_norm_weights(self, hyper, "hyper_")
         self.input_size = size
         self.built = True
 
@@ -87,7 +88,7 @@ class HyperLSTMCell(base.RecurrentCell):
         return tf.concat([self.kernel, self.hyper_kernel[: self.input_size]], axis=1), None
 
     def step_weights(self):
-        """Returns the weights of `advance` by name.
+        """Returns the weights of `equations` by name.
 
         `hyper_state_kernel` [H + hyper_units, 4 hyper_units] is what the small LSTM multiplies
         [h, h_hyper] with.
@@ -100,28 +101,30 @@ class HyperLSTMCell(base.RecurrentCell):
         ]
         return {"hyper_state_kernel": tf.concat(kernels, axis=0), **weights}
 
-    def advance(self, weights, product, projected, states, mask):
+    def equations(self, weights, multiply, projected, states, mask):
         """One step; see RecurrentCell."""
         h, c, hyper_h, hyper_c = states
         inputs, hyper_inputs = tf.split(projected, [4 * self.units, 4 * self.hyper_units], -1)
         small_state = tf.concat([h, hyper_h], axis=1)
-        hyper_gates = product(small_state, "hyper_state_kernel", hyper_inputs)
+        hyper_gates = multiply(small_state, "hyper_state_kernel", hyper_inputs)
         norms = [weights[name] for name in _HYPER_NORMS]
-        hyper_h, hyper_c = equations.layer_norm_lstm(hyper_gates, hyper_c, None, norms)
-        scale_x, scale_h, shift = self._generate(weights, product, hyper_h)
-        recurrent = product(h, "recurrent_kernel")
+        hyper_h, hyper_c = layer_norm_lstm.layer_norm_lstm_step(hyper_gates, hyper_c, None, norms)
+        scale_x, scale_h, shift = self._scales_and_shifts(weights, multiply, hyper_h)
+        recurrent = multiply(h, "recurrent_kernel")
         gates = scale_x * inputs + scale_h * recurrent + shift + weights["bias"]
-        h, c = equations.layer_norm_lstm(gates, c, mask, [weights[name] for name in base.NORMS])
+        h, c = layer_norm_lstm.layer_norm_lstm_step(
+            gates, c, mask, [weights[name] for name in layer_norm_lstm.NORMS]
+        )
         return h, [h, c, hyper_h, hyper_c]
 
-    def _generate(self, weights, product, hyper_h):
+    def _scales_and_shifts(self, weights, multiply, hyper_h):
         """Returns the scales of the x paths and the h paths and the shifts, [B, 4H] each."""
-        embedding = product(hyper_h, "embedding_kernel")  # [B, 12E]
+        embedding = multiply(hyper_h, "embedding_kernel")  # [B, 12E]
         size = self.hyper_embedding
         scales = tf.nn.bias_add(embedding[:, : 8 * size], weights["embedding_bias"])
         embedding = tf.concat([scales, embedding[:, 8 * size :]], axis=1)
         paths = tf.transpose(tf.reshape(embedding, [-1, 12, size]), [1, 0, 2])  # [12, B, E]
-        made = product(paths, "generator")  # [12, B, H]
+        made = multiply(paths, "generator")  # [12, B, H]
         made = tf.reshape(tf.transpose(made, [1, 0, 2]), [-1, 12 * self.units])
         return tf.split(made, 3, axis=1)
 

@@ -13,9 +13,10 @@ tf = pytest.importorskip("tensorflow")
 from sketch_rnn_tf import config, runs  # noqa: E402
 from sketch_rnn_tf.export.litert import checks, exporter, flatbuffer  # noqa: E402
 from sketch_rnn_tf.export.litert.graphs import Graphs  # noqa: E402
+from sketch_rnn_tf.model import next_point  # noqa: E402
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN  # noqa: E402
 from sketch_rnn_tf.ondevice import metadata, runtime  # noqa: E402
-from sketch_rnn_tf.sampling import choosing, loop, stepping  # noqa: E402
+from sketch_rnn_tf.sampling import loop  # noqa: E402
 
 T, Z, M, SCALE = 23, 3, 5, 7.5
 KINDS = {
@@ -78,13 +79,13 @@ def _noise(seed: int = 2) -> np.ndarray:
 def _keras_drawing(model, noise, temperature, prefix=None, lengths=None):
     given = _latents(model)
     context = model.context(given.get("z"), given.get("label"))
-    step = stepping.Stepper(model.decoder, context, 1)
+    step = model.decoder.stepper(context, 1)
     rows, count = loop.sample_from_noise(
         step,
         step.initial_states,
         tf.constant([model.start_token]),
         tf.constant(noise),
-        choosing.PointChooser(model.num_mixtures, tf.constant([temperature]), "paper"),
+        next_point.temper(tf.constant([temperature]), "paper"),
         prefix=prefix,
         prefix_lengths=lengths,
     )

@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.export.saved_model import deployment, signatures
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.serving import server_errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -37,7 +37,7 @@ CONFIG = config.RunConfig(
 
 @pytest.fixture(scope="module")
 def made():
-    return signatures.Signatures(build.build_model(CONFIG), CONFIG).all()
+    return signatures.Signatures(sketch_rnn.build_model(CONFIG), CONFIG).all()
 
 
 def test_the_readme_names_every_signature_and_error_and_an_example_that_fits(made):

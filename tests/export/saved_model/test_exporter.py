@@ -19,7 +19,7 @@ from tensorflow.core.protobuf import config_pb2
 from sketch_rnn_tf import config, runs
 from sketch_rnn_tf.commands import export as command
 from sketch_rnn_tf.export.saved_model import exporter, signatures, warmup
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 LOADER = ROOT / "tests" / "serving" / "cpp_session.py"
@@ -47,7 +47,7 @@ def exported(request, tmp_path_factory):
     run_config = config.RunConfig(
         scale_factor=7.0, max_length=11, classes=("cat", "dog"), model=KINDS[request.param]
     )
-    model = build.build_model(run_config)
+    model = sketch_rnn.build_model(run_config)
     run = runs.Run(folder / "run", run_config)
     return run, model, exporter.write(run, model, folder / "out")
 

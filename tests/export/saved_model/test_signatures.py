@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import config, evaluation
 from sketch_rnn_tf.export.saved_model import signatures
-from sketch_rnn_tf.model import build, next_point
+from sketch_rnn_tf.model import next_point, sketch_rnn
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.serving.server_errors import RowError
 from sketch_rnn_tf.sketcher import latent_space
@@ -58,7 +58,7 @@ def kind(request):
 def _kind(**changes):
     keras.utils.set_random_seed(5)
     run = _run(**changes)
-    model = build.build_model(run)
+    model = sketch_rnn.build_model(run)
     for weight in model.trainable_weights:  # so that nothing is zero and sketches differ
         weight.assign_add(tf.random.stateless_normal(weight.shape, [1, weight.shape[0]]) * 0.3)
     bias = model.decoder.output_layer.bias
@@ -164,7 +164,7 @@ def test_steps_give_the_distribution_that_the_decoder_gives(kind):
     stroke5[0, 1:, :2], stroke5[0, 1:, 3] = points[:, :2], points[:, 2]
     stroke5[0, 1:, 2] = 1 - points[:, 2]
     context = model.context(tf.constant(z) if given else None, labels)
-    expected = next_point.split_parameters(model.decoder(stroke5, context=context))
+    expected = next_point.NextPoint(model.decoder(stroke5, context=context))
     state = np.zeros([1, 1 + sum(model.decoder.state_size)], np.float32)
     sent = [[9.0, 9.0, 0.0], *rows[len(rows) - len(points) :]]  # the first is not looked at
     for t, stroke in enumerate(sent):

@@ -53,7 +53,7 @@ def make_run(tmp_path_factory) -> Callable[[str], runs.Run]:
 
 
 def _make_run(path: pathlib.Path, model, own) -> runs.Run:
-    from sketch_rnn_tf.model import build
+    from sketch_rnn_tf.model import sketch_rnn
 
     small = config.ModelConfig(z_size=5, num_mixtures=4)
     configuration = config.RunConfig(
@@ -64,7 +64,7 @@ def _make_run(path: pathlib.Path, model, own) -> runs.Run:
         model=dataclasses.replace(small, **model),
         **own,
     )
-    net = build.build_model(configuration)
+    net = sketch_rnn.build_model(configuration)
     generator = np.random.default_rng(5)
     for weight in net.weights:
         weight.assign(weight.value + generator.normal(0, 0.3, weight.shape))

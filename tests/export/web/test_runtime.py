@@ -204,7 +204,7 @@ def test_the_next_point_is_said_as_a_mixture_in_source_units(make_run, web_folde
     rows = strokes.stroke3_to_stroke5(BEGUN, len(BEGUN))
     rows[:, :2] /= 12.5
     raw = model.decoder(tf.constant(np.concatenate([[model.start_token], rows])[None], tf.float32))
-    expected = next_point.split_parameters(raw[0, -1])
+    expected = next_point.NextPoint(raw[0, -1])
     columns = {
         "weight": tf.nn.softmax(expected.mixture_logits),
         "x": expected.loc[:, 0] * 12.5,

@@ -1,13 +1,16 @@
-"""One step of each kind of cell as bare functions."""
+"""The LSTM cell of Magenta's Sketch-RNN."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
+import keras
 import tensorflow as tf
 
+from sketch_rnn_tf.model.cells import base
+
 FORGET_BIAS = 1.0  # added when the cell runs; stored biases do not contain it
-NORM_EPSILON = 1e-3
 
 
 class LSTMGates:
@@ -31,7 +34,7 @@ class LSTMGates:
         return tf.concat(parts, axis=-1)
 
 
-def lstm(
+def lstm_step(
     gates: Sequence[tf.Tensor],
     c: tf.Tensor,
     mask: tf.Tensor | None,
@@ -57,44 +60,34 @@ def lstm(
     return o * tf.tanh(norm(c)), c
 
 
-def layer_norm(x: tf.Tensor, gain: tf.Tensor, shift: tf.Tensor, blocks: int = 1) -> tf.Tensor:
-    """Normalises each block of the last axis on its own (arXiv 1607.06450).
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class LSTMCell(base.RecurrentCell):
+    """The LSTM cell of Magenta's Sketch-RNN. States: [h, c].
 
-    Args:
-      x: [B, n].
-      gain: [n].
-      shift: [n].
-      blocks: into how many equal blocks n is cut.
-
-    Returns:
-      [B, n]; the variance is the biased one, epsilon 1e-3 (Magenta's).
-    """
-    size = x.shape[-1]
-    x = tf.reshape(x, [-1, blocks, size // blocks])
-    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
-    normal = tf.reshape(centred * tf.math.rsqrt(variance + NORM_EPSILON), [-1, size])
-    return normal * gain + shift
-
-
-def layer_norm_lstm(
-    gates: tf.Tensor, c: tf.Tensor, mask: tf.Tensor | None, norms: Sequence[tf.Tensor]
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """One LSTM step with layer normalisation from the gates' pre-activations.
-
-        i, j, f, o = LN(gates), each block on its own
+        i, j, f, o = [x, h] W + b
         c' = c sigmoid(f + 1) + sigmoid(i) dropout(tanh j)
-        h' = sigmoid(o) tanh LN(c'); the carried c' is not normalised
+        h' = sigmoid(o) tanh c'
 
-    Args:
-      gates: [B, 4H] in the order i, j, f, o.
-      c: [B, H].
-      mask: [B, H] multiplied with the candidate, or None.
-      norms: gain and shift of the gates [4H], gain and shift of c' [H].
-
-    Returns:
-      h' and c', [B, H] each.
+    Recurrent weights start orthogonal per gate, input weights Glorot uniform. Args: see
+    RecurrentCell.
     """
-    gate_gain, gate_shift, carry_gain, carry_shift = norms
-    gates = LSTMGates().values(layer_norm(gates, gate_gain, gate_shift, 4))
-    return lstm(gates, c, mask, lambda c: layer_norm(c, carry_gain, carry_shift))
+
+    matrices = ("recurrent_kernel",)
+    joined = "recurrent_kernel"
+    activations: ClassVar = {"recurrent_kernel": LSTMGates()}
+
+    def build(self, input_shape):
+        """Makes the weights for inputs [..., D]."""
+        self.add_kernels(input_shape[-1])
+        self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer="zeros")
+        self.built = True
+
+    def input_weights(self):
+        """Returns the gates' kernel and bias, P = 4H."""
+        return tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
+
+    def equations(self, weights, multiply, projected, states, mask):
+        """One step; see RecurrentCell."""
+        h, c = states
+        h, c = lstm_step(multiply(h, "recurrent_kernel", projected), c, mask)
+        return h, [h, c]
