@@ -27,14 +27,13 @@ from sketch_rnn_tf.interop import magenta_js
 
 
 def pixel_nats(model, configuration, path: pathlib.Path) -> np.ndarray:
-    """Returns nats a point of each drawing of a file, in source units. [S]."""
+    """Returns nats per point of each drawing of a file, in source units, [S]."""
     drawings = inputs.load(path, configuration)
     rows = [drawing.strokes for drawing in drawings if len(drawing.strokes)]
-    scores = evaluation.score(model, configuration, rows)
+    scores = evaluation.score(model, configuration.scale_factor, rows)
+    points = np.array([len(row) for row in rows])
     shift = 2 * math.log(configuration.scale_factor)
-    return np.array(
-        [(s["offset_nats"] + s["pen_nats"]) / s["points"] + shift for s in scores], np.float64
-    )
+    return (scores["offset_nats"] + scores["pen_nats"]) / points + shift
 
 
 def measure(models: list[pathlib.Path], drawings: pathlib.Path) -> dict:

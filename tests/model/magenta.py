@@ -21,14 +21,14 @@ def model_of(numbers, prefix="W/", **changes) -> SketchRNN:
     """Returns a model with the weights of a vector file (Magenta's numerics unless changed)."""
     kinds = dict(word.split("=") for word in str(numbers["meta"]).split() if "=" in word)
     conditional = kinds["conditional"] == "True"
-    hyper = {"hyper_units": 6, "hyper_embedding": 4}
+    sizes = {"recurrent_dropout": 0.0, "hyper_units": 6, "hyper_embedding": 4}
     arguments = {
         "max_length": 24,
         "conditional": conditional,
         "z_size": 8,
         "num_mixtures": 3,
-        "encoder": {"units": 7, "cell": kinds["enc"], **hyper} if conditional else None,
-        "decoder": {"units": 12, "cell": kinds["dec"], **hyper},
+        "encoder": {"units": 7, "cell": kinds["enc"], **sizes} if conditional else None,
+        "decoder": {"units": 12, "cell": kinds["dec"], **sizes},
         "kl_tolerance": float(numbers["kl_tolerance"]) if conditional else 0.0,
         "reference_numerics": True,
         **changes,

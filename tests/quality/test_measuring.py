@@ -205,7 +205,7 @@ def test_two_processes_give_the_same_bits(data_dir, tmp_path):
     code = (
         "import json, pathlib, shutil, sys, tempfile, keras\n"
         "from sketch_rnn_tf import Sketcher, config, quality\n"
-        "from sketch_rnn_tf.model import build\n"
+        "from sketch_rnn_tf.model import sketch_rnn\n"
         "from sketch_rnn_tf.sampling.keras_backend import KerasBackend\n"
         "keras.utils.set_random_seed(3)\n"
         "model = config.ModelConfig(z_size=3, num_mixtures=3,"
@@ -214,7 +214,7 @@ def test_two_processes_give_the_same_bits(data_dir, tmp_path):
         "with tempfile.TemporaryDirectory() as folder:\n"
         "    data = pathlib.Path(folder) / 'data'\n"
         f"    shutil.copytree({str(data_dir)!r}, data, ignore=lambda *_: ['quality.npz'])\n"
-        "    sketcher = Sketcher(KerasBackend(build.build_model(run), run))\n"
+        "    sketcher = Sketcher(KerasBackend(sketch_rnn.build_model(run), run))\n"
         "    found = quality.measure(sketcher, data, samples=40, network_steps=4)\n"
         "print(json.dumps(found.values))\n"
     )
