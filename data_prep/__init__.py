@@ -1,1 +1,8 @@
-"""Files of drawings to TFRecords: readers, simplification, splits, shards."""
+"""Files of drawings to TFRecords.
+
+- `readers/`: from files of any format to drawings.
+- `conversion/`: from one drawing to the rows that are kept.
+- `engines/`: from all drawings to shards.
+- `prepare.py`, `inspect_dataset.py`, `download.py`: the commands.
+- `fetch.py`: files of other hosts into a cache.
+"""

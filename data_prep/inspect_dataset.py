@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from absl import flags as absl_flags
+from absl import logging
 
 from sketch_rnn_tf import cli
 
@@ -76,7 +77,7 @@ def _sheet_paths(flags: absl_flags.FlagValues) -> list[pathlib.Path]:
         for path in paths:
             cli.refuse_existing(path, flags.overwrite)
     elif not flags.overwrite and any(map(os.path.lexists, paths)):
-        cli.say(f"{stem}.svg, .png: exist already and are kept; --overwrite replaces them")
+        logging.info("%s.svg, .png: exist already and are kept; --overwrite replaces them", stem)
         return []
     return paths
 

@@ -125,7 +125,7 @@ class Tally:
         """Whether rows that should be offsets look like positions.
 
         Positions of successive points lie near each other, far from zero, and change little;
-        offsets are centred and as different from each other as from zero.
+        offsets are centered and as different from each other as from zero.
         """
         n, total, squares, differences = self.moments.T
         if n[0] < 2 or not squares.all():

@@ -1,4 +1,4 @@
-"""Finds near-duplicates: a number a drawing that nearly equal drawings share."""
+"""Finds near-duplicates: a number per drawing that nearly equal drawings share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TOGETHER = 500  # drawings whose columns fit into the processor's cache: twice 
 
 
 def signatures(points: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns a number a drawing that nearly equal drawings share, whatever their size and place.
+    """Returns a number per drawing that nearly equal drawings share, whatever their size and place.
 
     A drawing is moved and scaled into a box of `BOX` units and rounded; the numbers are
     equal where the points and pens that this leaves are the same.
@@ -65,7 +65,7 @@ def _places(points: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.n
 
 
 def mixed(numbers: np.ndarray) -> np.ndarray:
-    """Scrambles 64-bit numbers (the finaliser of SplitMix64)."""
+    """Scrambles 64-bit numbers (the finalizer of SplitMix64)."""
     numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         numbers ^= numbers >> np.uint64(shift)

@@ -58,7 +58,10 @@ def run(job: Job, workspace: str | os.PathLike, runner_flags: Sequence[str]) -> 
         content = json.loads(stream.read())
     if content["error"]:
         raise UserError(content["error"])
-    written = sorted(map(shards.Shard.from_json, content["shards"]), key=_shard_order)
+    written = sorted(
+        map(shards.Shard.from_json, content["shards"]),
+        key=lambda shard: (dataset.SPLITS.index(shard.split), shard.file),
+    )
     tally = convert.Tally.from_json(content["tally"])
     return Result(
         classes=content["classes"],
@@ -68,10 +71,6 @@ def run(job: Job, workspace: str | os.PathLike, runner_flags: Sequence[str]) -> 
         leaking=content["leaking"],
         by_hash=content["plan"]["by_hash"],
     )
-
-
-def _shard_order(shard: shards.Shard) -> tuple[int, str]:
-    return dataset.SPLITS.index(shard.split), shard.file
 
 
 def _build(pipeline: beam.Pipeline, job: Job, target: str) -> None:

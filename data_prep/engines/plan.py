@@ -148,9 +148,7 @@ def warnings(
     if result.near and not dropped_near:
         leaking = result.leaking
         also = f", {leaking} of the train split resemble one of valid or test" if leaking else ""
-        found.append(
-            f"{result.near} drawings are near-duplicates{also}; --drop_duplicates removes them"
-        )
+        found.append(f"near-duplicates: {result.near}{also}; --drop_duplicates removes them")
     empty = [name for name in dataset.SPLITS if not per_class.get(name)]
     if empty and not result.by_hash:
         found.append(

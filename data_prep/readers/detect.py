@@ -138,7 +138,8 @@ def _of_object(text: bytes) -> str:
     record = _record(first)
     if record is not None:
         is_line = "drawing" in record or rest.lstrip().startswith(b"{")
-        return "json" if not is_line or _is_whole_file(record, rest) else "ndjson"
+        whole = not rest.strip() and any(name in record for name in _WHOLE_FILES)
+        return "json" if whole or not is_line else "ndjson"
     if newline:
         return "ndjson" if _record(rest.partition(b"\n")[0]) is not None else "json"
     places = {name: text.find(f'"{name}"'.encode()) for name in _WHOLE_FILES}
@@ -152,11 +153,6 @@ def _record(line: bytes) -> dict | None:
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _is_whole_file(record: dict, rest: bytes) -> bool:
-    """Whether an object on the first line is all that a file holds, and holds many drawings."""
-    return not rest.strip() and any(name in record for name in _WHOLE_FILES)
 
 
 def _columns(text: bytes) -> list[str]:

@@ -76,7 +76,10 @@ def _contents(source: Source, options: Options) -> Iterator[RawSketch | Skip]:
     try:
         yield from _reader(source, options).read(source, options)
     except NoDrawings as error:
-        yield Skip(NOT_A_DRAWING if source.found else UNREADABLE, options.label, str(error))
+        if source.found:
+            yield Skip(NOT_A_DRAWING, options.label, f"{source.path}: holds no drawings")
+        else:
+            yield Skip(UNREADABLE, options.label, str(error))
     except ReadError as error:
         yield Skip(UNREADABLE, options.label, str(error))
     except OSError as error:

@@ -87,7 +87,6 @@ def npm(spec: str) -> Package:
     kept = sorted(cache.glob(f"{stem}@{version or '*'}"), key=os.path.getmtime)
     folder = kept[-1] if kept else _packed(spec, cache, stem)
     found = folder.name.removeprefix(f"{stem}@")
-    logging.info("npm:%s: version %s in %s", name, found, folder)
     return Package(folder, name.rpartition("/")[2], found, license_of(folder))
 
 
@@ -113,6 +112,7 @@ def _packed(spec: str, cache: pathlib.Path, stem: str) -> pathlib.Path:
         _unpack(spec, archives[0], unpacked)
         version = json.loads((unpacked / "package.json").read_text("utf-8")).get("version")
         folder = cache / f"{stem}@{version}"
+        logging.info("%s: fetched version %s into %s", spec, version, folder)
         if not folder.exists():
             os.replace(unpacked, folder)
     return folder

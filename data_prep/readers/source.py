@@ -50,7 +50,7 @@ class Options:
       curve_tolerance: how far a flattened SVG curve may lie from the curve, as a share of the
         longer side of the drawing's box.
       class_from: the class of an icon: `set` is the name of its icon set, `word` the first word of
-        its own name that is shared by other icons (`arrow-down` is an `arrow`).
+        its own name (`arrow-down` is an `arrow`).
       paper: the color of the paper of SVG pictures, which is not ink: a CSS color; `auto`: that of
         a rectangle that covers the picture and lies below all else, else white; `none`: all that
         is painted is ink.

@@ -97,7 +97,7 @@ def test_warnings_name_what_is_wrong():
     for words in (
         "look like absolute coordinates",
         "clamps offsets to 1000",
-        "4 drawings are near-duplicates, 2 of the train split",
+        "near-duplicates: 4, 2 of the train split",
         "valid split has no drawing of 1 of 2 classes: b",
         "train split has 10 drawings",
         "the files put no drawing into test",
