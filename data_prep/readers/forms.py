@@ -21,7 +21,8 @@ import orjson
 from data_prep.readers.npz import checked_offsets
 from data_prep.readers.source import MAX_COORDINATE, Polylines, ReadError
 
-NAMES = ("medians", "drawing", "polylines", "strokes")
+_BY_PREFERENCE = ("medians", "drawing", "polylines", "strokes")
+NAMES = frozenset(_BY_PREFERENCE)
 HANZI_CLASS = "hanzi"
 _HANZI_TOP = 900  # hanzi-writer-data draws in a box from -124 to 900, y upwards
 _MAX_NAME = 256  # characters of a word or a key
@@ -34,9 +35,9 @@ def content(record: dict[str, Any], where: str) -> dict[str, Any]:
       record: an object with one of `NAMES`.
       where: file and record, for messages about rows.
     """
-    name = next((name for name in NAMES if name in record), None)
-    if name is None:
-        raise ReadError(f"has none of {', '.join(NAMES)}")
+    if NAMES.isdisjoint(record):
+        raise ReadError(f"has none of {', '.join(_BY_PREFERENCE)}")
+    name = next(name for name in _BY_PREFERENCE if name in record)
     value = record[name]
     if isinstance(value, str):
         try:
@@ -129,8 +130,10 @@ def quickdraw_polylines(drawing: Any) -> tuple[Polylines, bool]:
     if points is not None:
         return Polylines(points, ends), True
     points = checked_points([xs, ys])
-    whole = bool(((points >= 0) & (points <= 255) & (points == np.rint(points))).all())
-    return Polylines(np.ascontiguousarray(points.T, np.float64), ends), whole and not timed
+    simplified = not timed and bool(
+        ((points >= 0) & (points <= 255) & (points == np.rint(points))).all()
+    )
+    return Polylines(np.ascontiguousarray(points.T, np.float64), ends), simplified
 
 
 def _columns(drawing: Any) -> tuple[list, list, list[int], bool]:

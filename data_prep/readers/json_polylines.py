@@ -75,7 +75,7 @@ def _lists(source: Source, content: Any) -> list[tuple[str | None, list[Any]]]:
     """
     if not isinstance(content, dict):
         found = [(None, _drawings(content))]
-    elif any(name in content for name in forms.NAMES):
+    elif not forms.NAMES.isdisjoint(content):
         found = [(None, [content])]
     elif name := next((name for name in _LISTS if name in content), None):
         found = [(None, _drawings(content[name]))]
@@ -85,7 +85,7 @@ def _lists(source: Source, content: Any) -> list[tuple[str | None, list[Any]]]:
         names = ", ".join(str(name)[:40] for name in list(content)[:6]) or "nothing"
         raise NoDrawings(
             f"{source.path}: is JSON without drawings: expected a list of drawings, or an object"
-            f" with one of {', '.join((*_LISTS, *forms.NAMES))}; it has {names}"
+            f" with one of {', '.join((*_LISTS, *sorted(forms.NAMES)))}; it has {names}"
         )
     items = [item for _, part in found for item in part or []]
     if any(part is None for _, part in found) or (items and not any(map(_may_be_one, items))):
@@ -107,5 +107,5 @@ def _drawings(value: Any) -> list[Any] | None:
 
 def _may_be_one(item: Any) -> bool:
     if isinstance(item, dict):
-        return any(name in item for name in forms.NAMES)
+        return not forms.NAMES.isdisjoint(item)
     return isinstance(item, list) and (not item or isinstance(item[0], list))

@@ -145,7 +145,7 @@ def _count_lines(path: str, stop: int) -> int:
 
 
 def _item(record: Any, lines: _Lines, options: Options) -> RawSketch | Skip:
-    if not isinstance(record, dict) or not any(name in record for name in forms.NAMES):
+    if not isinstance(record, dict) or forms.NAMES.isdisjoint(record):
         return _skip({}, lines, options, _FOREIGN)
     if options.recognized_only and not record.get("recognized", True):
         return _skip(record, lines, options, "was not recognized", NOT_RECOGNIZED)
