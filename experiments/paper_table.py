@@ -186,13 +186,7 @@ def _seconds(run: runs.Run) -> float:
 def _test_losses(run: runs.Run, arguments: argparse.Namespace) -> dict[str, Any]:
     from sketch_rnn_tf import evaluation
 
-    return evaluation.evaluate(
-        run.load_model("last"),
-        arguments.data_dir,
-        "test",
-        scale_factor=run.config.scale_factor,
-        kl_weight=run.config.training.kl_weight,
-    )
+    return evaluation.evaluate(run.load_model("last"), run.config, arguments.data_dir, "test")
 
 
 def report(results: Sequence[dict]) -> str:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf import files
 from sketch_rnn_tf import strokes as stroke_forms
+from sketch_rnn_tf.config import RunConfig
 from sketch_rnn_tf.data import augment, dataset, pipeline
 from sketch_rnn_tf.model import graphs, losses
 from sketch_rnn_tf.model.next_point import NextPoint
@@ -21,15 +22,13 @@ ACTIVE_VARIANCE = 0.01  # a latent is active when Var(E[z|sketch]) exceeds this 
 
 def evaluate(
     model: SketchRNN,
+    configuration: RunConfig,
     directory: files.PathLike,
     split: str,
     *,
-    scale_factor: float,
-    kl_weight: float,
     batch_size: int = 100,
     seed: int = 0,
     info: dataset.DatasetInfo | None = None,
-    drop_first_point: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Computes a split's losses.
@@ -40,14 +39,12 @@ def evaluate(
 
     Args:
       model: the model.
+      configuration: of its run: scale factor, final weight of the KL loss, `drop_first_point`.
       directory: the data set.
       split: train, valid or test.
-      scale_factor: the model's, source units.
-      kl_weight: final weight of the KL loss, for `cost`.
       batch_size: sketches at once.
       seed: of the sampled latent vectors.
       info: the data set's description where it has been read already.
-      drop_first_point: the model's, see `pipeline.drops_first_point`.
       check: called before every batch; what it raises ends the evaluation.
 
     Returns:
@@ -66,9 +63,9 @@ def evaluate(
         info,
         split,
         batch_size=batch_size,
-        scale_factor=scale_factor,
+        scale_factor=configuration.scale_factor,
         length=info.max_length,
-        drop_first_point=pipeline.drops_first_point(info, drop_first_point),
+        drop_first_point=pipeline.drops_first_point(info, configuration.drop_first_point),
     )
     sums: dict[str, float] = collections.defaultdict(float)
     latents = []
@@ -79,7 +76,14 @@ def evaluate(
         for name, value in values.items():
             sums[name] += float(value)
         latents.append(z_mean.numpy())
-    return _report(model, sums, np.concatenate(latents), split, info.max_length, kl_weight)
+    return _report(
+        model,
+        sums,
+        np.concatenate(latents),
+        split,
+        info.max_length,
+        configuration.training.kl_weight,
+    )
 
 
 def score(

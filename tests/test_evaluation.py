@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy_magenta import run
 
-from sketch_rnn_tf import evaluation, files, strokes
+from sketch_rnn_tf import config, evaluation, files, strokes
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -98,9 +98,12 @@ def _by_hand(model, sketches):
     return offset, pen, real, kl
 
 
+CONFIGURATION = config.RunConfig(SCALE, N_MAX, ("even", "odd"))  # its KL weight is 0.5
+
+
 def _evaluate(model, data_dir, **changes):
-    arguments = {"scale_factor": SCALE, "kl_weight": 0.5, "batch_size": 3, **changes}
-    return evaluation.evaluate(model, data_dir, "test", **arguments)
+    arguments = {"batch_size": 3, **changes}
+    return evaluation.evaluate(model, CONFIGURATION, data_dir, "test", **arguments)
 
 
 @pytest.mark.parametrize("conditional", [True, False])

@@ -66,13 +66,11 @@ def main(flags: absl_flags.FlagValues) -> None:
     measured = _measure(sketcher, flags, temperatures) if flags.samples else None
     values = evaluation.evaluate(
         sketcher.model,
+        sketcher.config,
         flags.data_dir,
         flags.split,
-        scale_factor=sketcher.config.scale_factor,
-        kl_weight=sketcher.config.training.kl_weight,
         batch_size=flags.batch_size,
         seed=flags.seed,
-        drop_first_point=sketcher.config.drop_first_point,
         info=info,
     )
     if flags.json:

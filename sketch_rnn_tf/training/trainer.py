@@ -224,11 +224,9 @@ class Trainer:
         """Returns the losses of a split; a signal ends it."""
         return evaluation.evaluate(
             model,
+            self.run.config,
             self.data_dir,
             split,
-            scale_factor=self.run.config.scale_factor,
-            drop_first_point=self.run.config.drop_first_point,
-            kl_weight=self.training.kl_weight,
             batch_size=self.training.batch_size,
             info=self.info,
             check=self.signals.check,
