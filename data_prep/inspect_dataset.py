@@ -2,10 +2,13 @@
 
 The sheet (SVG and PNG) has drawings from all over the data set, then its longest, its shortest and
 its oddest ones: those whose number of strokes, size, proportions or largest step lie farthest from
-the rest. A bad drawing is usually among them.
+the rest. A bad drawing is usually among them. With --before_after it has drawings as they came
+beside the same drawings as they are in the data set, those that cleaning changed most first; they
+are read from the data set's sources again.
 
   sketch-rnn-inspect --data_dir data/kanji
   sketch-rnn-inspect --data_dir data/pets --split train --output pets.png
+  sketch-rnn-inspect --data_dir data/scans --before_after
 """
 
 from __future__ import annotations
@@ -42,6 +45,13 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
         "contact sheet; written as .svg and .png; default: contact_sheet in --data_dir",
         flag_values=flags,
     )
+    absl_flags.DEFINE_bool(
+        "before_after",
+        False,
+        "show drawings before and after cleaning and simplification; default --output: before_after"
+        " in --data_dir",
+        flag_values=flags,
+    )
     absl_flags.DEFINE_bool("overwrite", False, "replace an existing sheet", flag_values=flags)
     absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
 
@@ -55,7 +65,9 @@ def main(flags: absl_flags.FlagValues) -> None:
     sheets = _sheet_paths(flags)
     features, labels = measure(flags.data_dir, info, flags.split)
     facts = describe(features)
-    if sheets:
+    if sheets and flags.before_after:
+        _write_before_after(sheets, flags.data_dir, info)
+    elif sheets:
         _write_sheets(sheets, flags.data_dir, info, flags.split, features, labels)
     if flags.json:
         content = dataclasses.asdict(info)
@@ -69,7 +81,8 @@ def _sheet_paths(flags: absl_flags.FlagValues) -> list[pathlib.Path]:
     """Returns where the sheets go; nowhere when those of an earlier look may not be replaced."""
     from sketch_rnn_tf.data import dataset
 
-    stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, dataset.CONTACT_SHEET))
+    name = dataset.BEFORE_AFTER if flags.before_after else dataset.CONTACT_SHEET
+    stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, name))
     if stem.suffix.lower() in (".svg", ".png"):
         stem = stem.with_suffix("")
     paths = [stem.with_name(stem.name + suffix) for suffix in (".svg", ".png")]
@@ -178,6 +191,8 @@ def table(directory: str, info, features: np.ndarray, facts: dict) -> list[str]:
     )
     for reason, per_class in info.dropped.items():
         lines.append(f"dropped, {reason}: {sum(per_class.values())}")
+    for what, per_class in info.cleaned.items():
+        lines.append(f"{what.replace('_', ' ')}: {sum(per_class.values())}")
     if info.cut:
         lines.append(f"cut to the longest length: {sum(info.cut.values())}")
     return lines + [f"warning: {message}" for message in info.warnings]
@@ -254,6 +269,28 @@ def _write_sheets(
             title=f"{pathlib.Path(directory).name}: {len(features)} drawings",
             captions=captions,
             marks=marks,
+        )
+
+
+def _write_before_after(paths: Sequence[pathlib.Path], directory: str, info) -> None:
+    """Writes a sheet of pairs, three to a row; of a drawing of a sheet the sheet stands once."""
+    from data_prep.engines import before_after
+    from sketch_rnn_tf import drawing
+
+    pairs = before_after.pairs(info, 3 * 10)
+    captions = []
+    for pair in pairs:
+        changes = f", {pair.changes} changes" if pair.changes else ""
+        captions += [pair.key, f"{len(pair.after)} points{changes}"]
+    for path in paths:
+        drawing.save(
+            path,
+            [rows for pair in pairs for rows in (pair.before, pair.after)],
+            columns=6,
+            size=150,
+            colors="strokes",
+            title=f"{pathlib.Path(directory).resolve().name}: before and after",
+            captions=captions,
         )
 
 

@@ -5,12 +5,15 @@ also .gz), .bin and Kaggle's .csv; SVG; JSON of polylines or rows; icon sets and
 package:kanjivg and npm:NAME are packages of drawings. Formats are told by content, and files beside
 the drawings of a folder are counted and ignored. Published rows and simplified drawings are taken
 as they are; other coordinates go through Quick, Draw!'s chain (align, scale to 255, resample,
-simplify, round). With --simplify_epsilon all are simplified in their own units.
+simplify, round). With --simplify_epsilon all are simplified in their own units. With --trace scans
+and pictures of line art (PNG, JPEG, TIFF, WebP, BMP, GIF) become strokes along the middle of their
+lines.
 
   sketch-rnn-prepare --input my_drawings/ --output_dir data/mine
   sketch-rnn-prepare --input cat.ndjson --input dog.ndjson --output_dir data/pets
   sketch-rnn-prepare --input package:kanjivg --simplify_epsilon 1.5 --output_dir data/kanji
   sketch-rnn-prepare --input npm:@iconify-json/lucide --output_dir data/icons
+  sketch-rnn-prepare --input scans/ --trace --split_sheets --clean --output_dir data/scans
   sketch-rnn-prepare --verify data/kanji
 """
 
@@ -63,6 +66,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     text("label", None, "class of all drawings; default: the file's word, folder or file name")
     switch("recognized_only", False, "leave out Quick, Draw! drawings the game did not recognize")
     choice("on_error", "stop", ["stop", "skip"], "what a broken record does")
+    switch("trace", False, "read pictures of line art, in place of vector drawings")
     real("curve_tolerance", None, "of flattened SVG curves, as a share of the drawing's box")
     text("paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none")
     switch("keep_all", False, "take all shapes of SVG pictures that are not hidden, painted or not")
@@ -71,6 +75,49 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
         None,
         ["set", "word"],
         "class of icons: their set, or the first word of their name; default: set",
+    )
+
+    switch("clean", False, "take the steps --drop_specks, --drop_doubled and --join_strokes")
+    switch(
+        "drop_specks",
+        False,
+        "leave out strokes smaller than 1 % of their drawing; a dot (one point) only where it lies"
+        " on another stroke or more than 10 % of the drawing outside of all others",
+    )
+    switch(
+        "drop_doubled",
+        False,
+        "leave out strokes that stay within 1.5 % of their drawing's size of other strokes",
+    )
+    switch(
+        "join_strokes",
+        False,
+        "make one stroke of those whose ends are within 2 % of their drawing's size; where more"
+        " than two meet, of the two that go on most smoothly",
+    )
+    choice(
+        "stroke_order",
+        "keep",
+        ["keep", "shortest"],
+        "shortest: order and turn strokes so that the pen travels little between them",
+    )
+    switch(
+        "split_sheets",
+        False,
+        "make a drawing of each group of strokes on a sheet, with keys KEY#1, KEY#2, ... by rows",
+    )
+    real(
+        "sheet_gap",
+        None,
+        "least gap between drawings of a sheet, as a share of its longer side; default: where the"
+        " sheet's own gaps make their largest jump, at least 0.01",
+    )
+    switch("center", False, "tell where a drawing begins as seen from its middle, in its first row")
+    number(
+        "points_per_drawing",
+        None,
+        "simplify each drawing to at most so many points; two per stroke always stay",
+        lower_bound=2,
     )
 
     real(
@@ -120,15 +167,25 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         raise UsageError("--too_long needs --max_seq_len")
     if flags.simplify_epsilon is not None and flags.target_length is not None:
         raise UsageError("give either --simplify_epsilon or --target_length")
+    if flags.points_per_drawing is not None and flags.target_length is not None:
+        raise UsageError("give either --points_per_drawing or --target_length")
+    if flags.sheet_gap is not None and not flags.split_sheets:
+        raise UsageError("--sheet_gap needs --split_sheets")
+    if flags.trace and flags.format not in (None, "picture"):
+        raise UsageError(f"--trace reads pictures, --format {flags.format} does not")
+    reading = _given(
+        flags,
+        *("format", "label", "recognized_only", "on_error"),
+        *("curve_tolerance", "paper", "keep_all", "class_from"),
+    )
     info = prepare(
         flags.input,
         flags.output_dir,
         overwrite=flags.overwrite,
-        reading=_given(
-            flags,
-            *("format", "label", "recognized_only", "on_error"),
-            *("curve_tolerance", "paper", "keep_all", "class_from"),
-        ),
+        reading={**reading, "format": "picture"} if flags.trace else reading,
+        cleaning=_cleaning(flags),
+        points_per_drawing=flags.points_per_drawing,
+        center=flags.center,
         simplify_epsilon=flags.simplify_epsilon,
         target_length=flags.target_length,
         filters=_given(flags, "min_points", "max_seq_len", "too_long", "resplit", "seed"),
@@ -144,6 +201,14 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         print("\n".join(summary(flags.output_dir, info)))
 
 
+def _cleaning(flags: absl_flags.FlagValues) -> dict[str, Any]:
+    """Returns the steps that are wanted; `--clean` is three of them unless they are refused."""
+    steps = _given(flags, "split_sheets", "sheet_gap", "stroke_order")
+    for name in ("drop_specks", "drop_doubled", "join_strokes"):
+        steps[name] = flags[name].value if flags[name].present else flags.clean
+    return steps
+
+
 def prepare(
     inputs: Sequence[str],
     output_dir: str | os.PathLike,
@@ -153,6 +218,9 @@ def prepare(
     simplify_epsilon: float | None = None,
     target_length: int | None = None,
     filters: dict[str, Any] | None = None,
+    cleaning: dict[str, Any] | None = None,
+    points_per_drawing: int | None = None,
+    center: bool = False,
     drop_duplicates: bool = False,
     splits: str | None = None,
     shard_bytes: int = 32 << 20,
@@ -170,7 +238,10 @@ def prepare(
       reading: fields of `readers.source.Options`.
       simplify_epsilon: simplify in source units; None: Quick, Draw!'s chain.
       target_length: search the epsilon instead.
-      filters: fields of `convert.Options` besides the simplification.
+      filters: fields of `convert.Options` besides the simplification and the cleaning.
+      cleaning: fields of `cleaning.Cleaning`.
+      points_per_drawing: most points of each drawing, see `simplify.Simplification`.
+      center: whether row 0 tells where a drawing begins, as seen from its middle.
       drop_duplicates: keep one of each set of near-duplicates.
       splits: shares of train, valid and test; None: `SPLITS`.
       shard_bytes: about the size of a shard.
@@ -184,6 +255,7 @@ def prepare(
       UserError: bad input, an occupied output folder, an empty split; one clear sentence.
     """
     from data_prep.conversion import convert
+    from data_prep.conversion.cleaning import Cleaning
     from data_prep.conversion.splits import parse_fractions
     from data_prep.engines import processes, sources
     from data_prep.engines.job import Job
@@ -197,7 +269,14 @@ def prepare(
     sources.refuse_idle_options(units, reading)
     workers = workers or processes.default_workers()
     simplification = _simplification(units, simplify_epsilon, target_length, workers)
-    options = convert.Options(simplification, **(filters or {}))
+    if points_per_drawing is not None:
+        method = "rdp" if simplification.method == "none" else simplification.method
+        simplification = dataclasses.replace(
+            simplification, method=method, points=points_per_drawing, published=True
+        )
+    simplification = dataclasses.replace(simplification, center=center)
+    steps = Cleaning(**(cleaning or {}))
+    options = convert.Options(simplification, **(filters or {}), cleaning=steps)
     job = Job(units, options, fractions, drop_duplicates, shard_bytes)
     described = [sources.describe(path, workers, reading.get("format")) for path in inputs]
     for source in described:
@@ -250,7 +329,11 @@ def _info(job, result, sources: list[dict[str, Any]]):
         result.classes,
         tally,
         sources=sources,
-        simplification=chosen.to_json() if tally.absolute or chosen.published else None,
+        simplification=(
+            chosen.to_json() if tally.absolute or chosen.published or chosen.center else None
+        ),
+        cleaning=job.options.cleaning.to_json(),
+        reading=_not_default(job.units),
         canvas=inputs.canvas(job.units, chosen),
         duplicates=0 if job.drop_duplicates else result.near,
     )
@@ -263,6 +346,14 @@ def _info(job, result, sources: list[dict[str, Any]]):
     for message in found:
         logging.warning("%s", message)
     return dataclasses.replace(info, warnings=found)
+
+
+def _not_default(units) -> dict[str, Any]:
+    """Returns the options of the readers that were given, for reading the sources again."""
+    from data_prep.readers import Options
+
+    given = dataclasses.asdict(getattr(units[0], "options", Options()))
+    return {name: value for name, value in given.items() if value != getattr(Options(), name)}
 
 
 def _simplification(units, epsilon: float | None, target_length: int | None, workers: int):
@@ -321,6 +412,9 @@ def summary(output_dir: str, info) -> list[str]:
             lines.append(f"  ignored: {_counted(count, 'file', 's')} without drawings")
         else:
             lines.append(f"  dropped, {reason}: {count} ({_most(per_class)})")
+    for what, per_class in info.cleaned.items():
+        words = what.replace("_", " ")
+        lines.append(f"  {words}: {sum(per_class.values())} ({_most(per_class)})")
     if info.cut:
         lines.append(f"  cut: {sum(info.cut.values())} ({_most(info.cut)})")
     lengths = {int(points): n for points, n in info.length_histogram.items()}

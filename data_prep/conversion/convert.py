@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from data_prep import readers
-from data_prep.conversion import near_duplicates, simplify, splits
+from data_prep.conversion import cleaning, near_duplicates, simplify, splits
 from data_prep.readers.source import FILLED, NOT_RECOGNIZED, Polylines, RawSketch
 from sketch_rnn_tf.errors import UserError
 
 EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"
 TOO_COMPLEX, DUPLICATE = "too_complex", "duplicate"
+AT_BUDGET, OVER_BUDGET = "drawings_at_points_per_drawing", "drawings_over_points_per_drawing"
+CENTERED = "drawings_centered"
 UNKNOWN_CLASS = "(unknown)"
 MAX_MESSAGES = 20  # of what was skipped; the counts are complete
 
@@ -59,6 +61,7 @@ class Options:
       max_seq_len: drawings with more points are dropped or cut; None: no limit.
       too_long: "drop" or "cut".
       resplit: split by hash even what carries a split.
+      cleaning: of strokes, before the simplification.
       seed: of the order of records within a split; splits do not depend on it.
     """
 
@@ -70,6 +73,7 @@ class Options:
     too_long: str = "drop"
     resplit: bool = False
     seed: int = 0
+    cleaning: cleaning.Cleaning = dataclasses.field(default_factory=cleaning.Cleaning)
 
     def __post_init__(self):
         if self.too_long not in ("drop", "cut"):
@@ -88,6 +92,7 @@ class Tally:
       read: drawings that the readers yielded.
       dropped: {(reason, class): n}.
       cut: {class: n}.
+      cleaned: {(what was done, class): n}.
       left_out: {what SVG pictures show besides strokes, in plural: n}.
       absolute: drawings in absolute coordinates, which went through the simplification.
       published: drawings whose points were published, simplified or not.
@@ -103,6 +108,7 @@ class Tally:
         self.published = 0
         self.dropped: Counter = Counter()
         self.cut: Counter = Counter()
+        self.cleaned: Counter = Counter()
         self.left_out: Counter = Counter()
         self.messages: list[str] = []
         self.moments = np.zeros((2, 4))
@@ -115,6 +121,7 @@ class Tally:
         self.published += other.published
         self.dropped += other.dropped
         self.cut += other.cut
+        self.cleaned += other.cleaned
         self.left_out += other.left_out
         self.messages = (self.messages + other.messages)[:MAX_MESSAGES]
         self.moments = self.moments + other.moments
@@ -142,6 +149,7 @@ class Tally:
             "published": self.published,
             "dropped": [[*key, n] for key, n in self.dropped.items()],
             "cut": dict(self.cut),
+            "cleaned": [[*key, n] for key, n in self.cleaned.items()],
             "left_out": dict(self.left_out),
             "messages": self.messages,
             "moments": self.moments.tolist(),
@@ -156,6 +164,7 @@ class Tally:
         tally.published = content["published"]
         tally.dropped = Counter({(reason, name): n for reason, name, n in content["dropped"]})
         tally.cut = Counter(content["cut"])
+        tally.cleaned = Counter({(what, name): n for what, name, n in content["cleaned"]})
         tally.left_out = Counter(content["left_out"])
         tally.messages, tally.largest = content["messages"], content["largest"]
         tally.moments = np.array(content["moments"])
@@ -267,10 +276,17 @@ class _Builder:
             self._tally.messages.append(skip.message)
 
     def add(self, drawing: RawSketch) -> None:
-        """Converts a drawing and keeps or counts it."""
+        """Cleans and converts a drawing; keeps or counts it."""
         self._tally.read += 1
         if drawing.left_out:
             self._tally.left_out.update(drawing.left_out)
+        drawings, done = cleaning.clean(drawing, self._options.cleaning)
+        for what, count in done.items():
+            self._tally.cleaned[what, drawing.label] += count
+        for cleaned in drawings:
+            self._add(cleaned)
+
+    def _add(self, drawing: RawSketch) -> None:
         content, points, reason = convert(drawing, self._options)
         if content is None:
             self._tally.dropped[reason, drawing.label] += 1
@@ -283,6 +299,11 @@ class _Builder:
         absolute = drawing.offsets is None and not drawing.simplified
         self._tally.absolute += absolute
         self._tally.published += not absolute
+        simplification = self._options.simplification
+        if simplification.points is not None and points >= simplification.points:
+            within = points == simplification.points
+            self._tally.cleaned[AT_BUDGET if within else OVER_BUDGET, drawing.label] += 1
+        self._tally.cleaned[CENTERED, drawing.label] += simplification.center
         self._keep(drawing, content, points)
 
     def _keep(self, drawing: RawSketch, content: Content, points: int) -> None:
@@ -305,6 +326,8 @@ class _Builder:
         rows = np.zeros(count, ROW)
         labels, tally, keys = list(self._labels), self._tally, self._keys
         strokes = stroke3(self._contents, self._points)
+        if self._options.simplification.center:
+            strokes = [simplify.centered(rows) for rows in strokes]
         if count:
             self._fill(rows, labels, strokes)
         sorting = np.argsort(rows["order"], kind="stable").tolist()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import heapq
 import importlib.util
 import math
 import types
@@ -48,6 +49,9 @@ class Simplification:
       spacing: distance between resampled points ("quickdraw" only).
       published: whether published rows and drawings that are simplified already are simplified
         too, by Ramer-Douglas-Peucker with `epsilon` in their own units.
+      points: budget of each drawing: points are taken where the line is farthest off until it is
+        used up or all is within `epsilon`; two per stroke always stay. None: `epsilon` alone.
+      center: row 0 is the first point as seen from the middle of the drawing's box, not (0, 0).
     """
 
     method: str = "quickdraw"
@@ -55,8 +59,12 @@ class Simplification:
     size: float = QUICKDRAW_SIZE
     spacing: float = QUICKDRAW_SPACING
     published: bool = False
+    points: int | None = None
+    center: bool = False
 
     def __post_init__(self):
+        if self.points is not None and (self.points < 2 or self.method == "none"):
+            raise UserError(f"simplification to {self.points} points: expected 2 or more, and rdp")
         if self.method not in ("quickdraw", "rdp", "none"):
             raise UserError(f"simplification {self.method!r}: expected quickdraw, rdp or none")
         for name in ("epsilon", "size", "spacing"):
@@ -71,6 +79,8 @@ class Simplification:
             "method": self.method,
             **{name: getattr(self, name) for name in fields[self.method]},
             **({"published": True} if self.published else {}),
+            **({"points": self.points} if self.points else {}),
+            **({"center": True} if self.center else {}),
         }
 
     @classmethod
@@ -95,8 +105,20 @@ def convert(drawing: RawSketch, simplification: Simplification) -> np.ndarray:
     """
     content = simplified(drawing, simplification)
     if drawing.offsets is not None:
-        return content
-    return dataclasses.replace(drawing, polylines=content).to_stroke3()
+        rows = content
+    else:
+        rows = dataclasses.replace(drawing, polylines=content).to_stroke3()
+    return centered(rows) if simplification.center else rows
+
+
+def centered(rows: np.ndarray) -> np.ndarray:
+    """Returns stroke-3 rows whose row 0 is the first point as seen from the middle of the box."""
+    if not len(rows):
+        return rows
+    places = np.cumsum(rows[:, :2], axis=0, dtype=np.float64)
+    rows = rows.copy()
+    rows[0, :2] = places[0] - (places.min(axis=0) + places.max(axis=0)) / 2
+    return rows
 
 
 def convert_scaled(drawing: RawSketch, simplification: Simplification, scale: float) -> np.ndarray:
@@ -132,7 +154,9 @@ def simplified(drawing: RawSketch, simplification: Simplification) -> np.ndarray
         return simplify(drawing.polylines, simplification)
     if not simplification.published or simplification.method == "none":
         return drawing.polylines if drawing.offsets is None else drawing.offsets
-    rdp = Simplification("rdp", simplification.epsilon)
+    own = simplification.method == "quickdraw" and simplification.points is not None
+    epsilon = 0.0 if own else simplification.epsilon  # a budget of itself says nothing of units
+    rdp = Simplification("rdp", epsilon, points=simplification.points)
     if drawing.offsets is None:
         return simplify(drawing.polylines, rdp)
     kept = finished(drawing.to_polylines(), rdp)
@@ -156,7 +180,9 @@ def simplify(polylines: Polylines, simplification: Simplification | None = None)
     if simplification.method == "none" or not polylines.ends:
         return polylines
     if simplification.method == "quickdraw" and hasattr(_kernels(), "quickdraw"):
-        return _quickdraw(polylines, simplification)
+        found = _quickdraw(polylines, simplification)
+        if simplification.points is None or len(found.points) <= simplification.points:
+            return found
     return Polylines.of(finished(prepared(polylines.strokes(), simplification), simplification))
 
 
@@ -186,10 +212,11 @@ def prepared(strokes: Sequence[np.ndarray], simplification: Simplification) -> l
 def finished(strokes: Sequence[np.ndarray], simplification: Simplification) -> list[np.ndarray]:
     """Returns `prepared` strokes simplified, and rounded where the chain rounds."""
     as_google = simplification.method == "quickdraw"
-    kept = [
-        stroke[simplified_mask(stroke, simplification.epsilon, whole_line=as_google)]
-        for stroke in strokes
-    ]
+    masks = [simplified_mask(s, simplification.epsilon, whole_line=as_google) for s in strokes]
+    budget = simplification.points
+    if budget is not None and sum(map(np.count_nonzero, masks)) > budget:
+        masks = budgeted_masks(strokes, budget, whole_line=as_google)
+    kept = [stroke[mask] for stroke, mask in zip(strokes, masks, strict=True)]
     return [np.round(stroke) for stroke in kept] if as_google else kept
 
 
@@ -251,6 +278,43 @@ def simplified_mask(points: np.ndarray, epsilon: float, whole_line: bool = False
     if work > MAX_WORK:
         raise _too_complex(len(points))
     return keep
+
+
+def budgeted_masks(
+    strokes: Sequence[np.ndarray], budget: int, whole_line: bool = False
+) -> list[np.ndarray]:
+    """Chooses points of all strokes of a drawing, always where the drawing is farthest off.
+
+    Args:
+      strokes: [n, 2] each.
+      budget: points of all strokes together; the ends of strokes are kept even beyond it.
+      whole_line: see `simplified_mask`.
+
+    Returns:
+      bool [n] for each stroke.
+    """
+    masks, spans = [], []
+
+    def look(number: int, first: int, last: int) -> None:
+        if last - first > 1:
+            x, y = strokes[number][first : last + 1].T
+            distances = _distances(x, y, whole_line)
+            farthest = int(distances.argmax())
+            middle = first + 1 + farthest
+            heapq.heappush(spans, (-distances[farthest], number, first, middle, last))
+
+    for number, stroke in enumerate(strokes):
+        masks.append(np.zeros(len(stroke), bool))
+        masks[-1][[0, -1]] = True
+        look(number, 0, len(stroke) - 1)
+    for _ in range(budget - sum(map(np.count_nonzero, masks))):
+        if not spans or not spans[0][0] < 0:
+            break
+        _, number, first, middle, last = heapq.heappop(spans)
+        masks[number][middle] = True
+        look(number, first, middle)
+        look(number, middle, last)
+    return masks
 
 
 def search_epsilon(

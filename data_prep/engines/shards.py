@@ -199,6 +199,7 @@ def describe(
         ],
         dropped=nested(tally.dropped),
         cut=dict(sorted(tally.cut.items())),
+        cleaned=nested(tally.cleaned),
         length_histogram={str(points): lengths[points] for points in sorted(lengths)},
         **others,
     )

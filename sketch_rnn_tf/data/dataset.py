@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 SPLITS = ("train", "valid", "test")
 DESCRIPTION = "dataset.json"
 CONTACT_SHEET = "contact_sheet"  # .svg and .png beside it, made by sketch-rnn-inspect
+BEFORE_AFTER = "before_after"  # as well
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,9 @@ class DatasetInfo:
       sources: [{"path", "sha256"}].
       dropped: {reason: {class: n}}.
       cut: {class: n}, sketches that were cut to the longest length allowed.
+      cleaned: {what was done: {class: n}}: strokes joined or dropped, sheets split and so on.
+      cleaning: the settings of the cleaning; empty where there was none.
+      reading: how the sources were read, where not by default.
       duplicates: near-duplicates that are in the data set (0 after they were dropped).
       warnings: what looked wrong in the data, one sentence each.
       length_histogram: {points: sketches} over all splits.
@@ -53,6 +57,9 @@ class DatasetInfo:
     sources: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     dropped: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     cut: dict[str, int] = dataclasses.field(default_factory=dict)
+    cleaned: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    cleaning: dict[str, Any] = dataclasses.field(default_factory=dict)
+    reading: dict[str, Any] = dataclasses.field(default_factory=dict)
     duplicates: int = 0
     warnings: list[str] = dataclasses.field(default_factory=list)
     length_histogram: dict[str, int] = dataclasses.field(default_factory=dict)
