@@ -31,11 +31,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 def known(kind: str, number: int) -> list[list[np.ndarray]]:
     """Returns drawings whose strokes are known, from all over their source."""
     path = "package:kanjivg" if kind == "kanji" else ROOT / "examples" / "drawings"
+    generator = np.random.default_rng(0)
     units = list(readers.units(path))
-    of_each = -(-number // len(units))
-    found = [one for unit in units for one in itertools.islice(unit.read(), 2 * of_each)]
-    chosen = np.random.default_rng(0).permutation(len(found))[:number]
-    return [found[i].to_polylines() for i in chosen]
+    units = [units[i] for i in generator.permutation(len(units))[:number]]
+    of_each = max(2, 30 // len(units))
+    found = [one for unit in units for one in itertools.islice(unit.read(), of_each)]
+    return [found[i].to_polylines() for i in generator.permutation(len(found))[:number]]
 
 
 def fitted(drawing_: list[np.ndarray], side: int) -> list[np.ndarray]:
@@ -119,18 +120,20 @@ def table(number: int) -> None:
 def write_pictures(folder: pathlib.Path) -> None:
     """Writes tracing.png (scans beside their strokes) and cleaning.svg (before and after)."""
     generator = np.random.default_rng(1)
-    side = 260
+    side = 190
     drawings = [*known("examples", 4), *known("kanji", 4)]
     sheet = Image.new("L", (8 * side, side * 2), 255).convert("RGB")
     for i, drawing_ in enumerate(drawings):
-        picture = scanned(rendered(fitted(drawing_, side), side, 4), generator)
+        picture = scanned(rendered(fitted(drawing_, side), side, 3), generator)
         found = tracing.trace(picture)
         left, top = i % 4 * 2 * side, i // 4 * side
-        sheet.paste(Image.fromarray((picture * 255).astype(np.uint8)), (left, top))
+        coarse = (np.round(picture * 16) * 15).astype(np.uint8)  # a small file keeps its colors
+        sheet.paste(Image.fromarray(coarse), (left, top))
         rows = strokes.polylines_to_stroke3(found)
-        traced = drawing.png([rows], size=side, colors="strokes", zoom=1)
-        sheet.paste(Image.open(io.BytesIO(traced)).resize((side, side)), (left + side, top))
-    sheet.quantize(64).save(folder / "tracing.png", optimize=True)
+        traced = drawing.png([rows], size=side, colors="strokes", zoom=2)
+        cell = Image.open(io.BytesIO(traced)).convert("RGB").resize((side, side))
+        sheet.paste(cell.quantize(16), (left + side, top))
+    sheet.quantize(256).save(folder / "tracing.png", optimize=True)
     pairs, captions = [], []
     for drawing_ in known("examples", 4):
         worn = _worn(fitted(drawing_, 255), generator)
@@ -140,7 +143,13 @@ def write_pictures(folder: pathlib.Path) -> None:
         pairs += [strokes.polylines_to_stroke3(d.to_polylines()) for d in (sketch, after)]
         captions += [f"{len(worn)} strokes", f"{sum(counts.values())} changes"]
     drawing.save(
-        folder / "cleaning.svg", pairs, columns=4, size=150, colors="strokes", captions=captions
+        folder / "cleaning.svg",
+        pairs,
+        columns=4,
+        size=150,
+        colors="strokes",
+        captions=captions,
+        overwrite=True,
     )
 
 
