@@ -61,7 +61,8 @@ def detect_format(path: str | os.PathLike) -> str:
         return "npz"
     if head.startswith(_PICTURE_MAGIC) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
         raise ReadError(
-            f"{path}: is a picture, not a vector drawing; --trace turns line art into strokes"
+            f"{path}: is a picture, not a vector drawing; sketch-rnn-prepare --trace turns line"
+            " art into strokes"
         )
     if head.startswith(b"\x1f\x8b"):
         try:
