@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import flags as absl_flags
 from absl import logging
 
 from sketch_rnn_tf import config, drawing, files
@@ -18,6 +19,23 @@ from sketch_rnn_tf.errors import UserError
 
 WHOLE, FIT, SOURCE = "whole", "fit", "source"
 UNITS = f"{WHOLE}, {FIT}, {SOURCE} or the side of the canvas"
+
+
+def define_flags(flags: absl_flags.FlagValues) -> None:
+    """Defines the flags that say how files are read."""
+    absl_flags.DEFINE_string(
+        "paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none",
+        flag_values=flags,
+    )  # fmt: skip
+    absl_flags.DEFINE_bool(
+        "keep_all", False, "take all shapes of SVG pictures that are not hidden, painted or not",
+        flag_values=flags,
+    )  # fmt: skip
+
+
+def reading(flags: absl_flags.FlagValues) -> dict[str, Any]:
+    """Returns what these flags mean to `load`."""
+    return {"split": flags.split, "paper": flags.paper, "keep_all": flags.keep_all}
 
 
 class Drawing(NamedTuple):
@@ -272,7 +290,7 @@ def _of_file(
         if one.polylines is not None and not one.simplified:
             scale = scale_of(units, one.canvas, configuration)
         if not told and scale is not None:
-            logging.info("%s", _how_large(one, scale, configuration))
+            logging.info("%s", _how_large(name, one.canvas, scale, configuration))
             told = True
         try:
             if scale is None:
@@ -285,17 +303,19 @@ def _of_file(
         yield Drawing(rows, one.label, one.where, one.key)
 
 
-def _how_large(one, scale: float, configuration: config.RunConfig) -> str:
+def _how_large(
+    name: str, canvas: float | None, scale: float, configuration: config.RunConfig
+) -> str:
     """Returns the sentence for how large a beginning is to the model."""
     wanted = config.canvas(configuration)
     if wanted is None:
-        return f"{one.where}: its coordinates are taken as the model's units (--units tells others)"
-    if one.canvas is None:
+        return f"{name}: its coordinates are taken as the model's units (--units tells others)"
+    if canvas is None:
         return (
-            f"{one.where}: has no canvas; its coordinates are taken as the model's units, of which"
+            f"{name}: has no canvas; its coordinates are taken as the model's units, of which"
             f" a drawing has about {wanted:g} (--units SIDE tells the side of its canvas)"
         )
     return (
-        f"{one.where}: its canvas of {one.canvas:g} is the model's of {wanted:g}: coordinates"
+        f"{name}: its canvas of {canvas:g} is the model's of {wanted:g}: coordinates"
         f" times {scale:.4g} (--units chooses another size)"
     )

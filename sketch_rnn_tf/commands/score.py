@@ -1,20 +1,25 @@
-"""Says what each drawing costs a model in nats, for finding bad drawings.
+"""Scores drawings in nats, for finding bad drawings and for telling classes apart.
 
   sketch-rnn-score --model runs/sheep --input drawings.ndjson
   sketch-rnn-score --model runs/sheep --input data/sheep --split train --worst 25 --output worst.svg
+  sketch-rnn-score --model runs/pets --input unknown.svg --class all
 
 A drawing that the model can hardly explain is often broken, mislabelled or of another kind. Nats
-are of normalised units and lower is better; a negative number is a density above 1.
+are of normalized units and lower is better; a negative number is a density above 1. With --class
+all a class-conditioned model scores every drawing as each of its classes and names the best.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
+from typing import Any
 
 from absl import flags as absl_flags
+from absl import logging
 
-from sketch_rnn_tf import cli
+from sketch_rnn_tf import cli, stderr
+from sketch_rnn_tf.commands import opening
 from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-score"
@@ -23,26 +28,26 @@ SORTS = ("input", "nats", "nats_per_point", "kl_nats")
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
+    from sketch_rnn_tf.commands import inputs, outputs
+
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
     choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
-    text("model", None, "run directory, .tflite file, or pretrained:kanji")
-    text("checkpoint", "best", "weights: best, last or a step")
-    text("input", None, "drawings of any format, or a folder made by sketch-rnn-prepare")
-    text("paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none")
-    absl_flags.DEFINE_bool(
-        "keep_all",
-        False,
-        "take all shapes of SVG pictures that are not hidden, painted or not",
-        flag_values=flags,
-    )
+    opening.define_flags(flags)
+    text("input", None, "drawings of any format, a pattern in quotes such as 'fish/*.svg', or a"
+         " folder made by sketch-rnn-prepare")  # fmt: skip
+    text("index", None, "which drawings of --input, such as 0,5 or 0-5; all when not given")
     choice("split", None, ["train", "valid", "test"], "only this split of the input")
+    inputs.define_flags(flags)
+    text("class", None, "score all drawings as this class; several, such as fish,house, or all"
+         " score each drawing as each; the drawings' own when not given")  # fmt: skip
     choice("sort", "input", SORTS, "order of the list: as in the input, or worst first")
     number("worst", None, "only this many drawings, the worst ones", lower_bound=1)
     absl_flags.DEFINE_multi_string(
         "output", [], "picture of the listed drawings: .svg, .png or .gif; may be repeated",
         flag_values=flags,
     )  # fmt: skip
+    outputs.define_flags(flags)
     number("batch_size", 100, "drawings at once", lower_bound=1)
     absl_flags.DEFINE_bool("overwrite", False, "replace existing files", flag_values=flags)
     absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
@@ -50,74 +55,78 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
-    cli.require(flags, "model", "input")
     from sketch_rnn_tf.commands import inputs, outputs
 
+    cli.require(flags, "input")
+    opening.check_flags(flags)
     outputs.check(flags.output, flags.overwrite)
+    try:
+        indices = None if flags.index is None else inputs.parse_indices(flags.index)
+    except UserError as error:
+        raise UsageError(f"--index: {error}") from None
 
-    configuration, compute = _opened(flags)
-    drawings = inputs.load(
-        flags.input,
-        configuration,
-        split=flags.split,
-        paper=flags.paper,
-        keep_all=flags.keep_all,
-    )
-    _check_labels(configuration, drawings)
-    scores = compute(drawings)
-    for score, drawing in zip(scores, drawings, strict=True):
-        score["label"] = drawing.label
-    scores = chosen(scores, flags.sort, flags.worst)
-    _report(flags, scores)  # first: whatever becomes of the pictures
-    _draw(flags, scores, drawings, configuration.drop_first_point)
-
-
-def _opened(flags):
-    """Returns a model's configuration and a function from drawings to their scores."""
-    if flags.model.endswith(".tflite"):
-        return _opened_file(flags)
-    from sketch_rnn_tf import runs
-
-    run = runs.open_run(flags.model)
-    weights = run.weights(flags.checkpoint)
-
-    def compute(drawings) -> list[dict]:
-        cli.quiet_tensorflow()
-        from sketch_rnn_tf.sampling.keras_backend import KerasBackend
-        from sketch_rnn_tf.sketcher.sketcher import Sketcher
-
-        sketcher = Sketcher(KerasBackend(runs.load_keras(weights), run.config, flags.batch_size))
-        labels = [drawing.label for drawing in drawings] if sketcher.classes else None
-        return sketcher.score([drawing.strokes for drawing in drawings], label=labels)
-
-    return run.config, compute
+    model = opening.find(flags)
+    classes = opening.classes_of(model, flags["class"].value)
+    drawings = inputs.load(flags.input, model.config, indices=indices, **inputs.reading(flags))
+    if classes is None and model.config.model.class_conditioned:
+        _require_classes(model, drawings)
+    sketcher = model.open()
+    scores = score_all(sketcher, drawings, classes, flags.batch_size)
+    listed = chosen(scores, flags.sort, flags.worst)
+    _report(flags, listed)  # first: whatever becomes of the pictures
+    if flags.output:
+        _draw(flags, listed, drawings, model.config.drop_first_point)
 
 
-def _opened_file(flags):
-    """As `_opened`, without TensorFlow."""
-    for name in ("checkpoint", "batch_size"):
-        if flags[name].value != flags[name].default:
-            raise UsageError(f"--{name} cannot be used with a .tflite file")
-    from sketch_rnn_tf import ondevice
-
-    sketcher = ondevice.open(flags.model)
-
-    def compute(drawings) -> list[dict]:
-        labels = [drawing.label for drawing in drawings] if sketcher.classes else None
-        with cli.quiet():
-            return sketcher.score([drawing.strokes for drawing in drawings], label=labels)
-
-    return sketcher.config, compute
-
-
-def _check_labels(configuration, drawings) -> None:
+def _require_classes(model: opening.Model, drawings) -> None:
     """Finds a drawing of a class that a class-conditioned model does not know."""
-    if not configuration.model.class_conditioned:
-        return
-    for drawing in drawings:
-        if drawing.label not in configuration.classes:
-            known = ", ".join(configuration.classes)
-            raise UserError(f"{drawing.where}: the model has no class {drawing.label!r}: {known}")
+    for one in drawings:
+        if one.label not in model.config.classes:
+            raise UserError(
+                f"{one.where}: the model has no class {one.label!r}: --class all scores it as each"
+                f" of {', '.join(model.config.classes)}"
+            )
+
+
+def score_all(sketcher: Any, drawings: list, classes: list[str] | None, at_once: int) -> list[dict]:
+    """Scores drawings, as one class or as many.
+
+    Args:
+      sketcher: the model.
+      drawings: of `inputs.load`.
+      classes: the classes to score each drawing as; None: its own.
+      at_once: how many drawings are scored together.
+
+    Returns:
+      A dict per drawing, in order: that of `Sketcher.score` with `index`, `label` (the drawing's
+      own), `key`, and where there are several classes `by_class` {class: nats} and `best_class`;
+      the other numbers are then those of the best class.
+    """
+    from sketch_rnn_tf import progress
+
+    order = sorted(range(len(drawings)), key=lambda i: len(drawings[i].strokes))
+    conditioned = sketcher.config.model.class_conditioned
+    found: list[dict] = [{} for _ in drawings]
+    names = classes or [None]
+    with progress.Progress("scoring", len(drawings) * len(names)) as shown:
+        for first in range(0, len(order), at_once):
+            part = [drawings[i] for i in order[first : first + at_once]]
+            rows = [one.strokes for one in part]
+            by_class = {}
+            for name in names:
+                own = [one.label for one in part] if conditioned else None
+                with stderr.quiet():
+                    by_class[name] = sketcher.score(rows, label=name or own)
+                shown.update(len(part))
+            for row, i in enumerate(order[first : first + at_once]):
+                best = min(names, key=lambda name: by_class[name][row]["nats"])
+                one = {**by_class[best][row], "index": i, "label": drawings[i].label}
+                one["key"] = drawings[i].key
+                if len(names) > 1:
+                    one["by_class"] = {name: by_class[name][row]["nats"] for name in names}
+                    one["best_class"] = best
+                found[i] = one
+    return found
 
 
 def value(score: dict, sort: str) -> float:
@@ -128,7 +137,7 @@ def value(score: dict, sort: str) -> float:
 
 
 def chosen(scores: list[dict], sort: str, worst: int | None) -> list[dict]:
-    """Returns scores in the order asked for; the worst by nats a point where no order is given."""
+    """Returns scores in the order asked for; the worst by nats per point where none is given."""
     if worst is None and sort == "input":
         return scores
     key = "nats_per_point" if sort == "input" else sort
@@ -142,24 +151,44 @@ def _draw(flags, scores, drawings, first_point_dropped: bool) -> None:
     import numpy as np
 
     from sketch_rnn_tf import drawing
+    from sketch_rnn_tf.commands import outputs
 
     start = np.zeros((int(first_point_dropped), 3), np.float32)
-    pictures = [np.concatenate([start, drawings[score["index"]].strokes]) for score in scores]
-    captions = [f"{score['index']}: {value(score, 'nats_per_point'):.2f}" for score in scores]
-    for path in flags.output:
-        drawing.save(path, pictures, captions=captions)
-        cli.say(f"{path}: {len(pictures)} drawings, titled with index and nats a point")
+    cells = [
+        drawing.Sketch(
+            np.concatenate([start, drawings[one["index"]].strokes]), one.get("best_class")
+        )
+        for one in scores
+    ]
+    captions = [
+        " ".join(
+            [
+                f"{one['index']}: {value(one, 'nats_per_point'):.2f}",
+                *([one["best_class"]] if "best_class" in one else []),
+                one["key"],
+            ]
+        )
+        for one in scores
+    ]
+    picture = drawing.Sketches(cells, captions=captions)
+    options = outputs.options(flags)
+    for path in outputs.write(flags.output, picture, picture, options, flags.overwrite):
+        logging.info("%s: %d drawings with index, nats per point and name", path, len(cells))
 
 
 def _report(flags, scores) -> None:
     if flags.json:
         cli.print_json({"sketches": scores})
         return
-    print(f"{'index':>6} {'points':>6} {'nats':>10} {'a point':>8} {'kl':>8}  label")
-    for score in scores:
+    several = any("best_class" in one for one in scores)
+    best = f"  {'best':12}" if several else ""
+    print(f"{'index':>6} {'points':>6} {'nats':>10} {'per point':>9} {'kl':>8}{best}  label  name")
+    for one in scores:
+        best = f"  {one['best_class']:12}" if several else ""
         print(
-            f"{score['index']:6d} {score['points']:6d} {score['nats']:10.2f}"
-            f" {value(score, 'nats_per_point'):8.3f} {score['kl_nats']:8.2f}  {score['label']}"
+            f"{one['index']:6d} {one['points']:6d} {one['nats']:10.2f}"
+            f" {value(one, 'nats_per_point'):9.3f} {one['kl_nats']:8.2f}{best}"
+            f"  {one['label']}  {one['key']}"
         )
 
 

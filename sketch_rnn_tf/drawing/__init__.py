@@ -22,8 +22,18 @@ same input gives the same bytes. Every picture takes the options of `layout.lay_
 Each knows only those below it.
 """
 
-from sketch_rnn_tf.drawing.pictures import gif, grid, json_text, lay_out, png, save, svg
-from sketch_rnn_tf.drawing.saving import SUFFIXES, check_suffix
+from sketch_rnn_tf.drawing.pictures import (
+    check_size,
+    gif,
+    grid,
+    json_text,
+    lay_out,
+    missing_letters,
+    png,
+    save,
+    svg,
+)
+from sketch_rnn_tf.drawing.saving import SUFFIXES, check_suffix, is_numbered, numbered
 from sketch_rnn_tf.drawing.sketch import Sketch, Sketches
 from sketch_rnn_tf.drawing.svg_reader import drawings_of, parse_svg, read_svg
 from sketch_rnn_tf.drawing.vector import SVG_CLASS
@@ -33,12 +43,16 @@ __all__ = [
     "SVG_CLASS",
     "Sketch",
     "Sketches",
+    "check_size",
     "check_suffix",
     "drawings_of",
     "gif",
     "grid",
+    "is_numbered",
     "json_text",
     "lay_out",
+    "missing_letters",
+    "numbered",
     "parse_svg",
     "png",
     "read_svg",

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from sketch_rnn_tf.drawing import data_files, layout
+from sketch_rnn_tf.drawing import data_files, fonts, layout, raster, saving
 from sketch_rnn_tf.drawing import sketch as sketch_lib
 
 
@@ -92,6 +92,17 @@ def save(
       UserError: a drawing or an option is wrong, the suffix is another, or a file exists.
     """
     return sketch_lib.as_sketches(drawings).save(path, overwrite=overwrite, **options)
+
+
+def check_size(path: str | os.PathLike, count: int, **options: Any) -> None:
+    """Raises UserError where a picture of so many drawings would be too large for its file."""
+    blank = sketch_lib.Sketches([None] * count)
+    raster.check_size(blank.picture(**options), saving.check_suffix(path))
+
+
+def missing_letters(picture: layout.Picture) -> str:
+    """Returns the letters of a picture's words that PNG and GIF cannot show; see `fonts`."""
+    return fonts.missing("".join(text.text for text in picture.texts))
 
 
 def json_text(drawings: Sequence[Any]) -> str:

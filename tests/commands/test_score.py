@@ -21,7 +21,7 @@ def test_json_holds_the_scores_in_input_order(tiny_run, drawings, capsys):
     assert [s["index"] for s in found] == [0, 1, 2]
     assert [s["label"] for s in found] == ["cat"] * 3
     for ours, theirs in zip(found, expected, strict=True):
-        assert set(ours) == set(theirs)
+        assert set(ours) == {*theirs, "key"}
         for name in ("points", "offset_nats", "pen_nats", "end_nats", "nats", "kl_nats"):
             assert ours[name] == pytest.approx(theirs[name], rel=1e-6)
 
@@ -108,9 +108,49 @@ def test_a_class_conditioned_model_scores_each_drawing_as_its_class(tiny_run, dr
         assert ours["nats"] == pytest.approx(theirs, rel=1e-6)
 
 
-@pytest.mark.parametrize("missing", ["--model", "--input"])
-def test_a_missing_flag_is_a_usage_error(missing, capsys):
-    given = {"--model": "a", "--input": "b"}
-    given.pop(missing)
-    assert score.run([word for pair in given.items() for word in pair]) == 2
-    assert f"{missing} is required" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model=a"], "--input is required"),
+        (["--input=b"], "one of --model and --server is required"),
+        (["--model=a", "--input=b", "--index=x"], "--index: received 'x'"),
+    ],
+)
+def test_a_missing_or_wrong_flag_is_a_usage_error(arguments, message, capsys):
+    assert score.run(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_every_drawing_is_scored_as_every_class_and_the_best_is_named(
+    tiny_run, drawings, capsys, tmp_path
+):
+    path = tiny_run(classes=("dog", "fish", "cat"), class_conditioned=True)
+    picture = tmp_path / "scored.svg"
+    found = _json(
+        capsys, "--model", path, "--input", drawings, "--class", "all", "--output", picture
+    )
+    for name in ("dog", "fish", "cat"):
+        alone = _json(capsys, "--model", path, "--input", drawings, "--class", name)
+        for one, other in zip(found, alone, strict=True):
+            assert one["by_class"][name] == pytest.approx(other["nats"], rel=1e-5)
+    for one in found:
+        assert one["best_class"] == min(one["by_class"], key=one["by_class"].get)
+        assert one["nats"] == min(one["by_class"].values())
+        assert one["label"] == "cat"
+    assert f">{found[0]['index']}: " in picture.read_text()
+    two = _json(
+        capsys, "--model", path, "--input", drawings, "--class", "dog,cat", "--index", "1-2"
+    )
+    assert [set(one["by_class"]) for one in two] == [{"dog", "cat"}] * 2
+
+
+def test_lists_and_pictures_name_each_drawing(tiny_run, drawings, capsys, tmp_path):
+    arguments = ["--model", tiny_run(), "--input", drawings, "--worst", 2]
+    picture = tmp_path / "worst.svg"
+    assert score.run([*map(str, arguments), "--output", str(picture)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    for line in lines[1:]:
+        index, name = line.split()[0], line.split()[-1]
+        assert name == f"cat.json:{index}"
+        assert name in picture.read_text()

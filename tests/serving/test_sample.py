@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from sketch_rnn_tf.commands import sample
+from sketch_rnn_tf.commands import opening, sample
 
 pytestmark = pytest.mark.large
 
@@ -49,7 +49,8 @@ def test_a_server_draws_what_the_same_command_draws_at_home(
     folder, address, exported, task, monkeypatch, capsys
 ):
     found = _drawn(capsys, "--server", address, *task.split())
-    monkeypatch.setattr(sample, "open_sketcher", lambda flags: exported.sketcher)
+    home = opening.Model("home", exported.sketcher.config, lambda: exported.sketcher)
+    monkeypatch.setattr(opening, "find", lambda *arguments, **options: home)
     expected = _drawn(capsys, "--model", "home", *task.split())
     for one, other in zip(found, expected, strict=True):
         assert (one["label"], one["ended"]) == (other["label"], other["ended"])
@@ -66,7 +67,7 @@ def test_the_newest_version_may_be_named(folder, address, capsys):
     ("arguments", "code", "words"),
     [
         ("--class cow", 1, "the model has no class 'cow'; it has cat, dog"),
-        ("--num 2", 1, "the model draws by class: choose one of cat, dog"),
+        ("--num 2", 1, "the model draws by class: --class all, or some of cat, dog"),
         ("--class cat --model_name nobody", 1, "has no such model, version or label"),
         ("--class cat --model_version 77", 1, "has no such model, version or label"),
         ("--class cat --max_points 21", 1, "max_points is 21, but the server draws at most 20"),

@@ -1,0 +1,157 @@
+"""The model of a command, wherever it is: a run directory, a .tflite file or a server.
+
+Its configuration is there at once, so that a command can refuse what cannot be before TensorFlow
+takes its time; `Model.open` gives what draws and scores.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from absl import flags as absl_flags
+
+from sketch_rnn_tf import cli, config, model_paths
+from sketch_rnn_tf.errors import UsageError, UserError
+
+SCHEMES = ("grpc://", "grpcs://", "http://", "https://")
+
+
+class Model(NamedTuple):
+    """A model that was found.
+
+    Attributes:
+      name: what the user called it.
+      config: its run's configuration, as far as it is known.
+      open: returns a `Sketcher`.
+    """
+
+    name: str
+    config: config.RunConfig
+    open: Callable[[], Any]
+
+
+def define_flags(flags: absl_flags.FlagValues) -> None:
+    """Defines the flags that say which model."""
+    text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
+    text(
+        "model", None,
+        "run directory or .tflite file; pretrained:kanji comes with the package",
+    )  # fmt: skip
+    text("server", None, "use a model on a server: grpc://HOST:PORT or http://HOST:PORT")
+    text("model_name", "sketch_rnn", "name of the model on the server")
+    text("model_version", None, "version on the server, a number or a label; newest if not given")
+    text("checkpoint", "best", "weights: best, last or a step")
+
+
+def check_flags(flags: absl_flags.FlagValues, not_on_servers: tuple[str, ...] = ()) -> None:
+    """Finds flags that make no sense where the model is.
+
+    Args:
+      flags: the command's.
+      not_on_servers: further flags that a server's model has no input for.
+
+    Raises:
+      UsageError: there is such a flag, or no model or two.
+    """
+    if bool(flags.model) == bool(flags.server):
+        raise UsageError("one of --model and --server is required")
+    if flags.server and not flags.server.startswith(SCHEMES):
+        raise UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
+    place, refused = "--model", ("model_name", "model_version")
+    if flags.server:
+        place, refused = "--server", ("checkpoint", *not_on_servers)
+    elif flags.model.endswith(".tflite"):
+        place, refused = "a .tflite file", (*refused, "checkpoint")
+    for name in refused:
+        if flags[name].value not in (None, flags[name].default):
+            raise UsageError(f"--{name} cannot be used with {place}")
+
+
+def find(
+    flags: absl_flags.FlagValues, temperature_mode: str | None = None, *, draws: bool = False
+) -> Model:
+    """Finds the model; imports nothing that the choice does not need.
+
+    Args:
+      flags: the command's.
+      temperature_mode: to draw with instead of the model's own.
+      draws: whether it is to draw, which is fastest with one thread per operation.
+
+    Raises:
+      UserError: there is no such model, or it cannot be reached.
+    """
+    if flags.server:
+        return _on_server(flags, temperature_mode)
+    kind, path = model_paths.find(flags.model)
+    if kind is model_paths.Kind.TFLITE:
+        from sketch_rnn_tf import ondevice
+
+        on_device = ondevice.open(path, temperature_mode=temperature_mode)
+        return Model(flags.model, on_device.config, lambda: on_device)
+    from sketch_rnn_tf import runs
+
+    run = runs.open_run(flags.model)
+    run.weights(flags.checkpoint)
+
+    def load() -> Any:
+        cli.quiet_tensorflow()
+        if draws:
+            use_threads()
+        import sketch_rnn_tf
+
+        overrides = {"temperature_mode": temperature_mode} if temperature_mode else {}
+        return sketch_rnn_tf.load_model(flags.model, flags.checkpoint, **overrides)
+
+    return Model(flags.model, run.config, load)
+
+
+def _on_server(flags: absl_flags.FlagValues, temperature_mode: str | None) -> Model:
+    from sketch_rnn_tf.serving import server_backend
+
+    version = flags.model_version
+    which = {"version": int(version)} if version and version.isdecimal() else {"label": version}
+    sketcher = server_backend.connect(flags.server, flags.model_name, **which)
+    own = sketcher.config.temperature_mode
+    if temperature_mode not in (None, own):
+        raise UsageError(
+            f"--temperature_mode is {temperature_mode}, but the server's model has {own} only"
+        )
+    return Model(flags.server, sketcher.config, lambda: sketcher)
+
+
+def use_threads() -> None:
+    """One thread per operation, and as many batches side by side as there are cores."""
+    import tensorflow as tf
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(cores or 1)
+
+
+def classes_of(model: Model, text: str | None) -> list[str] | None:
+    """Returns the classes that a --class flag names: one, several with commas, or all.
+
+    Returns:
+      Their names; None where none was named or the model knows no classes.
+
+    Raises:
+      UserError: the model has no such class, or no classes.
+    """
+    if text is None:
+        return None
+    known = model.config.classes
+    if not model.config.model.class_conditioned:
+        raise UserError(f"--class {text}: {model.name} is not class-conditioned")
+    if text == "all" and "all" not in known:
+        return list(known)
+    names = [text] if text in known else [word.strip() for word in text.split(",")]
+    for name in names:
+        if name not in known:
+            near = ", ".join(difflib.get_close_matches(name, known, n=5) or known[:20])
+            near += ", ..." if len(known) > 20 else ""
+            raise UserError(f"--class: the model has no class {name!r}; it has {near}")
+    return names
