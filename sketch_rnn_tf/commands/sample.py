@@ -229,7 +229,9 @@ def _given_drawings(flags, model: opening.Model) -> list[list]:
     sets = []
     for name in names:
         path = flags[name].value
-        drawings = inputs.load(path, model.config, units=units, indices=indices, **inputs.reading(flags))
+        drawings = inputs.load(
+            path, model.config, units=units, indices=indices, **inputs.reading(flags)
+        )
         for one in drawings:
             if not len(one.strokes):
                 raise UserError(f"{one.where}: has no points")
