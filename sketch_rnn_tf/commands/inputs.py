@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import glob
-import math
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import flags as absl_flags
 from absl import logging
 
 from sketch_rnn_tf import config, drawing, files
+from sketch_rnn_tf.commands import sizes
 from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.errors import UserError
-
-WHOLE, FIT, SOURCE = "whole", "fit", "source"
-UNITS = f"{WHOLE}, {FIT}, {SOURCE} or the side of the canvas"
-
-
-def define_flags(flags: absl_flags.FlagValues) -> None:
-    """Defines the flags that say how files are read."""
-    absl_flags.DEFINE_string(
-        "paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none",
-        flag_values=flags,
-    )  # fmt: skip
-    absl_flags.DEFINE_bool(
-        "keep_all", False, "take all shapes of SVG pictures that are not hidden, painted or not",
-        flag_values=flags,
-    )  # fmt: skip
-
-
-def reading(flags: absl_flags.FlagValues) -> dict[str, Any]:
-    """Returns what these flags mean to `load`."""
-    return {"split": flags.split, "paper": flags.paper, "keep_all": flags.keep_all}
 
 
 class Drawing(NamedTuple):
@@ -58,7 +37,7 @@ def read(
     path: files.PathLike,
     model: Any = None,
     *,
-    units: str | float = WHOLE,
+    units: str | float = sizes.WHOLE,
     indices: Iterable[int] | None = None,
     split: str | None = None,
     **reading: Any,
@@ -72,7 +51,7 @@ def read(
       path: what `load` reads.
       model: whose drawings they are to become: a Sketcher, its configuration, or a run directory.
         None: the file's own coordinates, every point.
-      units: see `scale_of`.
+      units: see `sizes.scale_of`.
       indices: which drawings, in this order; all when not given.
       split: train, valid or test, for inputs that carry splits.
       **reading: see `load`.
@@ -99,7 +78,7 @@ def load(
     path: files.PathLike,
     configuration: config.RunConfig,
     *,
-    units: str | float = WHOLE,
+    units: str | float = sizes.WHOLE,
     indices: Iterable[int] | None = None,
     split: str | None = None,
     **reading: Any,
@@ -116,7 +95,7 @@ def load(
       path: any input of `sketch-rnn-prepare`, a pattern such as `fish/*.svg`, a prepared data set
         (its folder) or one of its shards (.tfrecord).
       configuration: the run's.
-      units: how large absolute coordinates are for the model; see `scale_of`.
+      units: how large absolute coordinates are for the model; see `sizes.scale_of`.
       indices: which drawings, in this order; all when not given.
       split: train, valid or test, for inputs that carry splits.
       **reading: options of `data_prep.readers.read`, such as `paper` and `keep_all` for SVG.
@@ -133,66 +112,6 @@ def load(
     if not drawings and indices is None:
         raise UserError(f"{path}: holds no drawing" + (f" of split {split!r}" if split else ""))
     return drawings
-
-
-def scale_of(
-    units: str | float, canvas: float | None, configuration: config.RunConfig
-) -> float | None:
-    """Returns what absolute coordinates are multiplied by to become a model's units.
-
-    A drawing by itself has no size: the same circle may be the rim of a cup or its dot. Its canvas
-    tells them apart, and a model knows on which canvas its training drawings stand
-    (`RunConfig.canvas`, 255 units for Quick, Draw!'s simplification).
-
-    Args:
-      units: one of
-        `whole`: the drawing is whole and is treated as the training data were, which for Quick,
-          Draw!'s simplification means stretched until its longer side is 255;
-        `fit`: the file's canvas (the viewport of an SVG) becomes the model's: a beginning keeps its
-          size. A file that has no canvas is read as `source`;
-        `source`: the coordinates are the model's units already;
-        a number: the side of the canvas in the file's coordinates, which becomes the model's.
-      canvas: the longer side of the file's canvas, None where it has none.
-      configuration: the model's.
-
-    Returns:
-      The factor; None for `whole`.
-
-    Raises:
-      UserError: units that are none of these.
-    """
-    if units == WHOLE:
-        return None
-    if units not in (FIT, SOURCE):
-        try:
-            canvas = float(units)
-        except (TypeError, ValueError):
-            raise UserError(f"units is {units!r}, expected {UNITS}") from None
-        if not 0 < canvas < math.inf:
-            raise UserError(f"units is {units!r}, expected {UNITS} above 0")
-    wanted = config.canvas(configuration)
-    if units == SOURCE or canvas is None or wanted is None:
-        return 1.0
-    return wanted / canvas
-
-
-def parse_indices(text: str) -> list[int] | None:
-    """Returns the indices that a text such as `0,5` or `0-5,9` names; None for `all`.
-
-    Raises:
-      UserError: it is none of these.
-    """
-    if text.strip() == "all":
-        return None
-    found: list[int] = []
-    for word in text.split(","):
-        first, dash, last = word.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UserError(f"received {text!r}, expected numbers such as 0,5 or 0-5, or all")
-        if dash and int(last) - int(first) >= 1_000_000:
-            raise UserError(f"received {text!r}, expected at most a million drawings")
-        found += range(int(first), int(last) + 1) if dash else [int(first)]
-    return found
 
 
 def _matches(path: files.PathLike) -> list[str]:
@@ -280,7 +199,7 @@ def _of_file(
     from data_prep.conversion import simplify
 
     simplification = simplify.Simplification.from_json(configuration.simplification)
-    told = units != FIT
+    told = units != sizes.FIT
     for one in readers.read(name, **reading):
         if split and one.split != split:
             continue
@@ -288,7 +207,7 @@ def _of_file(
             logging.info("%s: left out %s", one.where, readers.counted(one.left_out))
         scale = None
         if one.polylines is not None and not one.simplified:
-            scale = scale_of(units, one.canvas, configuration)
+            scale = sizes.scale_of(units, one.canvas, configuration)
         if not told and scale is not None:
             logging.info("%s", _how_large(name, one.canvas, scale, configuration))
             told = True

@@ -32,7 +32,7 @@ from absl import flags as absl_flags
 from absl import logging
 
 from sketch_rnn_tf import cli, stderr
-from sketch_rnn_tf.commands import opening
+from sketch_rnn_tf.commands import input_flags, opening, sizes
 from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-sample"
@@ -62,7 +62,7 @@ _NOT_ON_SERVERS = ("greedy", "sample_z", *(f"{part}_temperature" for part in _PA
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
-    from sketch_rnn_tf.commands import inputs, outputs
+    from sketch_rnn_tf.commands import outputs
 
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
     switch = functools.partial(absl_flags.DEFINE_bool, flag_values=flags)
@@ -72,14 +72,10 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     opening.define_flags(flags)
     choice("task", "generate", TASKS, "what to draw")
 
-    text("input", None, "drawings in any format that sketch-rnn-prepare reads, a pattern in quotes"
-         " such as 'fish/*.svg', or a prepared data set")  # fmt: skip
-    text("index", None, "which drawings of --input, such as 0,5 or 0-5; all when not given")
-    text("split", None, "train, valid or test, for inputs that carry splits")
+    input_flags.define_flags(flags)
     text("units", None, "size of coordinates in SVG and JSON: whole (stretched as in training), fit"
          " (their canvas is the model's), source (the model's units), or the side of their canvas;"
          " fit for a beginning, whole otherwise")  # fmt: skip
-    inputs.define_flags(flags)
     number("points", None, "complete: give this many points of each drawing", lower_bound=1)
     choice("pen", None, ["up", "down"], "complete: the pen after the last given point; as in the"
            " file when not given")  # fmt: skip
@@ -140,7 +136,7 @@ def main(flags: absl_flags.FlagValues) -> None:
 def check(flags: absl_flags.FlagValues) -> None:
     """Finds what is wrong with the command line before anything is loaded."""
     from sketch_rnn_tf import config
-    from sketch_rnn_tf.commands import inputs, outputs
+    from sketch_rnn_tf.commands import outputs
 
     opening.check_flags(flags, _NOT_ON_SERVERS)
     needed = ["input"] if flags.task in _NEEDS_INPUT else []
@@ -155,19 +151,13 @@ def check(flags: absl_flags.FlagValues) -> None:
     if mode is not None and mode not in config.TEMPERATURE_MODES:
         known = ", ".join(config.TEMPERATURE_MODES)
         raise UsageError(f"there is no temperature mode {mode!r}; there are {known}")
-    for name, parse in (("index", inputs.parse_indices), ("units", _checked_units)):
+    input_flags.indices(flags)
+    if flags.units is not None:
         try:
-            parse(flags[name].value) if flags[name].value is not None else None
+            sizes.scale_of(flags.units, 1.0, config.RunConfig(1.0, 1))
         except UserError as error:
-            raise UsageError(f"--{name}: {error}") from None
+            raise UsageError(f"--units: {error}") from None
     outputs.check(flags.output, flags.overwrite)
-
-
-def _checked_units(units: str) -> None:
-    from sketch_rnn_tf import config
-    from sketch_rnn_tf.commands import inputs
-
-    inputs.scale_of(units, 1.0, config.RunConfig(1.0, 1))
 
 
 def temperatures_of(flags: absl_flags.FlagValues) -> list[Any]:
@@ -218,16 +208,14 @@ def _checked_classes(flags, model: opening.Model, rows: int) -> list[str] | None
 
 def _given_drawings(flags, model: opening.Model) -> list[list]:
     """Returns the drawings of --input, or of --from, --minus and --plus, which have points."""
-    from sketch_rnn_tf.commands import inputs
-
     names = {"generate": (), "analogy": ("from", "minus", "plus")}.get(flags.task, ("input",))
     begun = flags.task == "complete" and flags.points is None
-    units = flags.units or (inputs.FIT if begun else inputs.WHOLE)
-    indices = None
-    if names == ("input",) and flags.index is not None:
-        indices = inputs.parse_indices(flags.index)
+    units = flags.units or (sizes.FIT if begun else sizes.WHOLE)
+    options = {"units": units, "indices": input_flags.indices(flags), **input_flags.reading(flags)}
     sets = []
     for name in names:
+        from sketch_rnn_tf.commands import inputs  # whose packages a device may lack
+
         path = flags[name].value
         drawings = inputs.load(
             path, model.config, units=units, indices=indices, **inputs.reading(flags)

@@ -19,8 +19,8 @@ from absl import flags as absl_flags
 from absl import logging
 
 from sketch_rnn_tf import cli, stderr
-from sketch_rnn_tf.commands import opening
-from sketch_rnn_tf.errors import UsageError, UserError
+from sketch_rnn_tf.commands import input_flags, opening
+from sketch_rnn_tf.errors import UserError
 
 NAME = "sketch-rnn-score"
 SORTS = ("input", "nats", "nats_per_point", "kl_nats")
@@ -28,17 +28,13 @@ SORTS = ("input", "nats", "nats_per_point", "kl_nats")
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
-    from sketch_rnn_tf.commands import inputs, outputs
+    from sketch_rnn_tf.commands import outputs
 
     text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
     choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
     opening.define_flags(flags)
-    text("input", None, "drawings of any format, a pattern in quotes such as 'fish/*.svg', or a"
-         " folder made by sketch-rnn-prepare")  # fmt: skip
-    text("index", None, "which drawings of --input, such as 0,5 or 0-5; all when not given")
-    choice("split", None, ["train", "valid", "test"], "only this split of the input")
-    inputs.define_flags(flags)
+    input_flags.define_flags(flags)
     text("class", None, "score all drawings as this class; several, such as fish,house, or all"
          " score each drawing as each; the drawings' own when not given")  # fmt: skip
     choice("sort", "input", SORTS, "order of the list: as in the input, or worst first")
@@ -55,19 +51,18 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
-    from sketch_rnn_tf.commands import inputs, outputs
+    from sketch_rnn_tf.commands import outputs
 
     cli.require(flags, "input")
     opening.check_flags(flags)
     outputs.check(flags.output, flags.overwrite)
-    try:
-        indices = None if flags.index is None else inputs.parse_indices(flags.index)
-    except UserError as error:
-        raise UsageError(f"--index: {error}") from None
+    indices = input_flags.indices(flags)
+
+    from sketch_rnn_tf.commands import inputs  # whose packages a device may lack
 
     model = opening.find(flags)
     classes = opening.classes_of(model, flags["class"].value)
-    drawings = inputs.load(flags.input, model.config, indices=indices, **inputs.reading(flags))
+    drawings = inputs.load(flags.input, model.config, indices=indices, **input_flags.reading(flags))
     if classes is None and model.config.model.class_conditioned:
         _require_classes(model, drawings)
     sketcher = model.open()

@@ -6,7 +6,7 @@ import pytest
 
 import sketch_rnn_tf
 from sketch_rnn_tf import config, drawing, files
-from sketch_rnn_tf.commands import inputs
+from sketch_rnn_tf.commands import input_flags, inputs
 from sketch_rnn_tf.data import dataset, tfrecord
 
 RDP = {"method": "rdp", "epsilon": 1.0}
@@ -232,13 +232,13 @@ def test_a_pattern_names_many_files(circle, tmp_path):
     [("0,5", [0, 5]), ("0-3", [0, 1, 2, 3]), ("7,1-2", [7, 1, 2]), ("all", None), (" 4 ", [4])],
 )
 def test_indices_are_numbers_and_ranges(text, indices):
-    assert inputs.parse_indices(text) == indices
+    assert input_flags.parse_indices(text) == indices
 
 
 @pytest.mark.parametrize("text", ["a", "1-", "-1", "1.5", "", "0,,1", "0-9999999"])
 def test_other_indices_are_refused(text):
     with pytest.raises(ValueError, match=f"received {text!r}, expected"):
-        inputs.parse_indices(text)
+        input_flags.parse_indices(text)
 
 
 def test_every_drawing_is_named(drawings, data_dir):
