@@ -216,10 +216,7 @@ def _given_drawings(flags, model: opening.Model) -> list[list]:
     for name in names:
         from sketch_rnn_tf.commands import inputs  # whose packages a device may lack
 
-        path = flags[name].value
-        drawings = inputs.load(
-            path, model.config, units=units, indices=indices, **inputs.reading(flags)
-        )
+        drawings = inputs.load(flags[name].value, model.config, **options)
         for one in drawings:
             if not len(one.strokes):
                 raise UserError(f"{one.where}: has no points")

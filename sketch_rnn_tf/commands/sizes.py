@@ -1,4 +1,4 @@
-"""How large a drawing in absolute coordinates is for a model: the one rule of commands and Python."""
+"""How large absolute coordinates are for a model: the one rule of commands and Python."""
 
 from __future__ import annotations
 
