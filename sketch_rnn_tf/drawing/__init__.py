@@ -10,6 +10,7 @@ in Jupyter; a list of them is a grid. The y axis points down, as in SVG and in Q
 same input gives the same bytes. Every picture takes the options of `layout.lay_out`.
 
     pictures.py     the functions above, on drawings in any form
+    charts.py       curves over steps as a Picture
     svg_reader.py   drawings back from our SVG
     sketch.py       Sketch and Sketches
     saving.py       paths: suffixes, a file per drawing, what may be replaced
