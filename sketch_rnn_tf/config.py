@@ -16,7 +16,7 @@ from typing import Any
 from sketch_rnn_tf import strokes
 from sketch_rnn_tf.errors import UserError
 
-CELLS = ("lstm", "layer_norm", "hyper")
+CELLS = ["lstm", "layer_norm", "hyper"]  # and those that `model.cells.register` adds
 TEMPERATURE_MODES = ("paper", "magenta", "javascript")
 
 

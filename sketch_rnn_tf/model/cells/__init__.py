@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sketch_rnn_tf import config
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.cells.base import RecurrentCell
 from sketch_rnn_tf.model.cells.hyper_lstm import HyperLSTMCell
@@ -50,6 +51,8 @@ def register(name: str) -> Callable[[type[RecurrentCell]], type[RecurrentCell]]:
     def add(cell: type[RecurrentCell]) -> type[RecurrentCell]:
         if CELLS.setdefault(name, cell) is not cell:
             raise UserError(f"there is a cell {name!r} already: {CELLS[name].__name__}")
+        if name not in config.CELLS:
+            config.CELLS.append(name)
         return cell
 
     return add
