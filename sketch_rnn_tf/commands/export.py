@@ -1,11 +1,12 @@
-"""Writes a trained model in the forms that others run.
+"""Writes a trained model in the formats that servers, devices and pages run.
 
 sketch-rnn-export --model runs/sheep --output_dir exported --format saved_model,litert
 
 saved_model: for TensorFlow Serving, with its configuration files; every export is a new version.
 litert: for phones and other devices (.tflite).
 web: for the browser: a page that draws with you, and a JavaScript module with the model.
-magenta_js: for sketch-rnn-js and @magenta/sketch, one file a class where the model knows classes.
+magenta_js: for sketch-rnn-js (.vae.json and .gen.json) and @magenta/sketch (.gen.json, decoders
+  alone), one file per class where the model knows classes.
 run: a run directory with nothing but the weights, in half precision, to pass on.
 """
 
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import pathlib
 import sys
 
 from absl import flags as absl_flags
+from absl import logging
 
 from sketch_rnn_tf import cli
 from sketch_rnn_tf.errors import UsageError, UserError
@@ -42,7 +45,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     text("checkpoint", "best", "weights: best, last or a step")
     text("output_dir", None, "folder to write into")
     absl_flags.DEFINE_list(
-        "format", ["saved_model"], f"forms to write: {', '.join(FORMATS)}", flag_values=flags
+        "format", ["saved_model"], f"formats to write: {', '.join(FORMATS)}", flag_values=flags
     )
     absl_flags.DEFINE_enum(
         "web_weights", "float16", WEB_WEIGHTS,
@@ -63,10 +66,14 @@ def main(flags: absl_flags.FlagValues) -> None:
         cli.refuse_existing(pathlib.Path(flags.output_dir, name), flags.overwrite)
     cli.quiet_tensorflow()
     model = run.load_model(flags.checkpoint)
-    _require_finite(model, run)
+    for variable in model.variables:
+        if not all(
+            math.isfinite(limit) for limit in (variable.numpy().min(), variable.numpy().max())
+        ):
+            raise UserError(f"{run.path}: the weight {variable.path} holds non-finite numbers")
     written = dict.fromkeys(formats)
     for name in sorted(formats, key=_ORDER.index):
-        cli.say(f"writing {name}")
+        logging.info("writing %s", name)
         write = importlib.import_module(FORMATS[name]).write
         own = {"precision": flags.web_weights} if name == "web" else {}
         written[name] = str(write(run, model, flags.output_dir, overwrite=flags.overwrite, **own))
@@ -75,14 +82,6 @@ def main(flags: absl_flags.FlagValues) -> None:
         return
     for path in written.values():
         print(path)
-
-
-def _require_finite(model, run) -> None:
-    import numpy as np
-
-    for variable in model.variables:
-        if not np.isfinite(np.asarray(variable)).all():
-            raise UserError(f"{run.path}: {variable.path} holds numbers that are not finite")
 
 
 def _formats(names: list[str]) -> list[str]:

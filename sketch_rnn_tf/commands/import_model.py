@@ -1,11 +1,11 @@
-"""Turns a model of Google's into a run directory that evaluates, samples, exports and trains on.
+"""Turns one of Google's models into a run directory, to evaluate, sample, export and train on.
 
   sketch-rnn-import --input bird.gen.json --output_dir runs/bird
   sketch-rnn-import --input magenta/aaron_sheep/lstm --scale_factor 18.52 --output_dir runs/sheep
 
-Reads the JavaScript models (.gen.json, .vae.json) and Magenta's TensorFlow 1 checkpoints. A
-checkpoint does not hold the scale factor of its data: --scale_factor gives it, or --data_dir takes
-it from that data set, prepared.
+Reads the JavaScript models (.gen.json, .vae.json and their uncompressed .full.json) and Magenta's
+TensorFlow 1 checkpoints. A checkpoint does not hold the scale factor of its data: --scale_factor
+gives it, or --data_dir takes it from that data set, prepared.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pathlib
 import sys
 
 from absl import flags as absl_flags
+from absl import logging
 
 from sketch_rnn_tf import cli
 from sketch_rnn_tf.errors import UsageError, UserError
@@ -28,7 +29,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     text("input", None, ".gen.json or .vae.json file, or a folder with a Magenta checkpoint")
     text("output_dir", None, "run directory to make")
     absl_flags.DEFINE_float(
-        "scale_factor", None, "source units a normalised unit; the file's own by default",
+        "scale_factor", None, "source units per normalized unit; the file's own by default",
         flag_values=flags,
     )  # fmt: skip
     text(
@@ -63,7 +64,7 @@ def _check_output(flags) -> None:
     cli.refuse_existing(flags.output_dir, flags.overwrite)
     path = pathlib.Path(flags.output_dir)
     if path.exists() and not (path / runs.CONFIG).is_file():
-        raise UserError(f"{path}: is no run directory; it is left alone")
+        raise UserError(f"{path}: exists and is not a run directory; it is left as it is")
 
 
 def _read(flags):
@@ -116,7 +117,9 @@ def _report(flags, run, model) -> None:
     if flags.json:
         cli.print_json(values)
         return
-    cli.say(f"{values['parameters']:,} parameters, scale factor {values['scale_factor']:g}")
+    logging.info(
+        "%s parameters, scale factor %g", f"{values['parameters']:,}", values["scale_factor"]
+    )
     print(run.path)
 
 

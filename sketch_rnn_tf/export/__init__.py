@@ -1,1 +1,7 @@
-"""Trained models as artefacts for servers and devices."""
+"""Trained models as artifacts for servers, devices, pages and other people.
+
+saved_model/  a SavedModel and the files of TensorFlow Serving
+litert/       .tflite files
+web/          a page and a JavaScript module
+half_run.py   a run directory in half precision
+"""

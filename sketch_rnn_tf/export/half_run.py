@@ -36,7 +36,7 @@ def write(
       The folder.
 
     Raises:
-      UserError: it exists already, or a weight is no finite float16.
+      UserError: it exists already, or a weight is not a finite float16.
     """
     folder = pathlib.Path(output_dir) / FOLDER
     with files.atomic_directory(folder, overwrite) as temporary:
@@ -76,5 +76,5 @@ def _float16(values: np.ndarray) -> np.ndarray:
     if values.dtype != np.float32:
         return values
     if not np.abs(values).max(initial=0) <= np.finfo(np.float16).max:
-        raise UserError("a weight is too large for float16, or no number: export another form")
+        raise UserError("a weight is non-finite or too large for float16: choose another --format")
     return values.astype(np.float16)

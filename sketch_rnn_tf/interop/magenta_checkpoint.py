@@ -2,7 +2,7 @@
 
 What the model is follows from the names and shapes of its weights: some releases hold only the
 names of the hparams in `model_config.json`, not their values. Where there are values, they have to
-agree with the shapes, and say how the model was trained. A checkpoint holds no scale factor.
+agree with the shapes; they tell how the model was trained. A checkpoint holds no scale factor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 MODEL_CONFIG = "model_config.json"
 DEFAULT_LENGTH = 250  # Magenta's max_seq_len
 MAX_LENGTH = 100_000
-_SIZES = {  # hparam: what the shapes say of it
+_SIZES = {  # hparam: its value by the shapes
     "dec_rnn_size": lambda model: model.decoder.units,
     "dec_model": lambda model: model.decoder.cell,
     "num_mixture": lambda model: model.num_mixtures,
@@ -57,7 +57,7 @@ def read_model(
       The configuration of a run and the model with the checkpoint's weights.
 
     Raises:
-      UserError: the checkpoint is missing, damaged or mislabelled; one sentence that names it.
+      UserError: the checkpoint is missing, damaged or mislabeled; one sentence that names it.
     """
     path = pathlib.Path(directory)
     weights = read_weights(newest(path))
@@ -109,7 +109,7 @@ def newest(directory: pathlib.Path) -> pathlib.Path:
 
 
 def read_weights(prefix: pathlib.Path) -> dict[str, np.ndarray]:
-    """Returns the weights of a checkpoint by name, optimiser and counters left out.
+    """Returns the weights of a checkpoint by name, optimizer and counters left out.
 
     Raises:
       UserError: it is damaged or truncated.
@@ -123,7 +123,7 @@ def read_weights(prefix: pathlib.Path) -> dict[str, np.ndarray]:
         raise UserError(f"{prefix}: the checkpoint cannot be read ({reason})") from None
     for name, value in weights.items():
         if value.dtype.kind != "f" or not np.isfinite(value).all():
-            raise UserError(f"{prefix}: the weight {name} holds values that are no finite numbers")
+            raise UserError(f"{prefix}: the weight {name} holds values that are non-finite")
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
@@ -160,11 +160,11 @@ def describe(
     """
     shapes = magenta_names.describe_model(weights)
     sizes = _SIZES | (_ENCODER_SIZES if shapes.conditional else {})
-    for name, said_by in sizes.items():
-        if name in hparams and hparams[name] != said_by(shapes):
+    for name, of_shapes in sizes.items():
+        if name in hparams and hparams[name] != of_shapes(shapes):
             raise UserError(
                 f"{MODEL_CONFIG} says {name}={hparams[name]}, the weights' shapes say"
-                f" {said_by(shapes)}"
+                f" {of_shapes(shapes)}"
             )
     settings = magenta_hparams.to_settings(hparams)
     model, training = config.override(config.ModelConfig(), config.TrainingConfig(), settings)

@@ -40,7 +40,7 @@ _DROPOUT = {
     "use_input_dropout": ("input_dropout_prob", ("model.decoder.input_dropout",)),
     "use_output_dropout": ("output_dropout_prob", ("model.decoder.output_dropout",)),
 }
-_IGNORED = ("data_set", "max_seq_len", "is_training")  # said by --data_dir and the data
+_IGNORED = ("data_set", "max_seq_len", "is_training")  # known from --data_dir and the data
 _DROPOUT_DEFAULTS = {
     "use_recurrent_dropout": True,
     "use_input_dropout": False,
@@ -59,7 +59,7 @@ def to_settings(hparams: Mapping[str, Any]) -> dict[str, Any]:
       Settings by our keys. Keep probabilities have become drop rates.
 
     Raises:
-      UserError: a name that Magenta's hparams do not have.
+      UserError: a name that is not among Magenta's hparams.
     """
     settings = {}
     keeps = {switch: keep for switch, (keep, _) in _DROPOUT.items()}
@@ -72,12 +72,7 @@ def to_settings(hparams: Mapping[str, Any]) -> dict[str, Any]:
             settings[target] = value
     for switch, (keep, targets) in _DROPOUT.items():
         if switch in hparams or keep in hparams:
-            rate = _magenta_drop_rate(hparams, switch, keep)
-            settings |= dict.fromkeys(targets, rate)
+            on = config.converted(switch, hparams.get(switch, _DROPOUT_DEFAULTS[switch]), bool)
+            kept = config.converted(keep, hparams.get(keep, _KEEP_DEFAULT), float)
+            settings |= dict.fromkeys(targets, round(1.0 - kept, 12) if on else 0.0)
     return settings
-
-
-def _magenta_drop_rate(hparams: Mapping[str, Any], switch: str, keep: str) -> float:
-    on = config.converted(switch, hparams.get(switch, _DROPOUT_DEFAULTS[switch]), bool)
-    kept = config.converted(keep, hparams.get(keep, _KEEP_DEFAULT), float)
-    return round(1.0 - kept, 12) if on else 0.0

@@ -77,7 +77,7 @@ def read_model(path: files.PathLike) -> tuple[config.RunConfig, SketchRNN]:
       The configuration of a run and the model with the file's weights.
 
     Raises:
-      UserError: the file is damaged, truncated or mislabelled; one sentence that names it.
+      UserError: the file is damaged, truncated or mislabeled; one sentence that names it.
     """
     info, weights = read_file(path)
     try:

@@ -43,26 +43,23 @@ class Source:
         if self.how == "stack":
             return np.stack(parts)
         value = np.concatenate(parts, axis=-1) if self.how == "columns" else parts[0]
-        return value if self.order is None else self._reordered(value)
+        if self.order is None:
+            return value
+        sizes, places = zip(*self.order, strict=True)
+        states = np.split(value, np.cumsum(sizes)[:-1], axis=-1)
+        return np.concatenate([states[i] for i in np.argsort(places)], axis=-1)
 
     def to_magenta(self, value: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the checkpoint's variables from our weight (or gradients from a gradient)."""
         if self.order is not None:
-            return {self.names[0]: self._reordered_back(value)}
+            ours = sorted(self.order, key=lambda entry: entry[1])
+            states = np.split(value, np.cumsum([size for size, _ in ours])[:-1], axis=-1)
+            theirs = [states[place] for _, place in self.order]
+            return {self.names[0]: np.concatenate(theirs, axis=-1)}
         if self.how == "stack":
             return dict(zip(self.names, value, strict=True))
         parts = np.split(value, len(self.names), axis=-1)
         return dict(zip(self.names, parts, strict=True))
-
-    def _reordered(self, value: np.ndarray) -> np.ndarray:
-        cuts = np.cumsum([size for size, _ in self.order])[:-1]
-        parts = np.split(value, cuts, axis=-1)
-        return np.concatenate([parts[i] for i in np.argsort([p for _, p in self.order])], -1)
-
-    def _reordered_back(self, value: np.ndarray) -> np.ndarray:
-        ours = sorted(self.order, key=lambda entry: entry[1])
-        parts = np.split(value, np.cumsum([size for size, _ in ours])[:-1], axis=-1)
-        return np.concatenate([parts[place] for _, place in self.order], axis=-1)
 
 
 def sources(model: SketchRNN) -> dict[str, Source]:
@@ -71,7 +68,7 @@ def sources(model: SketchRNN) -> dict[str, Source]:
     Paths are relative to the model, such as `encoder/forward/kernel`.
 
     Raises:
-      UserError: the model has a part that Magenta's has not, such as a class embedding.
+      UserError: the model has a part that Magenta's lacks, such as a class embedding.
     """
     found = _cell_sources("decoder/cell", "vector_rnn/RNN", model.decoder.cell)
     found["decoder/output/kernel"] = Source(("vector_rnn/RNN/output_w",))
@@ -138,7 +135,7 @@ def describe_model(weights: Mapping[str, np.ndarray]) -> config.ModelConfig:
     for a model that is larger than itself.
 
     Raises:
-      UserError: they are no Sketch-RNN's; names the weight.
+      UserError: they are not a Sketch-RNN's; names the weight.
     """
     conditional = "vector_rnn/ENC_RNN_mu/super_linear_w" in weights
     decoder = config.DecoderConfig(**_describe_cell("vector_rnn/RNN", weights))

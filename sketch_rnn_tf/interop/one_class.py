@@ -1,7 +1,7 @@
 """One class of a class-conditioned model as a model of its own.
 
 The class embedding is the same at every step, so what it adds to a layer is a constant: it goes
-into the layer's bias, exactly. Formats without classes can then hold the model, one file a class.
+into the layer's bias, exactly. Formats without classes can then hold the model, one file per class.
 """
 
 from __future__ import annotations

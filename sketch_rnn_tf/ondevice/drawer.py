@@ -35,7 +35,7 @@ class Drawer:
 
     def nats(self, points: np.ndarray, inputs: dict[str, Any]) -> dict[str, float]:
         """Returns `offset_nats`, `pen_nats` and `end_nats` of a drawing [N, 3]."""
-        rows = np.concatenate([self._normalised(points), np.float32([strokes.PADDING])])
+        rows = np.concatenate([self._normalized(points), np.float32([strokes.PADDING])])
         offset, pen = next_point.nats(self.parameters(rows[:-1], inputs), rows)
         sums = {"offset_nats": offset[:-1].sum(), "pen_nats": pen[:-1].sum(), "end_nats": pen[-1]}
         return {name: float(value) for name, value in sums.items()}
@@ -44,7 +44,7 @@ class Drawer:
         """Returns the raw parameters before each of the rows [N, 5] and after the last.
 
         Args:
-          rows: stroke-5, normalised units.
+          rows: stroke-5, normalized units.
           inputs: as in `draw`.
 
         Returns:
@@ -93,13 +93,13 @@ class Drawer:
         greedy: bool = False,
         prefix: np.ndarray | None = None,
     ) -> Iterator[np.ndarray]:
-        """Yields the new points as stroke-5 rows [5], normalised units, the end token last.
+        """Yields the new points as stroke-5 rows [5], normalized units, the end token last.
 
         This is the loop that an app runs; arguments as in `draw`.
         """
         state = self._initial_state(inputs)
         stroke = np.float32(self._facts["start_token"])
-        given = np.zeros((0, 5), np.float32) if prefix is None else self._normalised(prefix)
+        given = np.zeros((0, 5), np.float32) if prefix is None else self._normalized(prefix)
         for row in given:
             state = self._step(stroke, state)["state"]
             stroke = row
@@ -114,7 +114,7 @@ class Drawer:
                 return
 
     def _in_graph(self, length: int, temperature: np.ndarray, greedy: bool) -> bool:
-        """Whether the loop in the graph can do it: one temperature, its own mode, N_max points."""
+        """Returns whether the graph's loop can draw it: one temperature, its mode, N_max points."""
         return (
             "complete" in self._facts["signatures"]
             and not greedy
@@ -149,7 +149,7 @@ class Drawer:
     def _step(self, stroke: np.ndarray, state: np.ndarray) -> dict[str, np.ndarray]:
         return self._model.run("step", stroke=stroke[None], state=state)
 
-    def _normalised(self, points: np.ndarray) -> np.ndarray:
+    def _normalized(self, points: np.ndarray) -> np.ndarray:
         rows = strokes.stroke3_to_stroke5(points, len(points))
         rows[:, :2] = np.clip(rows[:, :2], -MAX_OFFSET, MAX_OFFSET) / self._scale
         return rows

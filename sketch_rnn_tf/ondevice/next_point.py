@@ -1,6 +1,6 @@
 """The distribution of the next point in NumPy: what apps write in their own language.
 
-The same as `sampling.sampler` and `evaluation` do in TensorFlow, for one sketch.
+The twin of `model.next_point` in TensorFlow, for one sketch.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 PEN_STATES = 3
-MAX_LOG_SCALE, MAX_FISHER_Z, MAX_LOGIT = 20.0, 8.0, 1e4  # as in model.mixture
+MAX_LOG_SCALE, MAX_FISHER_Z, MAX_LOGIT = 20.0, 8.0, 1e4  # as in model.next_point
 
 
 def next_point(
@@ -25,7 +25,7 @@ def next_point(
       greedy: the likeliest component's mean and the likeliest pen state.
 
     Returns:
-      A stroke-5 row [5], float32, normalised units.
+      A stroke-5 row [5], float32, normalized units.
     """
     pen, (pi, mu_x, mu_y, log_x, log_y, z) = raw[:PEN_STATES], raw[PEN_STATES:].reshape(6, -1)
     pen_divisor, pi_divisor, factor = _tempered(temperature, mode)
@@ -44,11 +44,11 @@ def next_point(
 
 
 def nats(raw: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what points cost: the offset nats and the pen nats of each, float64 [N].
+    """Returns the offset nats and the pen nats of each point, float64 [N].
 
     Args:
       raw: [N, 3 + 6M], `parameters` of the `step` signature before each point.
-      points: stroke-5 rows [N, 5], normalised units.
+      points: stroke-5 rows [N, 5], normalized units.
     """
     raw, points = raw.astype(np.float64), points.astype(np.float64)
     pen, blocks = raw[:, :PEN_STATES], raw[:, PEN_STATES:].reshape(len(raw), 6, -1)
@@ -78,7 +78,7 @@ def _tempered(temperature: np.ndarray, mode: str) -> tuple[float, float, float]:
 
 
 def _choose(logits: np.ndarray, uniform: float) -> int:
-    """Returns the index at which the cumulated probabilities pass the uniform number."""
+    """Returns the first index whose cumulative probability exceeds the uniform number."""
     weights = np.exp(logits - logits.max())
     passed = np.cumsum(weights / weights.sum(), dtype=np.float32) <= uniform
     return min(int(passed.sum()), len(logits) - 1)

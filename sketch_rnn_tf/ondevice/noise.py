@@ -3,7 +3,7 @@
 `tf.random.stateless_uniform` and `stateless_normal` run Philox 4x32-10 (Salmon et al., "Parallel
 random numbers: as easy as 1, 2, 3", SC11) on a key and a counter that are scrambled from the seed.
 Sketch (a, b) takes its uniforms from the seed (a, 4b), its normals from (a, 4b + 1) and its latent
-vector from (a, 4b + 2), as `sampling.sampler` does: a seed draws the same sketch here as there.
+vector from (a, 4b + 2), as `sampling.loop` does: a seed draws the same sketch here as there.
 The uniforms are TensorFlow's bit for bit, the normals to the last digits of logarithm and sine.
 """
 

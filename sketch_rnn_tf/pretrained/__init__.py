@@ -1,6 +1,6 @@
 """Trained models that come with the package: `pretrained:NAME` wherever a model is asked for.
 
-pretrained:kanji         kanji/, a run directory like any other; kanji/MODEL.md says how it was made
+pretrained:kanji         kanji/, a run directory like any other; see kanji/MODEL.md
 pretrained:kanji.tflite  kanji.tflite, the same model for ai-edge-litert: draws without TensorFlow
 
 They are for reading only.
@@ -24,7 +24,7 @@ def names() -> list[str]:
 
 
 def is_name(path: str | os.PathLike) -> bool:
-    """Whether a path is none, but the name of a pretrained model."""
+    """Returns whether a path is the name of a pretrained model, such as `pretrained:kanji`."""
     return str(path).startswith(PREFIX)
 
 

@@ -5,7 +5,8 @@
         sketcher.generate(4, temperature=0.4, seed=0)
 
 - `server_backend`: the backend of a `Sketcher`.
-- `transport`: deadlines, trying again; `grpc_transport` and `rest_transport` are the two ways.
+- `transport`: deadlines and retries; `grpc_transport` and `rest_transport` reach a server,
+  `folder_transport` runs an exported SavedModel in this process.
 - `server_errors`: what can be wrong with a row of a request, and with a server.
 
 REST needs NumPy only, gRPC `tensorflow-serving-api` (the extra `serving`).

@@ -1,16 +1,17 @@
-"""A client for models in TensorFlow Serving, with the verbs of `sketch_rnn_tf.load_model`."""
+"""A model in TensorFlow Serving as the backend of a `Sketcher`."""
 
 from __future__ import annotations
 
 import functools
 import json
+import pathlib
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import config
+from sketch_rnn_tf import config, files, model_paths
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import noise as random_numbers
 from sketch_rnn_tf.serving import server_errors, transport
@@ -40,16 +41,17 @@ def Client(*args: Any, **options: Any) -> Sketcher:  # noqa: N802 (it was a clas
 class ServerBackend:
     """A model on a server: draws what the Keras model draws for the same seeds.
 
-    See `sketcher.backend.Backend`. The exported graph has no greedy drawing, takes
-    no noise, draws no z from q(z|sketch), completes with the beginnings' own z only, has one
-    temperature for pen, mixture and offsets and one temperature mode, and draws at most N_max
-    points; a verb that is asked for more says so.
+    See `sketcher.backend.Backend`. The exported graph has no greedy drawing, takes no noise, draws
+    no z from q(z|sketch), completes with the z of the beginnings only, has one temperature for pen,
+    mixture and offsets and one temperature mode, and draws at most N_max points; a verb that is
+    asked for more raises UserError.
 
     Every verb may raise UserError (a wrong argument, or the server finds one), ServerError (the
     server cannot be reached or is at fault) and DeadlineError.
 
     Args:
-      address: `grpc://host:8500`, `grpcs://...`, `http://host:8501` or `https://...`.
+      address: `grpc://host:8500`, `grpcs://...`, `http://host:8501`, `https://...`, or a folder
+        with an exported SavedModel, which is then run in this process.
       model_name: the model's name on the server.
       version: a version; the newest when neither it nor a label is given.
       label: a version label such as `stable`.
@@ -108,7 +110,7 @@ class ServerBackend:
             )
         signature, inputs = self._signature(request)
         tau = request.temperature[:, 0].copy()
-        inputs |= {"temperature": tau, "seed": request.seeds, **_labelled(request.labels)}
+        inputs |= {"temperature": tau, "seed": request.seeds, **_labeled(request.labels)}
         outputs = self._run(signature, inputs)
         first, limit = int(self.config.drop_first_point), request.limit
         counts = outputs["lengths"] - first
@@ -119,7 +121,17 @@ class ServerBackend:
 
     def _signature(self, request: backend.Request) -> tuple[str, dict[str, np.ndarray]]:
         """Returns the signature that draws a request, and its inputs beside the common ones."""
-        _refuse_what_graphs_cannot(request)
+        refused = {
+            "greedy": request.greedy,
+            "noise": request.noise is not None,
+            "sample_z": request.sample_z,
+            "z to complete with": request.z is not None and request.prefixes is not None,
+        }
+        for name, given in refused.items():
+            if given:
+                raise UserError(f"a server's model does not take {name}")
+        if (request.temperature != request.temperature[:, :1]).any():
+            raise UserError("a server's model has one temperature for pen, mixture and offsets")
         if request.prefixes is not None:
             return "complete", self._padded(request.prefixes, "prefix", "prefix_length")
         if request.sources is not None:
@@ -132,11 +144,11 @@ class ServerBackend:
 
     def encode(self, rows, labels, seeds=None) -> np.ndarray:
         """Returns z means [S, Z] of stroke-3 rows in source units."""
-        return self._run("encode", {**self._padded(rows), **_labelled(labels)})["z_mean"]
+        return self._run("encode", {**self._padded(rows), **_labeled(labels)})["z_mean"]
 
     def score(self, rows, labels) -> dict[str, np.ndarray]:
         """Returns the `backend.NATS` of stroke-3 rows in source units, each [S]."""
-        found = self._run("score", {**_padded(rows), **_labelled(labels)})
+        found = self._run("score", {**_padded(rows), **_labeled(labels)})
         return {name: found[name] for name in backend.NATS}
 
     def _padded(self, rows, *names: str) -> dict[str, np.ndarray]:
@@ -145,8 +157,16 @@ class ServerBackend:
         return _padded([np.concatenate([first, points]) for points in rows], *names)
 
     def _run(self, signature: str, inputs: Arrays) -> Arrays:
-        """Runs a signature in requests of `ROWS` rows; a bad row is a ValueError."""
-        parts = [self.predict(signature, **part) for part in _parts(inputs)]
+        """Runs a signature in requests of at most `ROWS` rows; a bad row is a UserError."""
+        try:
+            parts = [self.predict(signature, **part) for part in _parts(inputs)]
+        except UserError as error:
+            if signature in self.metadata():
+                raise
+            raise UserError(
+                f"the served model has no signature {signature!r}, which exports of this version"
+                f" have: export it again with sketch-rnn-export ({error})"
+            ) from None
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         for i, code in enumerate(outputs["error"].tolist()):
             if code:
@@ -157,9 +177,16 @@ class ServerBackend:
         return transport.with_retries(attempt, self.timeout, self.retries)
 
 
-def _transport(address: str) -> Transport:
-    scheme = address.partition("://")[0]
-    if scheme in ("http", "https"):
+def _transport(address: files.PathLike) -> Transport:
+    if pathlib.Path(address).exists():
+        kind, folder = model_paths.find(address)
+        if kind is not model_paths.Kind.SAVED_MODEL:
+            raise UserError(f"{address}: is {kind.value}, expected a server or a SavedModel")
+        from sketch_rnn_tf.serving import folder_transport
+
+        return folder_transport.FolderTransport(folder)
+    address = str(address)
+    if address.partition("://")[0] in ("http", "https"):
         from sketch_rnn_tf.serving import rest_transport
 
         return rest_transport.RestTransport(address)
@@ -168,21 +195,7 @@ def _transport(address: str) -> Transport:
     return grpc_transport.GrpcTransport(address)
 
 
-def _refuse_what_graphs_cannot(request: backend.Request) -> None:
-    refused = {
-        "greedy": request.greedy,
-        "noise": request.noise is not None,
-        "sample_z": request.sample_z,
-        "z to complete with": request.z is not None and request.prefixes is not None,
-    }
-    for name, given in refused.items():
-        if given:
-            raise UserError(f"a server's model does not take {name}")
-    if (request.temperature != request.temperature[:, :1]).any():
-        raise UserError("a server's model has one temperature for pen, mixture and offsets")
-
-
-def _labelled(labels: np.ndarray | None) -> dict[str, np.ndarray]:
+def _labeled(labels: np.ndarray | None) -> dict[str, np.ndarray]:
     return {} if labels is None else {"label": labels}
 
 

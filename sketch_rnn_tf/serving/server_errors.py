@@ -33,7 +33,7 @@ MEANINGS = {
 
 
 class ServerError(ConnectionError):
-    """The server cannot be reached, or says that it is at fault itself."""
+    """The server cannot be reached, or reports a fault of its own."""
 
 
 class UnavailableError(ServerError):
@@ -44,7 +44,7 @@ class DeadlineError(TimeoutError):
     """The server did not answer in time."""
 
 
-def not_found(address: str, words: str) -> ValueError:
+def not_found(address: str, words: str) -> UserError:
     """Returns the error for what a server lacks; its own words name what was asked for."""
     return UserError(f"{address}: the server has no such model, version or label ({words})")
 

@@ -40,5 +40,5 @@ def test_weights_that_are_no_numbers_are_not_published(tiny_run, tmp_path, capsy
     model.save(path / runs.BEST)
     keras.backend.clear_session()
     assert export.run(["--model", str(path), "--output_dir", str(tmp_path / "out")]) == 1
-    assert "output/bias holds numbers that are not finite" in capsys.readouterr().err
+    assert "output/bias holds non-finite numbers" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sketch_rnn_tf import serving
+from sketch_rnn_tf.errors import UserError
 
 pytestmark = pytest.mark.large
 
@@ -136,3 +137,44 @@ def test_a_server_that_is_not_there_is_unavailable(scheme):
     client = serving.connect(f"{scheme}://127.0.0.1:9", retries=1, timeout=5)
     with pytest.raises(serving.UnavailableError, match=r"127\.0\.0\.1:9"):
         client.backend.status()
+
+
+@pytest.fixture(scope="module")
+def folder(exported):
+    return serving.connect(exported.base)
+
+
+@pytest.mark.parametrize("verb", ["generate", "reconstruct", "complete", "interpolate"])
+def test_an_exported_folder_draws_without_a_server_what_is_drawn_at_home(folder, exported, verb):
+    _assert_same(VERBS[verb](folder), VERBS[verb](exported.sketcher))
+    assert folder.config == exported.sketcher.config
+
+
+def test_an_exported_folder_has_the_signatures_that_a_server_tells(folder, client):
+    assert folder.backend.metadata() == client.backend.metadata()
+    assert list(folder.backend.status().values()) == ["AVAILABLE"]
+
+
+def test_a_wrong_input_to_a_folder_is_the_users_error(folder):
+    with pytest.raises(UserError, match="generate refuses its inputs"):
+        folder.backend.predict("generate", temperature=np.float32([1]))
+    with pytest.raises(UserError, match=r"has no signature 'nothing'; it has .*generate"):
+        folder.backend.predict("nothing", x=np.float32([1]))
+
+
+def test_a_model_of_an_older_version_names_the_signature_that_it_lacks(folder, monkeypatch):
+    without = {
+        name: f for name, f in folder.backend._transport._signatures.items() if name != "score"
+    }
+    monkeypatch.setattr(folder.backend._transport, "_signatures", without)
+    with pytest.raises(UserError, match=r"no signature 'score'.* export it again"):
+        folder.score(_drawings(), label="dog")
+    assert len(folder.generate(1, label="dog")) == 1
+
+
+def test_a_folder_of_another_kind_is_refused(exported, tmp_path):
+    with pytest.raises(UserError, match="not a run directory"):
+        serving.connect(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(UserError, match="cannot be loaded as a SavedModel"):
+        serving.connect(tmp_path)

@@ -1,4 +1,4 @@
-"""Rounding a matrix to 8 bits so that its products with the vectors it really meets stay the same.
+"""Rounding a matrix to 8 bits so that its products with the vectors of real sketches stay the same.
 
 The columns are rounded one after the other, and what a column loses is made up for in those still
 to come, as far as the vectors' entries go together: Frantar et al., GPTQ, arXiv 2210.17323. On
@@ -44,7 +44,7 @@ def _nearest(values: np.ndarray) -> np.ndarray:
 def _factors(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the columns' order and the Cholesky factor U, U^T U being the inverse moments so.
 
-    The strongest column comes first. None where the vectors say nothing.
+    The strongest column comes first. None where the vectors tell nothing.
     """
     strength = np.diag(moments).astype(np.float64)
     if not (np.isfinite(moments).all() and strength.mean() > 1e-12):

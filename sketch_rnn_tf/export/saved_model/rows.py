@@ -1,7 +1,7 @@
-"""What exported graphs look at in their inputs, row by row.
+"""What exported graphs check in their inputs, row by row.
 
-A server merges strangers' requests into one batch, so a bad value is a matter of its own row: the
-row gets a code, harmless values in place of its own, and its neighbours notice nothing.
+A server merges requests of strangers into one batch, so a bad value must concern its own row only:
+the row gets a code, harmless values replace its own, and its neighbors notice nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Rows:
         return tf.where(good, value, tf.zeros_like(value))
 
     def label(self, value: tf.Tensor, num_classes: int) -> tf.Tensor:
-        """Returns [B] with 0 in place of what is no class."""
+        """Returns [B] with 0 in place of what is not a class."""
         good = (value >= 0) & (value < num_classes)
         self.reject(~good, server_errors.RowError.LABEL)
         return tf.where(good, value, 0)
