@@ -136,11 +136,13 @@ class ServerBackend:
             return "complete", self._padded(request.prefixes, "prefix", "prefix_length")
         if request.sources is not None:
             return "reconstruct", self._padded(request.sources)
+        if request.z is not None:
+            return "decode", {"z": request.z}
         if request.latent_seeds is not None and self.config.model.conditional:
             size = self.config.model.z_size
             latents = [random_numbers.latent(row, size) for row in request.latent_seeds]
             return "decode", {"z": np.stack(latents)}
-        return ("generate", {}) if request.z is None else ("decode", {"z": request.z})
+        return "generate", {}
 
     def encode(self, rows, labels, seeds=None) -> np.ndarray:
         """Returns z means [S, Z] of stroke-3 rows in source units."""
