@@ -5,7 +5,12 @@
     measured.save("quality.html")
 
 measuring.py  the whole way: real drawings, the model's, the measures of both, the floor
+checks.py     what may be asked, and whether a model fits the data
 real.py       the real drawings with their features, kept beside the data set
+held_out.py   those of them that a model's drawings are held against
+drawer.py     the model at work
+memory.py     how near drawings are to those that the model was trained on
+latents.py    reconstructions, retrieval, the posterior
 rendering.py  the picture of a drawing that everything looks at
 networks.py   the network whose 128 numbers a picture are compared
 geometry.py   strokes, points, lengths and angles, counted without a network

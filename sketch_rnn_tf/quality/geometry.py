@@ -31,10 +31,11 @@ def features(sketches: Sequence[Any]) -> np.ndarray:
     Returns:
       float64 [S, 7]. A drawing without points is all zeros.
     """
-    return np.array([_of_one(np.asarray(sketch)) for sketch in sketches]).reshape(-1, len(NAMES))
+    return np.array([of_one(np.asarray(sketch)) for sketch in sketches]).reshape(-1, len(NAMES))
 
 
-def _of_one(rows: np.ndarray) -> list[float]:
+def of_one(rows: np.ndarray) -> list[float]:
+    """Returns the numbers of one drawing [N, 3]."""
     if not len(rows):
         return [0.0] * len(NAMES)
     points = np.cumsum(rows[:, :2].astype(np.float64), axis=0)
@@ -49,10 +50,11 @@ def _of_one(rows: np.ndarray) -> list[float]:
     aspect = np.log((width + 1e-9) / (height + 1e-9)) if side > 0 else 0.0
     aspect = float(np.clip(aspect, -_LONGEST_ASPECT, _LONGEST_ASPECT))
     strokes = lifted.sum() + 1
-    return [strokes, len(rows), ink, travel, aspect, _turning(moves, lengths, lifted), side]
+    return [strokes, len(rows), ink, travel, aspect, turning(moves, lengths, lifted), side]
 
 
-def _turning(moves: np.ndarray, lengths: np.ndarray, lifted: np.ndarray) -> float:
+def turning(moves: np.ndarray, lengths: np.ndarray, lifted: np.ndarray) -> float:
+    """Returns the mean angle between moves [N - 1, 2] within strokes, radians."""
     both = ~lifted[1:] & ~lifted[:-1] & (lengths[1:] > 0) & (lengths[:-1] > 0)
     if not both.any():
         return 0.0

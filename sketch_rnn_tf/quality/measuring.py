@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import config, drawing, files, progress
+from sketch_rnn_tf import drawing, files
 from sketch_rnn_tf.data import dataset
-from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.quality import geometry, metrics, networks, real, rendering
+from sketch_rnn_tf.quality import (
+    checks,
+    geometry,
+    latents,
+    memory,
+    metrics,
+    networks,
+    real,
+    rendering,
+)
+from sketch_rnn_tf.quality.drawer import Drawer
+from sketch_rnn_tf.quality.held_out import SHOWN, HeldOut, recognition
 
 DEFAULT_SAMPLES = 1000
-FEWEST_SAMPLES, MOST_SAMPLES = 20, 5000  # below, neighbors mean little; above, N x N fills memory
-LARGEST_SCALE_RATIO = 3.0  # of the model's scale factor and the data's
-COPY_QUANTILE = 0.01  # of the held-out drawings' closeness to training: nearer is a copy
-SHOWN_PAIRS = 9
 CHEAP_SAMPLES = 200
-_CHUNK = 200  # sketches between two progress lines
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,48 +85,50 @@ def measure(
       UserError: too few real drawings, or a model that does not fit the data.
     """
     info = dataset.read_info(data_dir)
-    temperatures = _checked_temperatures(temperatures)
+    temperatures = checks.temperatures(temperatures)
     splits = [split, "valid"] if with_valid and split != "valid" else [split]
-    allowed = check_fit(sketcher.config, info, data_dir)
-    _check_count(info, data_dir, samples, splits, allowed)
+    allowed = checks.check_fit(sketcher.config, info, data_dir)
+    checks.check_count(info, data_dir, samples, splits, allowed)
     known = real.open_real(data_dir, network_steps)
-    held_out = _HeldOut.read(data_dir, known, info, splits, allowed, samples)
     training = known.splits["train"]
-    known_memory = Memory.of(held_out.reference, training)
+    held_out = HeldOut.read(data_dir, known, splits, allowed, samples, info.classes)
+    held_out_memory = memory.Memory.of(held_out.reference, training)
+    drawer = Drawer(sketcher, info.classes, seed)
     by_temperature, pictures, pairs = {}, {"real": held_out.shown()}, {}
     for temperature in temperatures:
-        drawn = _draw(sketcher, held_out, temperature, seed)
         name = f"{temperature:g}"
-        looks = real.look(
-            known.network, drawn, _wanted(sketcher, held_out), f"features at temperature {name}"
-        )
-        values = compare(held_out.reference, looks)
-        values["ended"] = float(np.mean([sketch.ended for sketch in drawn]))
-        memory = Memory.of(looks, training)
-        values |= memorization(memory, known_memory, len(training))
-        values |= _recognition(looks, info.classes)
-        if sketcher.config.model.conditional:
-            values |= _of_latents(
-                sketcher, known.network, held_out, data_dir, allowed, temperature, seed
-            )
-        by_temperature[name] = values
-        pictures[name] = drawing.Sketches(drawn[:_SHOWN])
-        pairs[name] = _nearest_pairs(drawn, memory, data_dir)
+        drawn = drawer.generate(held_out.reference.labels, temperature)
+        told = sketcher.config.model.class_conditioned or len(allowed) == 1
+        labels = held_out.reference.labels if told else [-1] * samples
+        looks = real.look(known.network, drawn, labels, f"features at temperature {name}")
+        drawn_memory = memory.Memory.of(looks, training)
+        by_temperature[name] = {
+            **compare(held_out.reference, looks),
+            "ended": float(np.mean([sketch.ended for sketch in drawn])),
+            **memory.memorization(drawn_memory, held_out_memory, len(training)),
+            **recognition(looks, info.classes),
+        }
+        if drawer.conditional:
+            examples = real.read(data_dir, "train", samples, allowed)
+            posterior = latents.posterior(drawer, known.network, examples, temperature)
+            by_temperature[name] |= {
+                **latents.reconstruction(drawer, known.network, held_out, temperature),
+                "posterior": compare(held_out.reference, posterior),
+            }
+        pictures[name] = drawing.Sketches(drawn[:SHOWN])
+        pairs[name] = memory.nearest_pairs(drawn, drawn_memory, data_dir)
     values = {
         "samples": samples,
         "seed": seed,
         "splits": splits,
         "rendering": {"version": rendering.VERSION, "description": rendering.DESCRIPTION},
-        "features": _features(known, held_out, info),
+        "features": known.described(info.classes),
         "temperatures": by_temperature,
-        "floor": _floor(held_out, training, allowed, info.classes),
+        "floor": floor(held_out, training, allowed),
         "best_temperature": best_temperature(by_temperature),
-        "notes": _notes(samples, held_out),
+        "notes": notes(held_out),
     }
     return Quality(values, pictures, pairs)
-
-
-_SHOWN = 40  # drawings of a temperature that the report shows
 
 
 def at_end_of_training(
@@ -155,7 +162,7 @@ def at_end_of_training(
     originals, labels = real.read(data_dir, split, samples) if split else ([], [])
     train, train_labels = real.read(data_dir, "train", len(originals))
     count = min(len(originals), len(train))
-    if count < FEWEST_SAMPLES:
+    if count < checks.FEWEST_SAMPLES:
         return {}
     kept = real.open_kept(data_dir)
     network = kept.network if kept else networks.random(rendering.render(train))
@@ -164,7 +171,7 @@ def at_end_of_training(
         count,
         temperature=temperature,
         seed=seed,
-        label=_names(sketcher, info.classes, labels[:count]),
+        label=checks.class_names(sketcher.config, info.classes, labels[:count]),
     )
     looks = real.look(network, drawn, labels[:count], "drawings of the model")
     floor = compare(reference, real.look(network, train[:count], train_labels[:count], "floor"))
@@ -201,33 +208,6 @@ def compare(reference: real.Looks, drawn: real.Looks) -> dict[str, Any]:
     }
 
 
-def check_fit(
-    configuration: config.RunConfig, info: dataset.DatasetInfo, data_dir: files.PathLike
-) -> list[int]:
-    """Returns the labels of the data set that a model draws.
-
-    Raises:
-      UserError: its classes are not the data's, or its unit of length is another.
-    """
-    ratio = configuration.scale_factor / info.scale_factor
-    if not 1 / LARGEST_SCALE_RATIO <= ratio <= LARGEST_SCALE_RATIO:
-        raise UserError(
-            f"{data_dir}: has offsets with a standard deviation of {info.scale_factor:.4g}, but the"
-            f" model's scale_factor is {configuration.scale_factor:.4g}, so it was trained on"
-            " drawings of another size; give the data set that it was trained on, or one prepared"
-            " in the same way"
-        )
-    places = {name.replace("_", " "): label for label, name in enumerate(info.classes)}
-    missing = [name for name in configuration.classes if name.replace("_", " ") not in places]
-    if missing:
-        raise UserError(
-            f"{data_dir}: has no drawings of {missing[0]!r}, which the model draws; its classes"
-            f" are {', '.join(info.classes[:10])}{' ...' if len(info.classes) > 10 else ''}"
-        )
-    wanted = [places[name.replace("_", " ")] for name in configuration.classes]
-    return wanted or list(range(max(len(info.classes), 1)))
-
-
 def best_temperature(by_temperature: Mapping[str, Mapping[str, Any]]) -> float:
     """Returns the temperature whose drawings are nearest to real ones: the lowest kid.
 
@@ -245,312 +225,32 @@ def best_temperature(by_temperature: Mapping[str, Mapping[str, Any]]) -> float:
     return float(max(near, key=balance))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _HeldOut:
-    """The drawings that no model was trained on, of the model's classes.
+def floor(held_out: HeldOut, training: real.Looks, allowed: Sequence[int]) -> dict[str, Any]:
+    """Returns the measures between real drawings: training and held out, and two halves of these.
 
-    Attributes:
-      sketches: stroke-3 arrays.
-      looks: of all of them.
-      samples: N; the first N are the reference.
-      classes: of the data set.
+    Args:
+      held_out: the real drawings.
+      training: those of the train split.
+      allowed: labels that the model draws.
     """
-
-    sketches: list[np.ndarray]
-    looks: real.Looks
-    samples: int
-    classes: list[str]
-
-    @classmethod
-    def read(cls, data_dir, known, info, splits, allowed, samples) -> _HeldOut:
-        """Reads the splits; the first one's drawings come first."""
-        sketches, looks = [], None
-        for split in splits:
-            own = known.splits[split]
-            chosen = np.flatnonzero(np.isin(own.labels, allowed))
-            strokes, _ = real.read(data_dir, split)
-            sketches += [strokes[i] for i in chosen]
-            looks = own[chosen] if looks is None else looks + own[chosen]
-        return cls(sketches, looks, samples, info.classes)
-
-    @property
-    def reference(self) -> real.Looks:
-        return self.looks[: self.samples]
-
-    def shown(self) -> drawing.Sketches:
-        return drawing.Sketches(self.sketches[: min(_SHOWN, self.samples)])
-
-
-def _checked_temperatures(temperatures: Sequence[float]) -> list[float]:
-    if not len(temperatures):
-        raise UserError("there is no temperature to draw at")
-    for temperature in temperatures:
-        if not (math.isfinite(temperature) and temperature > 0):
-            raise UserError(f"a temperature of {temperature} was given, expected a number above 0")
-    return sorted({float(temperature) for temperature in temperatures})
-
-
-def _check_count(info, data_dir, samples: int, splits, allowed) -> None:
-    """Checks that every class is there and that N real drawings are."""
-    if not FEWEST_SAMPLES <= samples <= MOST_SAMPLES:
-        raise UserError(
-            f"{samples} drawings were asked for, expected {FEWEST_SAMPLES} to {MOST_SAMPLES}"
-        )
-    words = " and ".join(splits)
-    per_class = [info.splits.get(split, {}).get("per_class") for split in splits]
-    available = sum(info.num_sketches(split) for split in splits)
-    if all(per_class) and info.classes:
-        counts = {
-            info.classes[label]: sum(split.get(info.classes[label], 0) for split in per_class)
-            for label in allowed
-        }
-        empty = [name for name, count in counts.items() if not count]
-        if empty:
-            raise UserError(f"{data_dir}: {words} has no drawings of {empty[0]!r} to compare with")
-        available = sum(counts.values())
-    if available < samples:
-        more = "" if "valid" in splits else ", or add those of valid (--with_valid)"
-        raise UserError(
-            f"{data_dir}: {words} has {available} drawings of what the model draws, fewer than the"
-            f" {samples} asked for; ask for {available} or fewer{more}"
-        )
-
-
-def _names(sketcher: Any, classes: Sequence[str], labels: Sequence[int]) -> list[str] | None:
-    """Returns labels of the data set as a class-conditioned model's own class names."""
-    if not sketcher.config.model.class_conditioned:
-        return None
-    own = {name.replace("_", " "): name for name in sketcher.config.classes}
-    return [own[classes[label].replace("_", " ")] for label in labels]
-
-
-def _wanted(sketcher: Any, held_out: _HeldOut) -> np.ndarray:
-    """Returns the class that each drawing was to be of, -1 where the model was not told."""
-    labels = held_out.reference.labels
-    told = sketcher.config.model.class_conditioned or len(np.unique(labels)) == 1
-    return labels if told else np.full(len(labels), -1)
-
-
-def _draw(sketcher, held_out: _HeldOut, temperature: float, seed: int) -> drawing.Sketches:
-    """Returns N drawings of the model, of the same classes as the reference."""
-    names = _names(sketcher, held_out.classes, held_out.reference.labels)
-    count = held_out.samples
-    drawn = drawing.Sketches()
-    with progress.Progress(f"drawing at temperature {temperature:g}", count) as shown:
-        for start in range(0, count, _CHUNK):
-            rows = range(start, min(start + _CHUNK, count))
-            drawn += sketcher.generate(
-                len(rows),
-                temperature=temperature,
-                seed=[(seed, i) for i in rows],
-                label=names[start : start + _CHUNK] if names else None,
-            )
-            shown.update(len(rows))
-    return drawn
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Memory:
-    """How near drawings are to those that the model was trained on.
-
-    Attributes:
-      nearest: int64 [S], the nearest training drawing of each.
-      distance: float64 [S], to it.
-      closeness: float64 [S], the distance over that of the training drawing to its fifth nearest
-        other one: what is near where drawings lie close together is far where they do not.
-    """
-
-    nearest: np.ndarray
-    distance: np.ndarray
-    closeness: np.ndarray
-
-    @classmethod
-    def of(cls, looks: real.Looks, training: real.Looks) -> Memory:
-        """Looks for the nearest training drawing of each drawing."""
-        nearest, distance = metrics.nearest(looks.features, training.features)
-        spacing = metrics.spacing(training.features, nearest)
-        return cls(nearest, distance, distance / np.maximum(spacing, 1e-6))
-
-
-def memorization(drawn: Memory, held_out: Memory, training: int) -> dict[str, Any]:
-    """Returns the share of copies: nearer to training than 99 of 100 held-out drawings are."""
-    threshold = float(np.quantile(held_out.closeness, COPY_QUANTILE)) + 1e-4
-    return {
-        "copies": float((drawn.closeness <= threshold).mean()),
-        "copies_real": float((held_out.closeness <= threshold).mean()),
-        "copy_closeness": threshold,
-        "nearest_training": float(np.median(drawn.distance)),
-        "nearest_training_real": float(np.median(held_out.distance)),
-        "training_drawings": training,
-    }
-
-
-def _recognition(looks: real.Looks, classes: Sequence[str]) -> dict[str, Any]:
-    """Returns how often a drawing is recognized as what it was to be, and as what else."""
-    if len(classes) < 2 or (looks.labels < 0).any():
-        return {}
-    hits = looks.recognized == looks.labels
-    present = np.unique(looks.labels)
-    confusion = {
-        classes[label]: {
-            classes[seen]: int(count)
-            for seen, count in zip(
-                *np.unique(looks.recognized[looks.labels == label], return_counts=True),
-                strict=True,
-            )
-        }
-        for label in present
-    }
-    per_class = {classes[label]: float(hits[looks.labels == label].mean()) for label in present}
-    return {
-        "recognized": float(hits.mean()),
-        "recognized_per_class": per_class,
-        "confusion": confusion,
-    }
-
-
-def _of_latents(
-    sketcher, network, held_out: _HeldOut, data_dir, allowed, temperature: float, seed: int
-) -> dict[str, Any]:
-    """Returns the measures of reconstructions and of the posterior."""
-    reference = held_out.reference
-    originals, name = held_out.sketches[: held_out.samples], f"{temperature:g}"
-    again = _reconstruct(
-        sketcher, held_out.classes, originals, reference.labels, temperature, seed, False
-    )
-    pictures = rendering.render(again)
-    looks = real.look(
-        network, again, reference.labels, f"features of reconstructions at {name}", pictures
-    )
-    real_pictures = rendering.render(originals)
-    distances = metrics.chamfer(real_pictures, pictures)
-    others = metrics.chamfer(real_pictures, np.roll(real_pictures, 1, axis=0))
-    train, labels = _training_drawings(data_dir, allowed, held_out.samples)
-    posterior = _reconstruct(sketcher, held_out.classes, train, labels, temperature, seed, True)
-    posterior_looks = real.look(network, posterior, labels, f"features of the posterior at {name}")
-    recognized = _recognition(looks, held_out.classes)
-    return {
-        "reconstruction": {
-            **({"recognized": recognized["recognized"]} if recognized else {}),
-            "chamfer": float(np.nanmean(distances)),
-            "chamfer_of_others": float(np.nanmean(others)),
-            "ended": float(np.mean([sketch.ended for sketch in again])),
-        },
-        "retrieval": _retrieval(sketcher, held_out, again),
-        "posterior": compare(reference, posterior_looks),
-    }
-
-
-def _reconstruct(sketcher, classes, originals, labels, temperature, seed, sample_z):
-    names = _names(sketcher, classes, labels)
-    drawn = drawing.Sketches()
-    what = "drawing from the posterior" if sample_z else "reconstructing"
-    with progress.Progress(what, len(originals)) as shown:
-        for start in range(0, len(originals), _CHUNK):
-            chunk = originals[start : start + _CHUNK]
-            drawn += sketcher.reconstruct(
-                chunk,
-                temperature=temperature,
-                seed=[(seed, start + i) for i in range(len(chunk))],
-                label=names[start : start + _CHUNK] if names else None,
-                sample_z=sample_z,
-            )
-            shown.update(len(chunk))
-    return drawn
-
-
-def _training_drawings(data_dir, allowed, count: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Returns the first training drawings of the model's classes, at most `count`."""
-    sketches, labels = [], []
-    for record in real.drawings(data_dir, "train"):
-        if record.label in allowed:
-            sketches.append(record.strokes)
-            labels.append(record.label)
-            if len(sketches) == count:
-                break
-    return sketches, np.array(labels)
-
-
-def _retrieval(sketcher, held_out: _HeldOut, again) -> dict[str, float]:
-    """Returns how often a reconstruction finds its original among all held-out drawings.
-
-    A reconstruction that drew nothing finds nothing.
-    """
-    labels = held_out.looks.labels
-    codes = _encode(sketcher, held_out.classes, held_out.sketches, labels)
-    least = 2 if sketcher.config.drop_first_point else 1
-    there = np.array([i for i, sketch in enumerate(again) if len(sketch) >= least], int)
-    found = _encode(sketcher, held_out.classes, [again[i] for i in there], labels[there])
-    shares = metrics.retrieval(codes, found, there) if len(there) else {}
-    return {
-        "searched": len(codes),
-        **{name: share * len(there) / len(again) for name, share in shares.items()},
-    }
-
-
-def _encode(sketcher, classes, sketches, labels) -> np.ndarray:
-    names = _names(sketcher, classes, labels)
-    parts = []
-    with progress.Progress("encoding", len(sketches)) as shown:
-        for start in range(0, len(sketches), _CHUNK):
-            chunk = sketches[start : start + _CHUNK]
-            own = names[start : start + _CHUNK] if names else None
-            parts.append(sketcher.encode(chunk, label=own))
-            shown.update(len(chunk))
-    return np.concatenate(parts)
-
-
-def _nearest_pairs(drawn, memory: Memory, data_dir) -> list[tuple[Any, Any, float]]:
-    """Returns the drawings that are nearest to a training drawing, with it, nearest first."""
-    order = np.argsort(memory.closeness, kind="stable")[:SHOWN_PAIRS]
-    wanted = {int(memory.nearest[i]) for i in order}
-    found = {}
-    for place, record in enumerate(real.drawings(data_dir, "train")):
-        if place in wanted:
-            found[place] = record.strokes
-        if len(found) == len(wanted):
-            break
-    return [(drawn[i], found[int(memory.nearest[i])], float(memory.closeness[i])) for i in order]
-
-
-def _floor(held_out: _HeldOut, training: real.Looks, allowed, classes) -> dict[str, Any]:
-    """Returns the measures between real drawings: train and test, and the halves of test."""
-    reference = held_out.reference
     train = training[np.isin(training.labels, allowed)][: held_out.samples]
-    half = min(held_out.samples, len(held_out.looks) // 2)
+    half = held_out.half
     first, second = held_out.looks[:half], held_out.looks[half : 2 * half]
+    seen = recognition(held_out.reference, held_out.classes)
     return {
-        "train": {**compare(reference, train), "ended": 1.0},
-        "halves": {**compare(first, second), "ended": 1.0, **_recognition(second, classes)},
-        "recognized": _recognition(reference, classes).get("recognized"),
+        "train": {**compare(held_out.reference, train), "ended": 1.0},
+        "halves": {**compare(first, second), "ended": 1.0, **seen},
     }
 
 
-def _features(known: real.Real, held_out: _HeldOut, info) -> dict[str, Any]:
-    test = known.splits.get("test")
-    several = len(info.classes) > 1
-    return {
-        "network": known.network.kind,
-        "version": networks.VERSION,
-        "numbers": networks.FEATURES,
-        "key": known.key,
-        "training_drawings": len(known.splits["train"]),
-        "test_accuracy": (
-            float((test.recognized == test.labels).mean()) if several and test else None
-        ),
-    }
-
-
-def _notes(samples: int, held_out: _HeldOut) -> list[str]:
-    notes = []
-    if samples < metrics.FEWEST_FOR_FRECHET:
-        notes.append(
-            f"frechet needs {metrics.FEWEST_FOR_FRECHET} drawings; {samples} were measured"
+def notes(held_out: HeldOut) -> list[str]:
+    """Returns what a reader of the numbers should know, one sentence each."""
+    found, count = [], held_out.samples
+    if count < metrics.FEWEST_FOR_FRECHET:
+        found.append(f"frechet needs {metrics.FEWEST_FOR_FRECHET} drawings; {count} were measured")
+    if held_out.half < count:
+        found.append(
+            f"the halves of the real drawings have {held_out.half} each, fewer than {count}:"
+            " compare frechet with the floor of train"
         )
-    half = min(samples, len(held_out.looks) // 2)
-    if half < samples:
-        notes.append(
-            f"the halves of the real drawings have {half} each, fewer than {samples}: compare"
-            " frechet with the floor of train"
-        )
-    return notes
+    return found

@@ -16,6 +16,7 @@ from sketch_rnn_tf.errors import UserError
 PRECISION_NEIGHBORS = 3  # k of precision and recall (arXiv 1904.06991)
 DENSITY_NEIGHBORS = 5  # k of density and coverage (arXiv 2002.09797)
 FEWEST_FOR_FRECHET = 500  # below, the estimated covariances say more of N than of the drawings
+RETRIEVAL_RANKS = (1, 10, 50)
 _ROUNDING = 1e-12  # of squared distances, in their largest terms
 _BLOCK = 4096  # training drawings looked at together
 
@@ -201,7 +202,7 @@ def retrieval(codes: np.ndarray, again: np.ndarray, places: np.ndarray) -> Mappi
     distances = _distances(again, codes)
     own = distances[np.arange(len(again)), places][:, None]
     rank = (distances < own).sum(axis=1)
-    return {f"top_{k}": float((rank < k).mean()) for k in (1, 10, 50)}
+    return {f"top_{k}": float((rank < k).mean()) for k in RETRIEVAL_RANKS}
 
 
 def chamfer(a: np.ndarray, b: np.ndarray) -> np.ndarray:

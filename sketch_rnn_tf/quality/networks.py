@@ -110,7 +110,7 @@ def train(
         keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps), epsilon=1e-8
     )
     optimizer.build(model.trainable_variables)
-    step = _training_step(model, optimizer, num_classes, seed)
+    step = training_step(model, optimizer, seed)
     with progress.Progress("training the network of the measures", steps) as shown:
         for number, members in enumerate(_batches(len(pictures), steps, seed)):
             step(
@@ -183,14 +183,16 @@ def _batches(count: int, steps: int, seed: int) -> Iterator[np.ndarray]:
         yield members
 
 
-def _training_step(model, optimizer, num_classes: int, seed: int):
+def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, seed: int) -> Callable:
+    """Returns a function of pictures, labels and the step's number that trains the model."""
+
     @tf.function(reduce_retracing=True)
     def step(pictures, labels, number):
         images = _as_input(pictures)
-        copies = [_altered(images, tf.stack([number, 2 * seed + i])) for i in range(2)]
+        copies = [altered(images, tf.stack([number, 2 * seed + i])) for i in range(2)]
         with tf.GradientTape() as tape:
             _, logits, projections = model(tf.concat(copies, 0), training=True)
-            loss = _copies_loss(projections)
+            loss = copies_loss(projections)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.tile(labels, [2]), logits)
             loss += tf.reduce_mean(losses)  # zero where there is one class
         gradients = tape.gradient(loss, model.trainable_variables)
@@ -199,7 +201,7 @@ def _training_step(model, optimizer, num_classes: int, seed: int):
     return step
 
 
-def _copies_loss(projections: tf.Tensor) -> tf.Tensor:
+def copies_loss(projections: tf.Tensor) -> tf.Tensor:
     """Returns the cost of finding each copy's partner among all others; rows i and B + i match."""
     unit = tf.math.l2_normalize(projections, axis=1)
     count = tf.shape(unit)[0]
@@ -214,7 +216,7 @@ def _as_input(pictures: tf.Tensor) -> tf.Tensor:
     return tf.cast(pictures, tf.float32)[..., None] / 255.0
 
 
-def _altered(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def altered(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns images [B, 64, 64, 1], each turned, stretched, sheared and shifted at random."""
     turn, stretch_x, stretch_y, shear, shift_x, shift_y = tf.unstack(
         tf.random.stateless_uniform([6, tf.shape(images)[0]], seed, -1.0, 1.0)

@@ -66,6 +66,21 @@ class Real:
     splits: dict[str, Looks]
     key: str
 
+    def described(self, classes: Sequence[str]) -> dict[str, Any]:
+        """Returns what the features are, for JSON; `test_accuracy` is None with one class."""
+        test = self.splits.get("test")
+        accuracy = None
+        if len(classes) > 1 and test is not None:
+            accuracy = float((test.recognized == test.labels).mean())
+        return {
+            "network": self.network.kind,
+            "version": networks.VERSION,
+            "numbers": networks.FEATURES,
+            "key": self.key,
+            "training_drawings": len(self.splits["train"]),
+            "test_accuracy": accuracy,
+        }
+
 
 def look(
     network: networks.Network,
@@ -91,10 +106,23 @@ def look(
 
 
 def read(
-    directory: files.PathLike, split: str, limit: int = LIMIT
+    directory: files.PathLike,
+    split: str,
+    limit: int = LIMIT,
+    labels: Sequence[int] | None = None,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """Returns the first drawings of a split that have points, stroke-3, and their labels."""
-    records = list(itertools.islice(drawings(directory, split), limit))
+    """Returns the first drawings of a split that have points, stroke-3, and their labels.
+
+    Args:
+      directory: the data set.
+      split: train, valid or test.
+      limit: how many at most.
+      labels: of these classes only; of all when not given.
+    """
+    wanted = (
+        record for record in drawings(directory, split) if labels is None or record.label in labels
+    )
+    records = list(itertools.islice(wanted, limit))
     return [record.strokes for record in records], [record.label for record in records]
 
 

@@ -52,23 +52,23 @@ def write(path: files.PathLike, quality: Any, title: str) -> None:
     """
     values = quality.values
     body = [
-        _summary(values),
-        _section("Measures", _measures(values)),
-        _section("By temperature", _sweep(values)),
-        _section("Geometry", _geometry(values)),
-        _section("Classes", *_classes(values)),
-        _section("Reconstructions and latent space", _latents(values)),
+        summary(values),
+        _section("Measures", measures(values)),
+        _section("By temperature", sweep(values)),
+        _section("Geometry", shapes(values)),
+        _section("Classes", *classes(values)),
+        _section("Reconstructions and latent space", latent_space(values)),
         _section("Real drawings", drawing.grid(quality.pictures["real"], columns=10, size=72)),
         *(
             _section(
                 f"Drawings at temperature {name}",
                 drawing.grid(quality.pictures[name], columns=10, size=72),
                 "<h3>The nine nearest pairs of a drawing and a training drawing</h3>",
-                _pairs(quality.pairs[name]),
+                nearest_pairs(quality.pairs[name]),
             )
             for name in values["temperatures"]
         ),
-        _section("Measured with", _table((), _settings(values))),
+        _section("Measured with", _table((), settings(values))),
     ]
     page = importlib.resources.files(__package__).joinpath("page.html").read_text("utf-8")
     text = string.Template(page).substitute(title=html.escape(title), body="\n".join(body))
@@ -104,7 +104,8 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _summary(values: Mapping[str, Any]) -> str:
+def summary(values: Mapping[str, Any]) -> str:
+    """Returns the best temperature in a sentence, and the notes."""
     best = f"{values['best_temperature']:g}"
     found, floor = values["temperatures"][best], values["floor"]["halves"]
     several = len(values["temperatures"]) > 1
@@ -120,7 +121,8 @@ def _summary(values: Mapping[str, Any]) -> str:
     return words + notes
 
 
-def _measures(values: Mapping[str, Any]) -> str:
+def measures(values: Mapping[str, Any]) -> str:
+    """Returns the table of all measures, a column per temperature and floor."""
     columns = _columns(values)
     rows = [
         [words, *(_number(column.get(name), digits) for column in columns.values())]
@@ -135,7 +137,8 @@ def _measures(values: Mapping[str, Any]) -> str:
     )
 
 
-def _sweep(values: Mapping[str, Any]) -> str:
+def sweep(values: Mapping[str, Any]) -> str:
+    """Returns the figures over temperature: quality against variety first."""
     by_temperature, floor = values["temperatures"], values["floor"]["halves"]
     if len(by_temperature) < 2:
         return ""
@@ -172,7 +175,8 @@ def _sweep(values: Mapping[str, Any]) -> str:
     return f'<div class="figures">{"".join(f"<figure>{svg}</figure>" for svg in figures)}</div>'
 
 
-def _geometry(values: Mapping[str, Any]) -> str:
+def shapes(values: Mapping[str, Any]) -> str:
+    """Returns the table of the geometry features."""
     columns = _columns(values)
     first = next(iter(columns.values()))["geometry"]
     rows = [
@@ -194,7 +198,8 @@ def _geometry(values: Mapping[str, Any]) -> str:
     return _table(["", "real", *columns], rows) + note
 
 
-def _classes(values: Mapping[str, Any]) -> list[str]:
+def classes(values: Mapping[str, Any]) -> list[str]:
+    """Returns what is recognized at the best temperature, and as what else."""
     best = values["temperatures"][f"{values['best_temperature']:g}"]
     if "confusion" not in best:
         return []
@@ -216,7 +221,8 @@ def _classes(values: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _latents(values: Mapping[str, Any]) -> str:
+def latent_space(values: Mapping[str, Any]) -> str:
+    """Returns the table of reconstructions and of the posterior."""
     by_temperature = values["temperatures"]
     rows = [
         [words, *(_number(one[part].get(name), digits) for one in by_temperature.values())]
@@ -231,13 +237,15 @@ def _latents(values: Mapping[str, Any]) -> str:
     )
 
 
-def _pairs(pairs: Sequence[tuple[Any, Any, float]]) -> str:
+def nearest_pairs(pairs: Sequence[tuple[Any, Any, float]]) -> str:
+    """Returns pictures of drawings beside their nearest training drawings."""
     sketches = [sketch for drawn, training, _ in pairs for sketch in (drawn, training)]
     captions = [text for _, _, distance in pairs for text in (f"drawn, {distance:.2f}", "training")]
     return drawing.grid(sketches, captions=captions, columns=6, size=96) if sketches else ""
 
 
-def _settings(values: Mapping[str, Any]) -> list[list[Any]]:
+def settings(values: Mapping[str, Any]) -> list[list[Any]]:
+    """Returns what was measured with, rows of a table."""
     features = values["features"]
     rows = [
         ["drawings", values["samples"]],
