@@ -48,7 +48,7 @@ class HeldOut:
             strokes, _ = real.read(data_dir, split)
             sketches += [strokes[i] for i in chosen]
             looks = own[chosen] if looks is None else looks + own[chosen]
-        return cls(sketches, looks, samples, classes)
+        return cls(sketches, looks, min(samples, len(looks)), classes)
 
     @property
     def reference(self) -> real.Looks:

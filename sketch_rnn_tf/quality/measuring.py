@@ -86,7 +86,8 @@ def measure(
     """
     info = dataset.read_info(data_dir)
     temperatures = checks.temperatures(temperatures)
-    splits = [split, "valid"] if with_valid and split != "valid" else [split]
+    splits = [split, "valid"] if with_valid and info.num_sketches("valid") else [split]
+    splits = list(dict.fromkeys(splits))
     allowed = checks.check_fit(sketcher.config, info, data_dir)
     checks.check_count(info, data_dir, samples, splits, allowed)
     known = real.open_real(data_dir, network_steps)
@@ -99,7 +100,7 @@ def measure(
         name = f"{temperature:g}"
         drawn = drawer.generate(held_out.reference.labels, temperature)
         told = sketcher.config.model.class_conditioned or len(allowed) == 1
-        labels = held_out.reference.labels if told else [-1] * samples
+        labels = held_out.reference.labels if told else np.full(held_out.samples, -1)
         looks = real.look(known.network, drawn, labels, f"features at temperature {name}")
         drawn_memory = memory.Memory.of(looks, training)
         by_temperature[name] = {
