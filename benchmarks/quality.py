@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("--model", default="pretrained:kanji")
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--with_valid", action="store_true")
-    parser.add_argument("--training", type=int, default=100_000, help="drawings to search for copies")
+    parser.add_argument(
+        "--training", type=int, default=100_000, help="drawings to search for copies"
+    )
     options = parser.parse_args()
     known = _timed("features of the data set, kept", lambda: real.open_real(options.data_dir))
     sketches, labels = real.read(options.data_dir, "train", options.samples)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 
 WIDTH, HEIGHT = 340, 230
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 38
+LEFT, RIGHT, TOP, BOTTOM = 66, 14, 12, 38
 INK, FLOOR = "#1f6fb4", "#999"
 _PADDING = 0.08  # of an axis beyond its first and last value
 
@@ -48,7 +48,7 @@ def curve(
         x, y = across.place(floor_point[0]), upward.place(floor_point[1])
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="none" stroke="#666" stroke-width="2"/>'
-            f'<text x="{x - 7:.1f}" y="{y + 4:.1f}" text-anchor="end" fill="#666">real</text>'
+            f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle" fill="#666">real</text>'
         )
     way = [(across.place(x), upward.place(y)) for x, y in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in way)

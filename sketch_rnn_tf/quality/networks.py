@@ -47,12 +47,14 @@ class Network:
         projections [B, 64].
       mean: float32 [128], of the features of training drawings.
       scale: what features are divided by: one number, so that their mean square is 1.
+      run: `forward` of the model.
     """
 
     kind: str
     model: keras.Model
     mean: np.ndarray
     scale: float
+    run: Callable
 
     def look(
         self, pictures: np.ndarray, tick: Callable[[int], None] = lambda count: None
@@ -65,22 +67,26 @@ class Network:
         """
         features = np.zeros((len(pictures), FEATURES), np.float32)
         recognized = np.zeros(len(pictures), np.int64)
-        for start, raw, logits in _outputs(self.model, pictures):
+        for start, raw, logits in _outputs(self.run, pictures):
             features[start : start + len(raw)] = (raw - self.mean) / np.float32(self.scale)
             recognized[start : start + len(raw)] = logits.argmax(axis=1)
             tick(len(raw))
         return features, recognized
 
 
-def _outputs(
-    model: keras.Model, pictures: np.ndarray
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def forward(model: keras.Model) -> Callable:
+    """Returns a graph from pictures uint8 [256, 64, 64] to features and logits."""
+    shape = [_PICTURES, rendering.SIZE, rendering.SIZE]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
+    def run(pictures):
+        return model(_as_input(pictures), training=False)[:2]
+
+    return run
+
+
+def _outputs(run: Callable, pictures: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yields where a batch begins, its features before shift and scale, and its logits."""
-
-    @tf.function(input_signature=[tf.TensorSpec([_PICTURES, *pictures.shape[1:]], tf.uint8)])
-    def run(batch):
-        return model(_as_input(batch), training=False)[:2]
-
     for start in range(0, len(pictures), _PICTURES):
         batch = pictures[start : start + _PICTURES]
         blank = np.zeros((_PICTURES - len(batch), *batch.shape[1:]), np.uint8)
@@ -161,14 +167,15 @@ def restore(kind: str, num_classes: int, arrays: Sequence[np.ndarray]) -> Networ
     model.set_weights(arrays[:-2])
     if arrays[-2].shape != (FEATURES,) or not float(arrays[-1]) > 0:
         raise ValueError("shift or scale of the features are of the wrong shape")
-    return Network(kind, model, arrays[-2], float(arrays[-1]))
+    return Network(kind, model, arrays[-2], float(arrays[-1]), forward(model))
 
 
 def _scaled(kind: str, model: keras.Model, pictures: np.ndarray) -> Network:
-    raw = np.concatenate([features for _, features, _ in _outputs(model, pictures)])
+    run = forward(model)
+    raw = np.concatenate([features for _, features, _ in _outputs(run, pictures)])
     mean = raw.astype(np.float64).mean(axis=0)
     scale = float(np.sqrt(((raw - mean) ** 2).mean()))
-    return Network(kind, model, mean.astype(np.float32), scale if scale > 0 else 1.0)
+    return Network(kind, model, mean.astype(np.float32), scale if scale > 0 else 1.0, run)
 
 
 def _batches(count: int, steps: int, seed: int) -> Iterator[np.ndarray]:
