@@ -67,7 +67,7 @@ def faults(
     return {
         "none": valid,
         "jitter of 2 %": spoil(valid, jitter, 0.02),
-        "20 % of strokes dropped": spoil(valid, drop_strokes, 0.2),
+        "10 % of strokes dropped": spoil(valid, drop_strokes, 0.1),
         "pen shuffled": spoil(valid, shuffle_pen),
         "another class": other,
         "20 drawings repeated": (valid[:20] * len(valid))[: len(valid)],

@@ -32,29 +32,28 @@ BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
 SHARPNESS = 10.0  # of the similarities among copies: 1 / temperature of the contrastive loss
 TURN, STRETCH, SHEAR, SHIFT = 0.15, 0.1, 0.1, 2.5  # radians, share, share, pixels
-VERSION = 2  # grows with every change of what a network computes
+VERSION = 1  # grows with every change of what a network computes
 _PICTURES = 256  # at once; every call has this shape, so that a picture's features do not depend
 # on which others are beside it
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network with the mean of its features.
-
-    A drawing's features are the network's less this mean, brought to one length (their mean square
-    is 1): else a few dark scribbles, whose features are long, decide what KID says.
+    """A network with the shift and scale of its features.
 
     Attributes:
       kind: `classes`, `copies` or `random`.
       model: pictures float32 [B, 64, 64, 1] to features [B, 128], logits of classes [B, C] and
         projections [B, 64].
       mean: float32 [128], of the features of training drawings.
+      scale: what features are divided by: one number, so that their mean square is 1.
       run: `forward` of the model.
     """
 
     kind: str
     model: keras.Model
     mean: np.ndarray
+    scale: float
     run: Callable
 
     def look(
@@ -69,9 +68,7 @@ class Network:
         features = np.zeros((len(pictures), FEATURES), np.float32)
         recognized = np.zeros(len(pictures), np.int64)
         for start, raw, logits in _outputs(self.run, pictures):
-            shifted = raw - self.mean
-            lengths = np.sqrt((shifted**2).mean(axis=1, keepdims=True))
-            features[start : start + len(raw)] = shifted / np.maximum(lengths, 1e-9)
+            features[start : start + len(raw)] = (raw - self.mean) / np.float32(self.scale)
             recognized[start : start + len(raw)] = logits.argmax(axis=1)
             tick(len(raw))
         return features, recognized
@@ -89,7 +86,7 @@ def forward(model: keras.Model) -> Callable:
 
 
 def _outputs(run: Callable, pictures: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yields where a batch begins, its features before the shift, and its logits."""
+    """Yields where a batch begins, its features before shift and scale, and its logits."""
     for start in range(0, len(pictures), _PICTURES):
         batch = pictures[start : start + _PICTURES]
         blank = np.zeros((_PICTURES - len(batch), *batch.shape[1:]), np.uint8)
@@ -98,8 +95,8 @@ def _outputs(run: Callable, pictures: np.ndarray) -> Iterator[tuple[int, np.ndar
 
 
 def random(pictures: np.ndarray, seed: int = 0) -> Network:
-    """Returns a network with random weights; some pictures give its features' mean."""
-    return _centered("random", build(1, seed), pictures)
+    """Returns a network with random weights; some pictures give its features' mean and scale."""
+    return _scaled("random", build(1, seed), pictures)
 
 
 def train(
@@ -128,7 +125,7 @@ def train(
                 tf.constant(number),
             )
             shown.update(1)
-    return _centered("classes" if num_classes > 1 else "copies", model, pictures)
+    return _scaled("classes" if num_classes > 1 else "copies", model, pictures)
 
 
 def build(num_classes: int, seed: int = 0) -> keras.Model:
@@ -157,7 +154,7 @@ def build(num_classes: int, seed: int = 0) -> keras.Model:
 
 def weights(network: Network) -> list[np.ndarray]:
     """Returns what `restore` needs beside the kind, arrays in order."""
-    return [*network.model.get_weights(), network.mean]
+    return [*network.model.get_weights(), network.mean, np.float64(network.scale)]
 
 
 def restore(kind: str, num_classes: int, arrays: Sequence[np.ndarray]) -> Network:
@@ -167,16 +164,18 @@ def restore(kind: str, num_classes: int, arrays: Sequence[np.ndarray]) -> Networ
       ValueError: the arrays are not those of such a network.
     """
     model = build(num_classes)
-    model.set_weights(arrays[:-1])
-    if arrays[-1].shape != (FEATURES,):
-        raise ValueError(f"the mean of the features has shape {arrays[-1].shape}")
-    return Network(kind, model, arrays[-1], forward(model))
+    model.set_weights(arrays[:-2])
+    if arrays[-2].shape != (FEATURES,) or not float(arrays[-1]) > 0:
+        raise ValueError("shift or scale of the features are of the wrong shape")
+    return Network(kind, model, arrays[-2], float(arrays[-1]), forward(model))
 
 
-def _centered(kind: str, model: keras.Model, pictures: np.ndarray) -> Network:
+def _scaled(kind: str, model: keras.Model, pictures: np.ndarray) -> Network:
     run = forward(model)
     raw = np.concatenate([features for _, features, _ in _outputs(run, pictures)])
-    return Network(kind, model, raw.astype(np.float64).mean(axis=0).astype(np.float32), run)
+    mean = raw.astype(np.float64).mean(axis=0)
+    scale = float(np.sqrt(((raw - mean) ** 2).mean()))
+    return Network(kind, model, mean.astype(np.float32), scale if scale > 0 else 1.0, run)
 
 
 def _batches(count: int, steps: int, seed: int) -> Iterator[np.ndarray]:

@@ -37,10 +37,10 @@ def test_the_network_tells_the_classes_apart(known):
     assert (test.recognized == test.labels).mean() > 0.95
 
 
-def test_features_of_every_drawing_have_the_same_length(known):
+def test_features_of_training_drawings_are_centered_with_mean_square_1(known):
     features = known.splits["train"].features.astype(np.float64)
-    np.testing.assert_allclose((features**2).mean(axis=1), 1, rtol=1e-5)
-    assert np.abs(features.mean(axis=0)).max() < 0.5
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-5)
+    assert (features**2).mean() == pytest.approx(1, rel=1e-5)
 
 
 def test_what_is_kept_is_what_was_computed(known, data_dir, steps):
