@@ -27,7 +27,7 @@ _FONT_UNITS = {"em": 1.0, "ex": 0.5, "ch": 0.5}
 _ANGLES = {"": math.pi / 180, "deg": math.pi / 180, "rad": 1.0, "grad": math.pi / 200,
            "turn": math.tau}  # fmt: skip
 _LENGTH = re.compile(rf"\s*({NUMBER})\s*([A-Za-z]*|%)\s*")
-_LIST_ITEM = re.compile(rf"\s*({NUMBER})([A-Za-z]*|%)\s*,?")
+_LIST_ITEM = re.compile(rf"\s*({NUMBER})(%|[A-Za-z]*)\s*,?")
 _FUNCTION = re.compile(r"[\s,]*([A-Za-z0-9]+)\s*\(([^()]*)\)")
 _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})")
 _URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*?))\s*\)\s*(.*)""", re.S | re.I)

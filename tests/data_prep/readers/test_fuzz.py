@@ -185,17 +185,41 @@ PATH_DATA = st.lists(
     max_size=40,
 ).map(" ".join)
 ATTRIBUTE = PATH_DATA | st.sampled_from(
-    ["rotate(9)", "matrix(1 2 3)", "scale(0)", "50%", "1e300", "-3em", "auto", "#a", "none"]
+    [
+        "rotate(9)",
+        "matrix(1 2 3)",
+        "scale(0)",
+        "50%",
+        "1e300",
+        "-3em",
+        "auto",
+        "#a",
+        "none",
+        "url(#a)",
+        "url(#a) red",
+        "currentColor",
+        "rgb(0 0 0 / 0)",
+        "#fff",
+        "inherit",
+        "evenodd",
+        "fill:#fff;stroke:url(#a)!important",
+        "clip-path:url('#a');transform:rotate(1turn)",
+        "transform-box:fill-box;transform-origin:center;transform:scale(2)",
+        "objectBoundingBox",
+    ]
 )
 NAMES = ["id", "href", "d", "points", "transform", "x", "y", "width", "height", "rx", "r", "cx",
-         "viewBox", "preserveAspectRatio", "style", "display"]  # fmt: skip
+         "viewBox", "preserveAspectRatio", "style", "display", "class", "fill", "stroke", "opacity",
+         "stroke-width", "clip-path", "clipPathUnits", "clip-rule", "transform-origin", "color",
+         "overflow", "visibility", "systemLanguage"]  # fmt: skip
 
 
 @st.composite
 def element(draw, depth=0):
     tag = draw(st.sampled_from(
         ["g", "svg", "path", "use", "symbol", "defs", "rect", "circle", "ellipse", "line",
-         "polyline", "polygon", "a", "other"]
+         "polyline", "polygon", "a", "other", "clipPath", "linearGradient", "stop", "pattern",
+         "switch", "text", "style"]
     ))  # fmt: skip
     attributes = draw(st.dictionaries(st.sampled_from(NAMES), ATTRIBUTE, max_size=5))
     inner = draw(st.lists(element(depth + 1), max_size=3)) if depth < 3 else []
@@ -203,13 +227,23 @@ def element(draw, depth=0):
     return f"<{tag} {text}>{''.join(inner)}</{tag}>"
 
 
+SELECTOR = st.lists(
+    st.sampled_from(["g", "path", ".a", "#a", "*", " ", "gt", ",", ":not(", ")", ":first-child",
+                     "[d]", "[d='a']", "::x", "@media ", "{", "}", "~", "+", ":has(", "\\"]),
+    max_size=6,
+).map("".join)  # fmt: skip
+
+
 def test_any_svg_gives_sketches_or_read_errors(tmp_path):
     path = tmp_path / "file.svg"
 
     @hypothesis.settings(SETTINGS, max_examples=SETTINGS.max_examples // 3)
-    @hypothesis.given(st.lists(element(), max_size=4), PATH_DATA)
-    def run(elements, data):
-        path.write_text(f'<svg id="a"><path d="M0 0 {data}"/>{"".join(elements)}</svg>')
+    @hypothesis.given(st.lists(element(), max_size=4), PATH_DATA, st.lists(SELECTOR, max_size=3))
+    def run(elements, data, selectors):
+        rules = "".join(f"{selector}{{{data}:{data}}}" for selector in selectors)
+        path.write_text(
+            f'<svg id="a"><style>{rules}</style><path d="M0 0 {data}"/>{"".join(elements)}</svg>'
+        )
         check_all(path)
 
     run()
