@@ -59,7 +59,7 @@ def check(document: str, side: float, reach: float) -> None:
     """
     strokes, _ = svg.polylines_of(document, Options(curve_tolerance=1e-4))
     ink = painted(document)
-    read = painted(lines(strokes, 1.2 * side / SIZE, side))
+    read = painted(lines(strokes, 3 * side / SIZE, side))
     assert far(read, ink, NEAR) == 0, "a line is read where nothing is painted"
     assert far(ink, read, reach + NEAR) == 0, "ink is painted where no line is read"
 
@@ -171,7 +171,7 @@ CASES = {
     "a clip path with a hole": '<clipPath id="c"><path clip-rule="evenodd" d="M10 10H190V190H10z'
     f'M40 30V100H110V30z"/></clipPath><g clip-path="url(#c)">{S}</g>',
     "a clip path of units of the box": '<clipPath id="c" clipPathUnits="objectBoundingBox"><rect'
-    f' width=".5" height="1"/></clipPath><path clip-path="url(#c)" {P} d="M20 40L160 40L90 120"/>',
+    f' width=".5" height="1"/></clipPath><path clip-path="url(#c)" {P} d="M20 40L160 40L70 120"/>',
     "a clip path that moves": '<clipPath id="c" transform="translate(20 0)"><rect x="30" y="30"'
     f' width="60" height="50"/></clipPath><g transform="rotate(10)" clip-path="url(#c)">{S}</g>',
     "a clipped clip path": '<clipPath id="d"><rect x="0" y="0" width="70" height="200"/></clipPath>'
@@ -218,7 +218,7 @@ def test_the_outermost_svg_places_its_content(what):
 
 
 FILLS = {
-    "a filled path": '<path d="M20 40L90 40L90 120C120 160 160 160 180 60z"/>',
+    "a filled path": '<path d="M20 80L90 20L90 120C120 160 160 160 180 60z"/>',
     "a ring": '<path fill-rule="evenodd" d="M20 20H180V180H20zM60 60H140V140H60z"/>',
     "a clipped fill": '<clipPath id="c"><circle cx="100" cy="100" r="60"/></clipPath>'
     '<rect width="150" height="150" clip-path="url(#c)"/>',
@@ -235,7 +235,7 @@ def test_outlines_lie_at_the_edges_of_fills(what):
     strokes, _ = svg.polylines_of(document)
     ink = painted(document)
     edges = ink & ~scipy.ndimage.binary_erosion(ink)
-    read = painted(lines(strokes, 1.2 * 200 / SIZE, 200))
+    read = painted(lines(strokes, 3 * 200 / SIZE, 200))
     assert far(read, edges, NEAR) == 0
     assert far(edges, read, NEAR) == 0
 
@@ -244,7 +244,7 @@ def test_outlines_lie_at_the_edges_of_fills(what):
 def test_the_comparison_notices_damage(damage):
     document = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200">{S}{L}</svg>'
     lost = document.replace(S, "").replace(L, L.replace("M20", "M15") if damage == "a shift" else L)
-    ink, read = painted(document), painted(lines(svg.polylines_of(lost)[0], 1, 200))
+    ink, read = painted(document), painted(lines(svg.polylines_of(lost)[0], 2.5, 200))
     assert far(ink, read, 2.0 + NEAR) + far(read, ink, NEAR) > 0
 
 
