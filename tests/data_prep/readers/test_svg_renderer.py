@@ -235,7 +235,7 @@ def test_outlines_lie_at_the_edges_of_fills(what):
     strokes, _ = svg.polylines_of(document)
     ink = painted(document)
     edges = ink & ~scipy.ndimage.binary_erosion(ink)
-    read = painted(lines(strokes, 3 * 200 / SIZE, 200))
+    read = painted(lines(strokes, 1.2 * 200 / SIZE, 200))
     assert far(read, edges, NEAR) == 0
     assert far(edges, read, NEAR) == 0
 
