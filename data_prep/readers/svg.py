@@ -160,7 +160,7 @@ class _Clipping:
             unions = [self._union(clip)[1] for clip in shape.clips]
             seen = self._clipper.clip(own, unions)
             found += seen
-            if shape.fill is not None and not _all_of(own, seen):
+            if svg_ink.has_area(shape) and not _all_of(own, seen):
                 found += self._borders(shape, own, unions)
         return found
 

@@ -373,3 +373,9 @@ def test_drawings_of_our_own_sheet_come_back_one_by_one(tmp_path):
     (tmp_path / "sheet.svg").write_text((tmp_path / "sheet.svg").read_text().replace("m", "q"))
     with pytest.raises(readers.ReadError, match=r"sheet\.svg"):
         list(readers.read(tmp_path / "sheet.svg"))
+
+
+def test_clipped_line_is_the_part_inside_and_nothing_else(tmp_path):
+    body = """<clipPath id="c"><rect x="40" y="40" width="20" height="20"/></clipPath>
+      <g clip-path="url(#c)"><path d="M0 50h100" stroke="#000"/></g>"""
+    np.testing.assert_allclose(strokes(tmp_path, body), [[(40, 50), (60, 50)]])
