@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 OUT := quickstart
+BIOME := 2.6.8
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3)
 PYTEST_ARGS ?=
@@ -17,14 +18,16 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart gallery test lint clean
+.PHONY: help quickstart gallery test test-browser lint lint-js clean
 
 help:
 	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws, exports"
 	@echo "                 (about 10 minutes on 2 cores; interrupted, it goes on where it was)"
 	@echo "make gallery     draws docs/pictures with the quickstart's model"
 	@echo "make test        installs what the tests need, checks style and runs all tests"
+	@echo "make test-browser  runs the tests that need Node.js and Chromium (npm and apt install what is missing)"
 	@echo "make lint        checks style only"
+	@echo "make lint-js     checks the style of JavaScript and CSS with Biome (npm)"
 	@echo "make clean       removes what make made: $(VENV), $(OUT) and caches"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python (3.10 to 3.13), PYTEST_ARGS='-k drawing' some of the tests."
@@ -58,6 +61,15 @@ lint: $(VENV)/installed-test
 # pyproject.toml makes warnings from our own code errors.
 test: lint
 	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+
+# Chromium and its driver come from Debian's packages where they are not there yet.
+test-browser: $(VENV)/installed-test
+	@command -v chromedriver >/dev/null || apt-get install -y --no-install-recommends chromium chromium-driver || \
+	  { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/export/web $(PYTEST_ARGS)
+
+lint-js:
+	npx --yes @biomejs/biome@$(BIOME) check .
 
 # --- quickstart: six commands, each skipped when its result is there --------------------------
 

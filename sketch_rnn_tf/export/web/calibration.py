@@ -39,6 +39,8 @@ def moments(model: SketchRNN, configuration: config.RunConfig) -> dict[str, np.n
     Matrices that meet a vector only once a sketch are not among them, except the encoder's.
     """
     drawn = draw(model, configuration)
+    if not drawn:
+        return {}
     lengths = np.array([len(row) for row in drawn])
     rows = np.stack([strokes.stroke3_to_stroke5(row, lengths.max()) for row in drawn])
     labels = _labels(model, len(drawn))

@@ -16,11 +16,12 @@ import numpy as np
 import sketch_rnn_tf
 from sketch_rnn_tf import files, runs, strokes
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.export.web import calibration, joining, model_file, weights
+from sketch_rnn_tf.export.web import calibration, joining, model_file, pages, weights
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 FOLDER = "web"
-SOURCES = pathlib.Path(__file__).parent
+# The last three are for those who run a .tflite file in a page, see examples/litert_web.
+_EXPORTED = ["load", "Sketcher", "SketchError", "Noise", "latent", "nextPoint"]
 _HEAD = "// Sketch-RNN in JavaScript, written by sketch-rnn-export. Apache License 2.0."
 
 
@@ -51,8 +52,9 @@ def write(
     folder = pathlib.Path(output_dir) / FOLDER
     with files.atomic_directory(folder, overwrite) as temporary:
         (temporary / "model.bin").write_bytes(data)
+        (temporary / "index.html").write_text(pages.drawing_page(data), "utf-8")
         (temporary / "sketch_rnn.js").write_text(runtime(), "utf-8")
-        types = (SOURCES / "runtime" / "sketch_rnn.d.ts").read_text("utf-8")
+        types = (pages.SOURCES / "runtime" / "sketch_rnn.d.ts").read_text("utf-8")
         (temporary / "sketch_rnn.d.ts").write_text(types, "utf-8")
     return folder
 
@@ -60,7 +62,9 @@ def write(
 def runtime() -> str:
     """Returns sketch_rnn.js."""
     return joining.module(
-        SOURCES / "runtime" / "sketcher.js", ["load", "Sketcher", "SketchError"], _HEAD
+        pages.SOURCES / "runtime" / "sketcher.js",
+        ["load", "Sketcher", "SketchError", "Noise", "latent"],
+        _HEAD,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+from collections.abc import Mapping
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[\w./]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\b)", re.MULTILINE)
@@ -25,6 +26,20 @@ def script(entry: pathlib.Path) -> str:
 def module(entry: pathlib.Path, names: list[str], head: str) -> str:
     """Returns a module that exports `names`, with a comment in front."""
     return f"{head}\n{script(entry)}\nexport {{ {', '.join(names)} }};\n"
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """Returns a page with its parts in place of comments of their names, `/* name */`.
+
+    Raises:
+      ValueError: a part would end the element that it stands in, or has no place.
+    """
+    for name, part in parts.items():
+        place = f"/* {name} */"
+        if re.search(r"</(?:script|style)|<!--", part, re.IGNORECASE) or template.count(place) != 1:
+            raise ValueError(f"{name} cannot stand in the page")
+        template = template.replace(place, part)
+    return template
 
 
 def _order(entry: pathlib.Path) -> list[pathlib.Path]:

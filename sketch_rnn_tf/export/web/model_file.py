@@ -29,6 +29,7 @@ MAGIC = b"sketchrn"
 FORMAT_VERSION = 1
 WEIGHTS = ("float32", "float16", "int8")
 MIN_COLUMNS = 48  # narrower matrices are a small part of a file and stay in half precision
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 _PREAMBLE = struct.Struct("<8sIII")
 
 
@@ -68,11 +69,18 @@ def pack(
                 whole, scales = rounding.to_int8(array[rows], (moments or {}).get(name))
                 part |= {"offset": store(whole), "scales": store(scales)}
             else:
-                part["offset"] = store(_narrowed(array[rows], dtype, name))
+                if dtype == "float16" and not np.abs(array).max(initial=0) <= _LARGEST_HALF:
+                    raise UserError(
+                        f"{name} holds a weight too large for float16: export float32 weights"
+                    )
+                part["offset"] = store(array[rows].astype(dtype))
             parts.append(part)
         described.append({"name": name, "shape": list(array.shape), "parts": parts})
-    header = json.dumps({**facts, "weights": weights, "tensors": described}, allow_nan=False)
-    return _sealed(header.encode(), bytes(payload))
+    content = {**facts, "weights": weights, "tensors": described}
+    header = json.dumps(content, allow_nan=False).encode()
+    header += b" " * (-(_PREAMBLE.size + len(header)) % 4)
+    rest = header + bytes(payload)
+    return _PREAMBLE.pack(MAGIC, FORMAT_VERSION, len(header), zlib.crc32(rest)) + rest
 
 
 def unpack(data: bytes, where: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -117,12 +125,6 @@ def _parts(name: str, array: np.ndarray, weights: str, num_mixtures: int):
         yield whole, "int8"
 
 
-def _narrowed(array: np.ndarray, dtype: str, name: str) -> np.ndarray:
-    if dtype == "float16" and not np.abs(array).max(initial=0) <= np.finfo(np.float16).max:
-        raise UserError(f"{name} holds a weight too large for float16: export float32 weights")
-    return array.astype(dtype)
-
-
 def _part(payload: bytes, part: Mapping[str, Any], columns: int) -> np.ndarray:
     count = part["rows"] * columns
     values = np.frombuffer(
@@ -132,9 +134,3 @@ def _part(payload: bytes, part: Mapping[str, Any], columns: int) -> np.ndarray:
     if part["dtype"] == "int8":
         values *= np.frombuffer(payload, "<f4", part["rows"], part["scales"])[:, None]
     return values
-
-
-def _sealed(header: bytes, payload: bytes) -> bytes:
-    header += b" " * (-(_PREAMBLE.size + len(header)) % 4)
-    rest = header + payload
-    return _PREAMBLE.pack(MAGIC, FORMAT_VERSION, len(header), zlib.crc32(rest)) + rest

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
+import browser
 import numpy as np
 import pytest
 
@@ -121,3 +122,20 @@ def in_node(node) -> Callable[[pathlib.Path, list[dict]], list]:
         return json.loads(node(FOLDER / "verbs.mjs", folder, stdin=json.dumps(requests)))
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """Returns a `browser.Browser`, or skips."""
+    found = browser.Browser(tmp_path_factory.mktemp("downloads"))
+    yield found
+    found.driver.quit()
+
+
+@pytest.fixture
+def page(chromium):
+    """Returns a browser with an ordinary screen; fails where the page logged an error."""
+    chromium.screen(1280, 800)
+    chromium.errors()
+    yield chromium
+    assert chromium.errors() == []

@@ -188,6 +188,15 @@ def test_an_empty_drawing_is_drawn_again_with_the_next_seeds(make_run, web_folde
         assert sketch == first
 
 
+def test_python_draws_empty_drawings_again_in_the_same_way(sketcher, web_folder, in_node):
+    options = {"num": 12, "seed": 2**31 - 5, "temperature": {"pen": 60.0, "mixture": 1.0}}
+    for kind in ("decoder", "classes"):
+        request = {"verb": "generate", "arguments": [{**options, **_classes(kind)}]}
+        (found,) = in_node(web_folder(kind), [request])
+        python = sketcher(kind)
+        _same(found, python.generate(**options, **_classes(kind)), python.config.scale_factor)
+
+
 def _row(seeds, attempt):
     first = (seeds[0] + attempt * 0x3504F333) & 0xFFFFFFFF
     return [int(np.uint32(first).view(np.int32)), seeds[1]]

@@ -50,7 +50,8 @@ function answer({ verb, arguments: given = [], ...other }) {
       const bytes = new Uint8Array(readFileSync(`${folder}/model.bin`));
       return new Sketcher(bytes, other.settings)[verb](...given);
     }
-    if (other.file !== undefined) return new Sketcher(new Uint8Array(Buffer.from(other.file, "base64"))).facts;
+    if (other.file !== undefined)
+      return new Sketcher(new Uint8Array(Buffer.from(other.file, "base64"))).facts;
     if (verb === "points") return points(...given);
     const found = sketcher[verb](...given);
     return Array.isArray(found) ? found.map(plain) : found;

@@ -54,7 +54,11 @@ self.onmessage = ({ data }) => {
     const value = answers[data.verb](data);
     if (data.verb !== "draw") self.postMessage({ id: data.id, value });
   } catch (error) {
-    self.postMessage({ id: data.id, error: error.message, isMistake: error.name === "SketchError" });
+    self.postMessage({
+      id: data.id,
+      error: error.message,
+      isMistake: error.name === "SketchError",
+    });
   }
 };
 
@@ -86,7 +90,11 @@ function advance(group, drawing) {
     }
   } catch (error) {
     drawings.delete(group);
-    self.postMessage({ id: drawing.id, error: error.message, isMistake: error.name === "SketchError" });
+    self.postMessage({
+      id: drawing.id,
+      error: error.message,
+      isMistake: error.name === "SketchError",
+    });
     return;
   }
   drawing.open = drawing.open.filter((sketch) => !sketch.done);

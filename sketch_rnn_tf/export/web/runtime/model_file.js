@@ -26,7 +26,9 @@ export function readModelFile(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = String.fromCharCode(...bytes.subarray(0, MAGIC.length));
   if (magic !== MAGIC || bytes.length < PREAMBLE)
-    throw new SketchError("this is not a model exported for the web (sketch-rnn-export --format web)");
+    throw new SketchError(
+      "this is not a model exported for the web (sketch-rnn-export --format web)",
+    );
   const version = view.getUint32(8, true);
   if (version > FORMAT_VERSION)
     throw new SketchError(
@@ -57,7 +59,8 @@ function checkedFacts(facts) {
   const whole = (value) => Number.isInteger(value) && value >= 0 && value < MOST;
   const positive = (value) => Number.isFinite(value) && value > 0;
   const isText = (value) => typeof value === "string";
-  const shape = (part) => ["units", "hyper_units", "hyper_embedding"].every((n) => whole(part?.[n]));
+  const shape = (part) =>
+    ["units", "hyper_units", "hyper_embedding"].every((n) => whole(part?.[n]));
   const good =
     sizes.every((name) => whole(facts?.[name])) &&
     ["scale_factor", "extent", "max_length"].every((name) => positive(facts[name])) &&

@@ -6,6 +6,8 @@ import { addProduct, affine } from "./matrix.js";
 const POINT = 5; // a stroke-5 row
 const PARAMETERS = 6; // a component: weight, mean x and y, sigma x and y, correlation
 
+const sum = (a, b) => a + b;
+
 /** A model's encoder and decoder, and the embedding of its classes. */
 export class Network {
   /** @param file of `readModelFile`. */
@@ -34,7 +36,8 @@ export class Network {
 class Encoder {
   constructor(facts, tensor, contextSize) {
     const shape = { ...facts.encoder, input: POINT, context: contextSize };
-    const direction = (name) => makeCell((n, ...size) => tensor(`encoder.${name}.${n}`, ...size), shape);
+    const direction = (name) =>
+      makeCell((n, ...size) => tensor(`encoder.${name}.${n}`, ...size), shape);
     this.cells = [direction("forward"), direction("backward")];
     const layer = (name) => ({
       matrix: tensor(`encoder.${name}`, facts.z_size, 2 * shape.units),
@@ -73,9 +76,9 @@ class Decoder {
     this.output = tensor("decoder.output", outputs, shape.units);
     this.outputBias = tensor("decoder.output_bias", outputs);
     if (!contextSize) return;
-    const sum = this.cell.sizes.reduce((a, b) => a + b);
-    this.initial = tensor("decoder.initial", sum, contextSize);
-    this.initialBias = tensor("decoder.initial_bias", sum);
+    const total = this.cell.sizes.reduce(sum);
+    this.initial = tensor("decoder.initial", total, contextSize);
+    this.initialBias = tensor("decoder.initial_bias", total);
   }
 
   /** Returns the state before the first point: {states, share, position}.
@@ -88,8 +91,8 @@ class Decoder {
     if (!context) return { states: this.cell.initialState(), share, position };
     const given = this.tanhOfZ ? context.map(Math.tanh) : context;
     const flat = affine(this.initial, given, this.initialBias).map(Math.tanh);
-    let end = 0;
-    const states = this.cell.sizes.map((size) => flat.slice(end, (end += size)));
+    const ends = this.cell.sizes.map((_, k) => this.cell.sizes.slice(0, k + 1).reduce(sum));
+    const states = ends.map((end, k) => flat.slice(end - this.cell.sizes[k], end));
     return { states, share, position };
   }
 
@@ -97,7 +100,11 @@ class Decoder {
   read(row, { states, share, position }) {
     const here = [Math.fround(position[0] + row[0]), Math.fround(position[1] + row[1])];
     const input = this.absolutePosition ? [...row, ...here] : row;
-    return { states: this.cell.step(Float64Array.from(input), share, states), share, position: here };
+    return {
+      states: this.cell.step(Float64Array.from(input), share, states),
+      share,
+      position: here,
+    };
   }
 
   /** Returns the raw numbers [3 + 6M] of the point after those read, see `next_point.js`. */

@@ -129,3 +129,27 @@ export function load(
   source: string | URL | Response | Blob | ArrayBuffer | ArrayBufferView,
   options?: LoadOptions,
 ): Promise<Sketcher>;
+
+/** The random numbers of one sketch, those of Python for the same row of seeds. */
+export class Noise {
+  constructor(seeds: [number, number]);
+  /** Point t's uniforms for component and pen, and standard normals for x and y. */
+  at(t: number): [number, number, number, number];
+}
+
+/** The latent vector from the prior that a row of seeds stands for. */
+export function latent(seeds: [number, number], size: number): Float64Array;
+
+/** Chooses a stroke-5 row (normalized units) from what the decoder's step gives.
+ *
+ * @param raw [3 + 6M].
+ * @param noise of a `Noise`.
+ * @param temperature of pen, mixture and offsets.
+ */
+export function nextPoint(
+  raw: ArrayLike<number>,
+  noise: ArrayLike<number>,
+  temperature: [number, number, number],
+  mode: TemperatureMode,
+  greedy?: boolean,
+): [number, number, number, number, number];

@@ -144,7 +144,15 @@ export class Sketcher {
 
   /** Returns what is to be drawn, one request a sketch; all arguments are checked. */
   #requests(num, options, copies = 1) {
-    const { temperature, seed = 0, label, greedy = false, maxPoints, noise, keepEmpty = false } = options;
+    const {
+      temperature,
+      seed = 0,
+      label,
+      greedy = false,
+      maxPoints,
+      noise,
+      keepEmpty = false,
+    } = options;
     const limit = maxPoints === undefined ? this.facts.max_length : count("maxPoints", maxPoints);
     if (noise && (noise.length !== num * copies || noise.some((rows) => rows.length < limit)))
       throw new SketchError(`noise does not have ${num * copies} sketches of ${limit} points`);
@@ -178,7 +186,12 @@ export class Sketcher {
         );
       const given = checkedRows(sketches[i], `sketch ${i}`);
       const latents = own?.[i] ?? (encoded && this.#latentOf(encoded[i], sampleZ, request));
-      return { ...request, z: latents, given, prefix: begun[i].map((row) => this.#normalized(row)) };
+      return {
+        ...request,
+        z: latents,
+        given,
+        prefix: begun[i].map((row) => this.#normalized(row)),
+      };
     });
   }
 
