@@ -128,12 +128,12 @@ def our_trainer(settings: dict):
     info = dataset.read_info(FLAGS.data_dir)
     description = run_directory.describe(info, FLAGS.data_dir, model, training)
     run = runs.create(tempfile.mkdtemp(), description)
-    loop = trainer.Trainer(run, FLAGS.data_dir, info, print)
-    batches = enumerate(loop.batches().dataset(0))
+    trained = trainer.Trainer(run, FLAGS.data_dir, info)
+    batches = enumerate(trained.batches().dataset(0))
 
     def step():
         position, batch = next(batches)
-        loop.step(batch, position)
+        trained.step(batch, position)
         return batch["strokes"].shape[1]
 
     return step, lambda length: flops(model, training.batch_size, length), training.dtype

@@ -53,6 +53,7 @@ def command(
     define_flags: Callable[[absl_flags.FlagValues], None],
     main: Callable[..., int | None],
     positional: str | None = None,
+    hint: Callable[[str], str] = lambda flag: "",
 ) -> Callable[..., int]:
     """Makes the entry point of a command.
 
@@ -66,6 +67,7 @@ def command(
         What it logs (absl's `logging.info` and above) appears on stderr.
       positional: what the arguments that are no flags are called, such as `RUN ...`; `main` gets
         the list of them as its second argument. Without it there are none.
+      hint: returns what else to say of a flag that is not known, or nothing.
 
     Returns:
       A function of an optional argument list (without the program's name) that returns the exit
@@ -85,11 +87,11 @@ def command(
             elif _asks_for(arguments, "version"):
                 print(f"{name} {__version__}")
             else:
-                rest = _parse(name, flags, arguments)
+                rest = _parse(name, flags, arguments, hint)
                 if rest and positional is None:
-                    hint = "; write a pattern in quotes" if len(rest) > 1 else ""
+                    quotes = "; write a pattern in quotes" if len(rest) > 1 else ""
                     raise UsageError(
-                        f"unexpected argument {rest[0]!r}: this command takes flags only{hint}"
+                        f"unexpected argument {rest[0]!r}: this command takes flags only{quotes}"
                     )
                 code = (main(flags) if positional is None else main(flags, rest)) or 0
             sys.stdout.flush()  # here, where that it cannot be written has a sentence
@@ -231,12 +233,17 @@ def _asks_for(arguments: Sequence[str], *names: str) -> bool:
     return any(word.lstrip("-") in names for word in given)
 
 
-def _parse(name: str, flags: absl_flags.FlagValues, arguments: Sequence[str]) -> list[str]:
+def _parse(
+    name: str,
+    flags: absl_flags.FlagValues,
+    arguments: Sequence[str],
+    hint: Callable[[str], str],
+) -> list[str]:
     """Gives the flags their values and returns the other arguments."""
     try:
         return flags([name, *arguments])[1:]
     except absl_flags.UnrecognizedFlagError as error:
-        raise UsageError(_unknown_flag(error.flagname, flags)) from None
+        raise UsageError(_unknown_flag(error.flagname, flags, hint)) from None
     except absl_flags.IllegalFlagValueError as error:
         raise UsageError(_illegal_value(_one_sentence(error), flags)) from None
     except absl_flags.Error as error:
@@ -257,10 +264,12 @@ def _illegal_value(message: str, flags: absl_flags.FlagValues) -> str:
     return f"--{name}: expected {expected}, received {value!r}"
 
 
-def _unknown_flag(flag: str, flags: absl_flags.FlagValues) -> str:
+def _unknown_flag(flag: str, flags: absl_flags.FlagValues, hint: Callable[[str], str]) -> str:
+    if hint(flag):
+        return f"unknown flag --{flag}{hint(flag)}"
     near = difflib.get_close_matches(flag, list(flags), n=2)
-    hint = f"; did you mean {' or '.join('--' + word for word in near)}?" if near else ""
-    return f"unknown flag --{flag}{hint}"
+    ending = f"; did you mean {' or '.join('--' + word for word in near)}?" if near else ""
+    return f"unknown flag --{flag}{ending}"
 
 
 def _help_text(

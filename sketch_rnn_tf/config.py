@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,15 @@ TEMPERATURE_MODES = ("paper", "magenta", "javascript")
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """The encoder; see `model.encoder.Encoder`."""
+    """The encoder; see `model.encoder.Encoder`.
+
+    Attributes:
+      cell: `lstm`, `layer_norm` or `hyper`.
+      units: units of each direction.
+      recurrent_dropout: drop rate of the cell's candidate, a fresh mask each step.
+      hyper_units: units of the hyper network, for `hyper` cells.
+      hyper_embedding: size of the hyper network's embeddings.
+    """
 
     cell: str = "lstm"
     units: int = 256
@@ -35,7 +44,16 @@ class EncoderConfig:
 class DecoderConfig:
     """The decoder; see `model.decoder.Decoder`.
 
-    `tanh_of_z` is for imported JavaScript models of versions below 6.
+    Attributes:
+      cell: `lstm`, `layer_norm` or `hyper`.
+      units: units of the cell.
+      recurrent_dropout: drop rate of the cell's candidate, a fresh mask each step.
+      input_dropout: drop rate of the cell's inputs, latent vector and class included.
+      output_dropout: drop rate of the cell's output.
+      absolute_position: also read where the pen is; helps drawings of several strokes.
+      hyper_units: units of the hyper network, for `hyper` cells.
+      hyper_embedding: size of the hyper network's embeddings.
+      tanh_of_z: initial state from tanh(z), for imported JavaScript models below version 6.
     """
 
     cell: str = "lstm"
@@ -51,7 +69,17 @@ class DecoderConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The model; see `model.sketch_rnn.SketchRNN`. num_classes is 0 for an unconditioned one."""
+    """The model; see `model.sketch_rnn.SketchRNN`.
+
+    Attributes:
+      conditional: with encoder and latent vector; false is the decoder alone.
+      z_size: size of the latent vector.
+      num_mixtures: components of the mixture that the next point is drawn from.
+      class_conditioned: draw the class that is asked for, from one model of all classes.
+      class_embedding: size of the class's embedding, where the model is class-conditioned.
+      encoder: the encoder.
+      decoder: the decoder.
+    """
 
     conditional: bool = True
     z_size: int = 128
@@ -67,12 +95,12 @@ class TrainingConfig:
     """How a model is trained.
 
     Attributes:
-      train_steps: optimiser steps in all.
-      batch_size: B, sketches a step.
+      train_steps: optimizer steps in all.
+      batch_size: B, sketches per step.
       learning_rate: at the first step (after the warm-up).
       min_learning_rate: what it falls to.
       learning_rate_schedule: `exponential` (Magenta's) or `cosine` (over train_steps).
-      learning_rate_decay: factor a step of the exponential schedule.
+      learning_rate_decay: factor per step of the exponential schedule.
       warmup_steps: steps in which the rate rises linearly from zero.
       kl_weight: what the KL weight rises to.
       kl_weight_start: the KL weight at step 0.
@@ -291,14 +319,51 @@ def override(
     return model, training
 
 
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One setting of `--set`: its key, its default, what it means."""
+
+    key: str
+    default: Any
+    meaning: str
+
+
+def settings() -> list[Setting]:
+    """Returns all settings in the order of the configuration, as their classes document them."""
+    found = []
+    for prefix, section in (
+        ("", ModelConfig()),
+        ("encoder.", EncoderConfig()),
+        ("decoder.", DecoderConfig()),
+        ("", TrainingConfig()),
+    ):
+        meanings = _documented(type(section))
+        for field in dataclasses.fields(section):
+            default = getattr(section, field.name)
+            if not dataclasses.is_dataclass(default):
+                found.append(Setting(prefix + field.name, default, meanings[field.name]))
+    return found
+
+
+def _documented(kind: type) -> dict[str, str]:
+    """Returns {name: meaning} of the attributes that a class's docstring lists."""
+    text = (kind.__doc__ or "").partition("Attributes:")[2]
+    entries = re.findall(r"^ {6}(\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE)
+    return {name: " ".join(meaning.split()).rstrip(".") for name, meaning in entries}
+
+
+_COMMA = re.compile(r",(?![^\[\]]*\])")  # not within brackets
+
+
 def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
-    """Splits `key=value` texts, several separated by commas allowed.
+    """Splits `key=value` texts, several separated by commas allowed; `[a, b]` is one value.
 
     Raises:
       UserError: a text without `=`.
     """
     settings = {}
-    for text in (part for group in assignments for part in group.split(",") if part.strip()):
+    parts = (part for group in assignments for part in _COMMA.split(group))
+    for text in filter(str.strip, parts):
         key, sign, value = text.partition("=")
         if not sign:
             raise UserError(f"{text!r} is not of the form key=value")
@@ -396,10 +461,44 @@ def _leaf_types(kind: type, prefix: str) -> dict[str, type]:
     return leaves
 
 
+# What people call settings in other programs.
+_OTHER_NAMES = {
+    "lr": "learning_rate",
+    "rate": "learning_rate",
+    "batch": "batch_size",
+    "steps": "train_steps",
+    "num_steps": "train_steps",
+    "max_steps": "train_steps",
+    "patience": "early_stopping_patience",
+    "latent_size": "z_size",
+    "latent_dim": "z_size",
+    "mixtures": "num_mixtures",
+    "dropout": "decoder.recurrent_dropout",
+    "warmup": "warmup_steps",
+    "units": "decoder.units",
+    "hidden_size": "decoder.units",
+    "cell": "decoder.cell",
+}
+
+
+def hint(name: str) -> str:
+    """Returns the end of a message about a name that is no flag: the setting that is meant."""
+    keys = [setting.key for setting in settings()]
+    if name in keys:
+        return f"; it is a setting: --set {name}=VALUE"
+    if name in ("epochs", "num_epochs"):
+        return "; training counts steps: --train_steps (an epoch has sketches / batch_size steps)"
+    if name in _OTHER_NAMES:
+        return f"; the setting is called {_OTHER_NAMES[name]}: --set {_OTHER_NAMES[name]}=VALUE"
+    return ""
+
+
 def _full_key(key: str, kinds: Mapping[str, type]) -> str:
     for full in (key, f"model.{key}", f"training.{key}"):
         if full in kinds:
             return full
+    if hint(key):
+        raise UserError(f"there is no setting {key!r}{hint(key)}")
     short = [full.partition(".")[2] for full in kinds]
     raise UserError(f"there is no setting {key!r}{nearest(key, short)}")
 

@@ -11,10 +11,12 @@ old command lines carry over.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 
 from absl import flags as absl_flags
+from absl import logging
 
 from sketch_rnn_tf import cli
 from sketch_rnn_tf.errors import UsageError
@@ -35,9 +37,21 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     text("hparams", "", "settings by Magenta's names, such as dec_rnn_size=512,enc_model=lstm")
     number("train_steps", None, "steps in all; a finished run goes on when there are more")
+    number("batch_size", None, "sketches per step; short for --set batch_size=")
+    absl_flags.DEFINE_float(
+        "learning_rate", None, "at the first step; short for --set learning_rate=",
+        flag_values=flags,
+    )  # fmt: skip
     number("seed", None, "of weights, order, augmentation, dropout and latent noise")
     number("checkpoint_every", None, "steps between checkpoints")
-    number("evaluate_every", None, "steps between evaluations of the valid split")
+    number(
+        "evaluate_every", None,
+        "steps between evaluations of the valid split; at least eight evaluations when not given",
+    )  # fmt: skip
+    absl_flags.DEFINE_bool(
+        "list_settings", False, "print all settings of --set with default and meaning, and exit",
+        flag_values=flags,
+    )  # fmt: skip
     number(
         "early_stopping_patience", None,
         "end after so many evaluations without a lower validation cost",
@@ -60,6 +74,9 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
+    if flags.list_settings:
+        print(settings_page(), end="")
+        return
     cli.require(flags, "data_dir", "run_dir")
     model, training = _configuration(flags)
     from sketch_rnn_tf.data import dataset
@@ -78,15 +95,79 @@ def main(flags: absl_flags.FlagValues) -> None:
         init_from=flags.init_from,
         strategy=flags.strategy,
         overwrite=flags.overwrite,
-        say=cli.say,
     )
     if not run.path.exists():  # a worker that does not share the chief's disk
         return
-    weights = run.weights("best")
     if flags.json:
-        cli.print_json({"run_dir": str(run.path), "weights": str(weights)})
+        cli.print_json(_result(run))
     else:
-        print(weights)
+        print(run.weights("best"))
+
+
+def _result(run) -> dict:
+    """Returns what `--json` prints of a run: how far it is, what it cost, how long it took."""
+    from sketch_rnn_tf import runs
+    from sketch_rnn_tf.training import callbacks, checkpoints
+
+    state = checkpoints.newest_state(run)
+    lines = callbacks.read_metrics(run.path / runs.METRICS)
+    test = next((line for line in lines if line.get("split") == "test"), {})
+    return {
+        "run_dir": str(run.path),
+        "weights": str(run.weights("best")),
+        "steps": state.step,
+        "train_steps": run.config.training.train_steps,
+        "finished": (run.path / runs.REPORT).exists(),
+        "seconds": state.seconds,
+        "best_step": state.best_step,
+        "best_valid_cost": state.best_cost,
+        "test_cost": test.get("cost"),
+        "test_nats_per_point": test.get("nats_per_point"),
+        "skipped_steps": state.skipped_steps,
+    }
+
+
+def settings_page() -> str:
+    """Returns docs/settings.md, all settings as a table."""
+    from sketch_rnn_tf import config
+    from sketch_rnn_tf.interop import magenta_hparams
+
+    magenta = magenta_hparams.names()
+    rows = [("setting", "default", "meaning", "Magenta's name")]
+    rows += [
+        (setting.key, _shown(setting.default), setting.meaning, magenta.get(setting.key, ""))
+        for setting in config.settings()
+    ]
+    presets = [("preset", "what it is for"), *((n, p.purpose) for n, p in config.PRESETS.items())]
+    return _SETTINGS_PAGE.format(settings=_table(rows), presets=_table(presets))
+
+
+_SETTINGS_PAGE = """\
+# Settings of sketch-rnn-train
+
+Made by `sketch-rnn-train --list_settings`. Any of them: `--set decoder.units=256,z_size=64`.
+Defaults are those of the preset `magenta`; `--hparams` takes Magenta's own names.
+
+{settings}
+{presets}"""
+
+
+def _shown(value) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """Returns rows as a Markdown table; the first one is its head."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(f"{cell:{n}}" for cell, n in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines) + "\n"
+
+
+EVALUATIONS = 8  # that a run has at least
 
 
 def _configuration(flags: absl_flags.FlagValues):
@@ -97,17 +178,25 @@ def _configuration(flags: absl_flags.FlagValues):
     model = _initial_model(flags.init_from)
     try:
         start = config.preset(flags.preset)
-        settings = magenta_hparams.to_settings(config.parse_settings([flags.hparams]))
+        hparams = config.parse_settings([flags.hparams])
+        settings = magenta_hparams.to_settings(hparams)
         settings |= config.parse_settings(flags.set)
         for name in (
-            *("train_steps", "seed", "checkpoint_every", "evaluate_every"),
-            "early_stopping_patience",
+            *("train_steps", "seed", "checkpoint_every", "evaluate_every", "batch_size"),
+            *("learning_rate", "early_stopping_patience"),
         ):
             if flags[name].value is not None:
                 settings[name] = flags[name].value
-        return config.override(model or start.model, start.training, settings)
+        model, training = config.override(model or start.model, start.training, settings)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    for name in magenta_hparams.unused(hparams):
+        logging.info("--hparams: %s is not used here: the data set says it", name)
+    if not any(name.removeprefix("training.") == "evaluate_every" for name in settings):
+        often = max(1, training.train_steps // EVALUATIONS)
+        every = min(training.evaluate_every, often)
+        training = dataclasses.replace(training, evaluate_every=every)
+    return model, training
 
 
 def _initial_model(init_from: str | None):
@@ -128,7 +217,14 @@ def _use_threads(parts: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // max(parts, 1)))
 
 
-run = cli.command(NAME, __doc__, define_flags, main)
+def _hint(flag: str) -> str:
+    """Returns what is meant by a flag that there is not: perhaps a setting."""
+    from sketch_rnn_tf import config
+
+    return config.hint(flag)
+
+
+run = cli.command(NAME, __doc__, define_flags, main, hint=_hint)
 
 if __name__ == "__main__":
     sys.exit(run())

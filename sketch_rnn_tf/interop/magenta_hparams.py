@@ -76,3 +76,20 @@ def to_settings(hparams: Mapping[str, Any]) -> dict[str, Any]:
             kept = config.converted(keep, hparams.get(keep, _KEEP_DEFAULT), float)
             settings |= dict.fromkeys(targets, round(1.0 - kept, 12) if on else 0.0)
     return settings
+
+
+def unused(hparams: Mapping[str, Any]) -> list[str]:
+    """Returns the hparams that Magenta knows and that change nothing here."""
+    return [name for name in hparams if name in _IGNORED]
+
+
+def names() -> dict[str, str]:
+    """Returns {setting of ours, without `model.` and `training.`: Magenta's name}."""
+    found = {}
+    for name, targets in _NAMES.items():
+        for target in (targets,) if isinstance(targets, str) else targets:
+            found[target.partition(".")[2]] = name
+    for keep, targets in _DROPOUT.values():
+        for target in targets:
+            found[target.partition(".")[2]] = f"1 - {keep}"
+    return found

@@ -37,12 +37,18 @@ def kl_nats(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:
     return -0.5 * (1.0 + z_log_var - tf.square(z_mean) - tf.exp(z_log_var))
 
 
-def floored_kl(kl: tf.Tensor, tolerance: float) -> tf.Tensor:
-    """Returns max(mean over batch and dimensions, tolerance).
+def floored_kl(kl_raw: tf.Tensor, tolerance: float, mean: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns max(KL, tolerance), the one place where the KL loss is floored.
 
     Below the tolerance the gradient is exactly zero (paper, section 3.2; Magenta).
+
+    Args:
+      kl_raw: the KL loss, averaged over batch and dimensions.
+      tolerance: its floor.
+      mean: where `kl_raw` is of one replica's share of a batch, that of the whole batch, which
+        decides; the mean over replicas of what is returned is then the floored whole.
     """
-    return tf.maximum(tf.reduce_mean(kl), tolerance)
+    return tf.where((kl_raw if mean is None else mean) < tolerance, tolerance, kl_raw)
 
 
 def real_points(lengths: tf.Tensor, length: tf.Tensor) -> tf.Tensor:

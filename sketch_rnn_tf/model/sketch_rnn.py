@@ -264,12 +264,19 @@ class SketchRNN(keras.Model):
             terms["z_mean"] = outputs["z_mean"]
         return terms
 
-    def reduce(self, terms: Mapping[str, tf.Tensor], kl_weight) -> dict[str, tf.Tensor]:
+    def reduce(
+        self,
+        terms: Mapping[str, tf.Tensor],
+        kl_weight,
+        over_replicas: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Turns the terms of a batch into its losses.
 
         Args:
           terms: of `terms`; those of parts of a batch concatenated along the batch.
           kl_weight: weight of the floored KL loss.
+          over_replicas: the mean of a number over replicas, where the terms are of one replica's
+            share of the batch; the means over replicas of the losses are then the batch's.
 
         Returns:
           Scalars: `offset_loss` and `pen_loss`, divided by B N_max, their sum
@@ -281,7 +288,8 @@ class SketchRNN(keras.Model):
         kl_raw = kl_loss = tf.constant(0.0)
         if self.conditional:
             kl_raw = tf.reduce_mean(terms["kl"])
-            kl_loss = losses.floored_kl(terms["kl"], self.kl_tolerance)
+            mean = over_replicas(tf.stop_gradient(kl_raw)) if over_replicas else None
+            kl_loss = losses.floored_kl(kl_raw, self.kl_tolerance, mean)
         reconstruction_loss = offset_loss + pen_loss
         return {
             "loss": reconstruction_loss + kl_weight * kl_loss,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+from absl import logging
 
-from sketch_rnn_tf import files, runs
+from sketch_rnn_tf import config, files, progress, runs
+
+TELL_DURATION, LONG = 60.0, 2 * 3600.0  # seconds that a run takes in all
 
 
 class Callback:
@@ -38,16 +39,15 @@ class Callback:
 class Watchers(Callback):
     """Passes everything on to several callbacks.
 
-    A watcher that cannot write, because the disk is full, does not end the training: it is said
-    once, and it is tried again the next time.
+    A watcher that cannot write, because the disk is full, does not end the training: there is one
+    warning, and it is tried again the next time.
 
     Args:
       callbacks: the watchers.
-      say: takes messages for people.
     """
 
-    def __init__(self, callbacks: Sequence[Callback], say: Callable[[str], None]):
-        self._callbacks, self._say = callbacks, say
+    def __init__(self, callbacks: Sequence[Callback]):
+        self._callbacks = callbacks
         self._complained = set()
 
     def on_start(self, run, step):
@@ -79,7 +79,7 @@ class Watchers(Callback):
                 name = type(callback).__name__
                 if name not in self._complained:
                     self._complained.add(name)
-                    self._say(f"{name} cannot write ({error}); training goes on")
+                    logging.warning("%s cannot write (%s); training goes on", name, error)
 
 
 class MetricsFile(Callback):
@@ -170,59 +170,105 @@ class PictureFiles(Callback):
 
 
 class Progress(Callback):
-    """Says on stderr how far training is: time left, losses, gradient, speed.
+    """Shows on stderr how far training is: time left, losses, gradient, speed.
 
-    On a terminal one line is rewritten; elsewhere a line appears every `interval` seconds.
+    Args:
+      training: how the run is trained.
+      interval: seconds between two lines where stderr is no terminal.
+      file: stderr when not given.
     """
 
-    def __init__(self, train_steps: int, interval: float = 15.0, stream=None):
-        self.train_steps = train_steps
-        self.interval = interval
-        self._stream = stream or sys.stderr
-        self._terminal = self._stream.isatty()
-        self._said = 0.0
+    def __init__(self, training: config.TrainingConfig, interval: float = 15.0, file=None):
+        self._training, self._interval, self._file = training, interval, file
+        self._bar: progress.Progress | None = None
+        self._logs = 0
+        self._losses: list[tuple[float, float]] = []  # of train and valid at each evaluation
+        self._train_loss = math.nan
+        self._best_step: int | None = None
+        self._best_cost = math.inf
+        self._overfits = False
 
     def on_start(self, run, step):
-        """Says where training starts."""
-        self._begin, self._first = time.monotonic(), step
-        self._steady = None  # when and at which step the graph had been made
+        """Tells where training starts and what computes it."""
+        steps = self._training.train_steps
+        self._bar = progress.Progress(
+            "training", steps, done=step, interval=self._interval, file=self._file
+        )
         how = f"going on at step {step}" if step else "training"
-        self._line(f"{how}: {self.train_steps} steps into {run.path}")
+        self._bar.say(f"{how}: {steps} steps into {run.path}, on {device()}")
 
     def on_log(self, step, values):
         """Shows the newest values, not more often than the interval."""
-        now = time.monotonic()
-        if self._steady is None:
-            self._steady = now, step
-        if not self._terminal and now - self._said < self.interval and step < self.train_steps:
+        self._logs += 1
+        self._train_loss = values["reconstruction_loss"]
+        note = f"step {step}/{self._training.train_steps}  {summary(values)}"
+        self._bar.update(step - self._bar.n, note)
+        if self._logs == 1:
+            self._bar.restart_clock()  # what came before was tracing
+        elif self._logs == 3 and self._bar.seconds_left is not None:
+            self._tell_duration()
+
+    def _tell_duration(self) -> None:
+        """Tells how long the whole run takes, and what would take less, where that is long."""
+        steps, left = self._training.train_steps, self._bar.seconds_left
+        whole = left * steps / max(steps - self._bar.n, 1)
+        if whole < TELL_DURATION:
             return
-        self._said = now
-        begin, first = (self._begin, self._first) if self._steady[1] == step else self._steady
-        left = (now - begin) / max(1, step - first) * (self.train_steps - step)
-        text = f"step {step}/{self.train_steps}  {duration(left)} left  {summary(values)}"
-        if self._terminal:
-            width = shutil.get_terminal_size().columns - 1
-            self._stream.write("\r" + text[:width].ljust(width))
-            self._stream.flush()
-        else:
-            self._line(text)
+        text = f"{steps} steps take about {progress.duration(whole)} at this speed"
+        if whole > LONG:
+            text += (
+                "; --preset small and --preset quickstart take minutes, fewer --train_steps take"
+                " less, and a run that was stopped goes on with the same command"
+            )
+        self._bar.say(text)
 
     def on_evaluation(self, step, values):
-        """Says what the evaluation gave."""
-        self._line(
+        """Tells what the evaluation gave, and whether the model began to learn by heart."""
+        self._bar.say(
             f"step {step}: {values['split']} cost {values['cost']:.4f}"
-            f"  {values['nats_per_point']:.4f} nats a point"
+            f"  {values['nats_per_point']:.4f} nats per point"
         )
+        if values["split"] != "valid":
+            return
+        if values["cost"] < self._best_cost:
+            self._best_cost, self._best_step, self._overfits = values["cost"], step, False
+        self._losses.append((self._train_loss, values["reconstruction_loss"]))
+        if not self._overfits and overfits(self._losses):
+            self._overfits = True
+            self._bar.say(f"overfitting since step {self._best_step}: the best so far is kept")
 
     def on_end(self, step):
-        """Says how long it took."""
-        how = "finished" if step >= self.train_steps else "stopped"
-        self._line(f"{how} at step {step} after {duration(time.monotonic() - self._begin)}")
+        """Tells how long it took."""
+        if self._bar is None:
+            return
+        how = "finished" if step >= self._training.train_steps else "stopped"
+        seconds = time.monotonic() - self._bar.start_t
+        self._bar.close()
+        self._bar.say(f"{how} at step {step} after {progress.duration(seconds)}")
 
-    def _line(self, text):
-        if self._terminal:
-            text = "\r" + text.ljust(shutil.get_terminal_size().columns - 1)
-        print(text, file=self._stream, flush=True)
+
+def overfits(losses: Sequence[tuple[float, float]]) -> bool:
+    """Whether the loss on valid has risen twice in a row while that on train fell.
+
+    Args:
+      losses: of train and valid at each evaluation.
+    """
+    if len(losses) < 3:
+        return False
+    train, valid = zip(*losses[-3:], strict=True)
+    return valid[0] < valid[1] < valid[2] and train[0] > train[2]
+
+
+def device() -> str:
+    """Returns what computes a step, such as `1 GPU` or `CPU, 2 threads`."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        return f"{len(gpus)} GPU{'s' * (len(gpus) > 1)}"
+    threads = tf.config.threading
+    parts = threads.get_inter_op_parallelism_threads() or 1
+    each = threads.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+    count = max(parts, 1) * max(each, 1)
+    return f"CPU, {count} thread{'s' * (count > 1)}"
 
 
 def summary(values: Mapping[str, float]) -> str:
@@ -239,14 +285,6 @@ def summary(values: Mapping[str, float]) -> str:
     )
     skipped = values.get("skipped_steps")
     return f"{text}  skipped {skipped}" if skipped else text
-
-
-def duration(seconds: float) -> str:
-    """Returns seconds as `2h05m`, `3m20s` or `12s`."""
-    seconds = round(seconds)
-    if seconds >= 3600:
-        return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
-    return f"{seconds // 60}m{seconds % 60:02d}s" if seconds >= 60 else f"{seconds}s"
 
 
 def read_metrics(path) -> list[dict[str, Any]]:

@@ -1,14 +1,14 @@
-"""What a run resumes from: weights, optimiser, step and best cost, one folder a step."""
+"""What a run resumes from: weights, optimizer, step and best cost, one folder a step."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable
 
 import keras
 import numpy as np
+from absl import logging
 
 from sketch_rnn_tf import files, runs
 from sketch_rnn_tf.errors import UserError
@@ -19,7 +19,7 @@ MODEL, OPTIMIZER, STATE = "model.keras", "optimizer.npz", "state.json"
 
 @dataclasses.dataclass
 class State:
-    """Where training stands beside weights and optimiser.
+    """Where training stands beside weights and optimizer.
 
     Attributes:
       step: steps done, skipped ones included; also the position in the stream of batches.
@@ -80,9 +80,8 @@ def restore(
     run: runs.Run,
     model: SketchRNN,
     optimizer: keras.optimizers.Optimizer,
-    warn: Callable[[str], None],
 ) -> State:
-    """Puts model and optimiser back to the newest checkpoint that is undamaged.
+    """Puts model and optimizer back to the newest checkpoint that is undamaged.
 
     Checkpoints that are newer and damaged are removed: training will write them again.
 
@@ -90,7 +89,6 @@ def restore(
       run: the run.
       model: takes the weights.
       optimizer: takes its variables; it has to be built.
-      warn: is told of every checkpoint that is passed over.
 
     Returns:
       The state of that checkpoint; a new one where there is none.
@@ -103,7 +101,9 @@ def restore(
         try:
             state = _restore_from(folder, model, optimizer)
         except (ValueError, OSError, KeyError, TypeError) as error:
-            warn(f"checkpoint of step {step} is damaged, trying the one before ({error})")
+            logging.warning(
+                "checkpoint of step %d is damaged, trying the one before (%s)", step, error
+            )
             continue
         for newer in (other for other in there if other > step):
             shutil.rmtree(there[newer], ignore_errors=True)
@@ -112,6 +112,16 @@ def restore(
     if there:
         raise UserError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
     return State()
+
+
+def newest_state(run: runs.Run) -> State:
+    """Returns where a run's newest checkpoint stands; a new state where there is none."""
+    folders = list(run.checkpoints().values())
+    if not folders:
+        return State()
+    content = files.read_json(folders[-1] / STATE)
+    content.pop("sha256", None)
+    return State(**content)
 
 
 def write_last(run: runs.Run, step: int) -> None:
@@ -145,9 +155,9 @@ def _restore_from(folder, model, optimizer) -> State:
 
 
 def _optimizer_values(optimizer) -> dict[str, np.ndarray]:
-    """Returns {position and path: value} of the optimiser's variables, in their order.
+    """Returns {position and path: value} of the optimizer's variables, in their order.
 
-    Without the optimiser's own name, which counts the optimisers of a process.
+    Without the optimizer's own name, which counts the optimizers of a process.
     """
     return {
         f"{i:04d}_{variable.path.partition('/')[2].replace('/', '.')}": variable.numpy()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import math
+import pathlib
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sketch_rnn_tf import config, drawing, files, runs
+from sketch_rnn_tf import config, drawing, files, progress, runs
 from sketch_rnn_tf.training import callbacks, checkpoints, pictures
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 200, 52, 22, 10
@@ -21,22 +23,14 @@ _CURVES = (  # title, value, splits
     ("KL, raw", "kl_raw", ("train", "valid")),
     ("KL, floored", "kl_loss", ("train", "valid")),
     ("Active latents", "active_latents", ("train", "valid")),
-    ("Nats a point", "nats_per_point", ("valid",)),
+    ("Nats per point", "nats_per_point", ("valid",)),
     ("Gradient norm", "gradient_norm", ("train",)),
     ("Share of the gradient that was clipped", "clip_fraction", ("train",)),
     ("Learning rate", "learning_rate", ("train",)),
     ("KL weight", "kl_weight", ("train",)),
-    ("Sketches a second", "sketches_per_second", ("train",)),
+    ("Sketches per second", "sketches_per_second", ("train",)),
 )
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem }
-h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-table { border-collapse: collapse } td, th { padding: .15rem 1rem .15rem 0; text-align: left;
-  vertical-align: top } td.number { text-align: right; font-variant-numeric: tabular-nums }
-.curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 1rem }
-figure { margin: 0 } figcaption { font-size: .9rem } figure svg { max-width: 100%; height: auto }
-"""
+_TEMPLATE = pathlib.Path(__file__).with_name("report.html")
 
 
 def write(
@@ -56,18 +50,15 @@ def write(
     metrics = callbacks.read_metrics(run.path / runs.METRICS)
     name = html.escape(run.path.resolve().name)
     body = [
-        f"<h1>{name}</h1>",
         _section("Summary", _table(_summary(run, state, metrics))),
         _section("Drawings", *(_picture(title, *given) for title, given in drawn.items())),
         _section("Test split, best weights", _table(_rounded(test))) if test else "",
         _section("Curves", '<div class="curves">', *_curves(metrics), "</div>"),
         _section("Configuration", _table(_flat(config.to_json(run.config)))),
     ]
-    files.write_text(
-        run.path / runs.REPORT,
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{name}</title>'
-        f"<style>{_STYLE}</style>\n{''.join(body)}</html>\n",
-    )
+    page = string.Template(_TEMPLATE.read_text(encoding="utf-8"))
+    text = page.substitute(name=name, body="".join(body))
+    files.write_text(run.path / runs.REPORT, text)
 
 
 def _summary(run: runs.Run, state: checkpoints.State, metrics) -> list[tuple[str, Any]]:
@@ -76,10 +67,10 @@ def _summary(run: runs.Run, state: checkpoints.State, metrics) -> list[tuple[str
     early = state.step < training.train_steps
     rows = [
         ("steps", f"{state.step} of {training.train_steps}{' (stopped early)' if early else ''}"),
-        ("time", callbacks.duration(state.seconds)),
+        ("time", progress.duration(state.seconds)),
     ]
     if speeds:
-        rows.append(("sketches a second, median", f"{speeds[len(speeds) // 2]:.1f}"))
+        rows.append(("sketches per second, median", f"{speeds[len(speeds) // 2]:.1f}"))
     if state.best_cost is not None:
         rows.append(("lowest validation cost", f"{state.best_cost:.4f} at step {state.best_step}"))
     rows.append(("skipped steps", state.skipped_steps))

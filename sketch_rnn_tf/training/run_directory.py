@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import filelock
+from absl import logging
 
 from sketch_rnn_tf import config, files, pretrained, runs
 from sketch_rnn_tf.data import dataset
@@ -21,6 +22,7 @@ FREE_KEYS = (
     "versions",
     "preset",
     "training.train_steps",
+    "training.evaluate_every",
     "training.keep_checkpoints",
     "training.early_stopping_patience",
     "training.max_bad_steps",
@@ -97,12 +99,17 @@ def locked(run_dir: files.PathLike) -> Iterator[None]:
       UserError: another process trains this run.
     """
     path = pathlib.Path(run_dir)
-    path.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path / LOCK, blocking=False)
     try:
+        path.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
         raise UserError(f"{run_dir}: another process is training this run") from None
+    except OSError as error:
+        raise UserError(
+            f"{run_dir}: cannot be written ({error.strerror or error}); a run needs a directory"
+            " that it can write to"
+        ) from error
     try:
         yield
     finally:
@@ -113,7 +120,6 @@ def open_or_create(
     run_dir: files.PathLike,
     wanted: config.RunConfig,
     overwrite: bool = False,
-    say: Callable[[str], None] = lambda message: None,
 ) -> runs.Run:
     """Makes the run, or opens it when it is the same one; hold the lock.
 
@@ -121,11 +127,10 @@ def open_or_create(
       run_dir: the run directory.
       wanted: its configuration.
       overwrite: remove an old run first.
-      say: is told of versions that have changed.
 
     Raises:
       UserError: the directory holds a run of another configuration or data that has weights, and
-        the message names the key; or it holds something that is no run.
+        the message names the key; or one of more steps; or something that is no run.
     """
     path = pathlib.Path(run_dir)
     _remove_leftovers(path)
@@ -140,7 +145,7 @@ def open_or_create(
         there = []
     if not there:
         return runs.create(path, wanted)
-    return _same_run(runs.open_run(path), wanted, say)
+    return _same_run(runs.open_run(path), wanted)
 
 
 def _has_weights(path: pathlib.Path) -> bool:
@@ -150,7 +155,7 @@ def _has_weights(path: pathlib.Path) -> bool:
     return bool(runs.open_run(path).checkpoints())
 
 
-def _same_run(run: runs.Run, wanted: config.RunConfig, say) -> runs.Run:
+def _same_run(run: runs.Run, wanted: config.RunConfig) -> runs.Run:
     difference = first_difference(config.to_json(run.config), config.to_json(wanted))
     if difference:
         raise UserError(
@@ -161,15 +166,22 @@ def _same_run(run: runs.Run, wanted: config.RunConfig, say) -> runs.Run:
         name for name, now in wanted.versions.items() if run.config.versions.get(name) != now
     ]
     if changed:
-        say(
-            f"{run.path}: was begun with another version of {', '.join(changed)}; it goes on, but"
-            " not bit for bit"
+        logging.warning(
+            "%s: was begun with another version of %s; it goes on, but not bit for bit",
+            *(run.path, ", ".join(changed)),
         )
     before, now = run.config.training, wanted.training
+    done = max(run.checkpoints(), default=0)
+    if done > now.train_steps:
+        raise UserError(
+            f"{run.path}: has {done} steps already, more than the {now.train_steps} wanted; take"
+            f" --train_steps={done} or more, or another directory"
+        )
     if now.learning_rate_schedule == "cosine" and before.train_steps != now.train_steps:
-        say(
-            f"{run.path}: the learning rate's cosine ends with train_steps {now.train_steps}"
-            f" instead of {before.train_steps}, so that the rate jumps here"
+        logging.warning(
+            "%s: the learning rate's cosine ends with train_steps %d instead of %d, so that the"
+            " rate jumps here",
+            *(run.path, now.train_steps, before.train_steps),
         )
     same = dataclasses.replace(run.config, training=wanted.training)
     if same != run.config:

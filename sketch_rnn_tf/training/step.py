@@ -1,4 +1,4 @@
-"""One training step: gradients, the guard against numbers that are none, the update, the tally."""
+"""One training step: gradients, the guard against non-finite numbers, the update, the tally."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_optimizer(training: config.TrainingConfig) -> keras.optimizers.Optimize
 
 
 class TrainingStep:
-    """Takes optimiser steps on any strategy.
+    """Takes optimizer steps on any strategy.
 
     A batch is divided between the replicas. The loss is the one of the whole batch: the KL floor
     acts on the mean over all replicas, and gradients are clipped after they have been summed.
@@ -35,7 +35,7 @@ class TrainingStep:
 
     Args:
       model: the model, made in the strategy's scope.
-      optimizer: its optimiser, built in the strategy's scope.
+      optimizer: its optimizer, built in the strategy's scope.
       training: how to train.
       strategy: where the replicas are.
 
@@ -130,14 +130,10 @@ class TrainingStep:
         """Returns gradients, losses and sums of z of the whole batch; runs on every replica."""
         variables = self.model.trainable_variables
         terms = self.model.terms_in_parts(batch, self._seed(position), self._parts)
-        values = self._reduce(terms, kl_weight)
+        values = self.model.reduce(terms, kl_weight, self._mean if self._replicas > 1 else None)
         gradients = gradients_in_order(values["loss"], variables)
         gradients = self._sum([tf.convert_to_tensor(g) / self._replicas for g in gradients])
         values = self._sum({name: value / self._replicas for name, value in values.items()})
-        if self.model.conditional:  # the floor is not linear: it acts on the mean over replicas
-            floored = tf.maximum(values["kl_raw"], self.model.kl_tolerance)
-            values["loss"] += kl_weight * (floored - values["kl_loss"])
-            values["kl_loss"] = floored
         gradients, measured = clip(gradients, self.training.gradient_clip)
         return gradients, {**values, **measured}, self._sum(self._z_sums(terms))
 
@@ -148,16 +144,6 @@ class TrainingStep:
             return seed
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return seeds.fold(seed, replica)
-
-    def _reduce(self, terms, kl_weight) -> dict[str, tf.Tensor]:
-        """Returns the losses of a replica's share, such that their means are the batch's."""
-        values = self.model.reduce(terms, kl_weight)
-        if self._replicas == 1 or not self.model.conditional:
-            return values
-        mean = self._sum(tf.stop_gradient(values["kl_raw"])) / self._replicas
-        above = tf.cast(mean >= self.model.kl_tolerance, tf.float32)
-        kl = above * values["kl_raw"] + (1.0 - above) * self.model.kl_tolerance
-        return {**values, "kl_loss": kl, "loss": values["reconstruction_loss"] + kl_weight * kl}
 
     def _z_sums(self, terms) -> tf.Tensor:
         """Returns the number of sketches, sums of z_mean and sums of its squares, [1 + 2Z]."""
@@ -174,8 +160,12 @@ class TrainingStep:
         context = tf.distribute.get_replica_context()
         return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
+    def _mean(self, value):
+        """Returns a mean over all replicas."""
+        return self._sum(value) / self._replicas
+
     def _update(self, gradients):
-        """Updates weights and optimiser, and returns whether the weights are finite.
+        """Updates weights and optimizer, and returns whether the weights are finite.
 
         The gradients are the same on all replicas.
 

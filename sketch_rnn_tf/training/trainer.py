@@ -1,16 +1,19 @@
-"""From a data set to a trained run."""
+"""From a data set to a trained run: the trainer, its loop, and every way in which it can end."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
 import signal
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from sketch_rnn_tf import config, evaluation, files, runs
 from sketch_rnn_tf.data import dataset, pipeline
@@ -20,12 +23,19 @@ from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import (
     checkpoints,
     distribution,
-    loop,
     pictures,
+    report,
     run_directory,
     step,
     stopping,
 )
+
+LOG_EVERY = 20  # steps between two looks at the training values
+SAME_COMMAND = "the same command goes on"
+
+
+class DivergedError(UserError):
+    """Loss, gradient or weights were not finite too often in a row."""
 
 
 def train(
@@ -39,7 +49,6 @@ def train(
     strategy: str = "default",
     overwrite: bool = False,
     callbacks: Sequence[watching.Callback] | None = None,
-    say: Callable[[str], None] = lambda message: None,
 ) -> runs.Run:
     """Trains a model, or goes on where an earlier call with the same arguments stopped.
 
@@ -49,14 +58,13 @@ def train(
       data_dir: a prepared data set.
       run_dir: the run directory to make or to go on with.
       model: what to train.
-      training: how.
+      training: how. A batch larger than the train split is lowered to it.
       preset: name of the preset the configuration came from, for the record.
       init_from: a run, trained or imported, whose weights this one starts from.
-      strategy: see `strategies.make`.
+      strategy: see `distribution.make`.
       overwrite: remove the run that is there first.
       callbacks: what watches the run; metrics.jsonl, TensorBoard, pictures/ and the progress line
         when not given.
-      say: takes messages for people.
 
     Returns:
       The run, with `last.keras` and, where there is a valid split, `best.keras`.
@@ -66,11 +74,11 @@ def train(
     """
     place = distribution.make(strategy)
     info = dataset.read_info(data_dir)
-    # What cannot be is told before a run directory is made.
+    # What cannot work is refused before a run directory is made.
     run_directory.refuse_pretrained(run_dir)
     distribution.compiles(place, training.jit_compile)
+    training = _fitted(training, info, place)
     distribution.rows_of_replica(place, training.batch_size)
-    pipeline.check_batch_size(data_dir, info, training.batch_size)
     dataset.verify(data_dir, info, "train", "valid", "test")
     initial = None if init_from is None else runs.open_run(init_from)
     wanted = run_directory.describe(info, data_dir, model, training, preset, initial)
@@ -78,15 +86,37 @@ def train(
         callbacks = default_callbacks(training)
     with (
         distribution.complain_of_lost_workers(place),
-        _opened(place, run_dir, wanted, overwrite, say) as run,
+        _opened(place, run_dir, wanted, overwrite) as run,
         stopping.Signals() as signals,
     ):
-        trainer = Trainer(run, data_dir, info, say, place, signals)
+        trainer = Trainer(run, data_dir, info, place, signals)
         trainer.start_from(initial)
-        trainer.run_loop(trainer.restore(), callbacks)
+        trainer.train(callbacks)
     if signals.received == signal.SIGINT:
         raise KeyboardInterrupt
     return run
+
+
+def _fitted(
+    training: config.TrainingConfig, info: dataset.DatasetInfo, place: tf.distribute.Strategy
+) -> config.TrainingConfig:
+    """Returns a configuration that fits the data set, saying what was changed or looks wrong."""
+    replicas = place.num_replicas_in_sync
+    largest = info.num_sketches("train") // replicas * replicas
+    if training.batch_size > largest > 0:
+        logging.warning(
+            "batch_size %d is lowered to %d: the train split has %d sketches",
+            *(training.batch_size, largest, info.num_sketches("train")),
+        )
+        training = dataclasses.replace(training, batch_size=largest)
+    if training.warmup_steps >= training.train_steps:
+        logging.warning(
+            "the warm-up of %d steps is longer than the run of %d, so the learning rate never"
+            " reaches %g; --set warmup_steps=%d would suit it",
+            *(training.warmup_steps, training.train_steps, training.learning_rate),
+            training.train_steps // 10,
+        )
+    return training
 
 
 def default_callbacks(training: config.TrainingConfig) -> list[watching.Callback]:
@@ -95,30 +125,35 @@ def default_callbacks(training: config.TrainingConfig) -> list[watching.Callback
         watching.MetricsFile(),
         watching.TensorBoard(),
         watching.PictureFiles(),
-        watching.Progress(training.train_steps),
+        watching.Progress(training),
     ]
 
 
 @contextlib.contextmanager
-def _opened(place, run_dir, wanted, overwrite, say):
+def _opened(place, run_dir, wanted, overwrite):
     """Opens the run and locks it; a worker that is not the chief leaves the directory alone."""
     if not distribution.is_chief(place):
         yield runs.Run(pathlib.Path(run_dir), wanted)
         return
     with run_directory.locked(run_dir):
-        yield run_directory.open_or_create(run_dir, wanted, overwrite, say)
+        yield run_directory.open_or_create(run_dir, wanted, overwrite)
 
 
 class Trainer:
     """Trains the model of one run.
 
+    Attributes:
+      model: what is trained.
+      optimizer: its optimizer.
+      step: takes one training step, see `TrainingStep`.
+      state: where training stands.
+
     Args:
       run: the run.
       data_dir: its data set.
       info: the data set's description.
-      say: takes messages for people.
       strategy: where to train; one device when not given.
-      signals: says when to stop; never when not given.
+      signals: tells when to stop; never when not given.
     """
 
     def __init__(
@@ -126,23 +161,24 @@ class Trainer:
         run: runs.Run,
         data_dir: files.PathLike,
         info: dataset.DatasetInfo,
-        say: Callable[[str], None] = lambda message: None,
         strategy: tf.distribute.Strategy | None = None,
         signals: stopping.Signals | None = None,
     ):
-        self.run, self.data_dir, self.info, self._say = run, data_dir, info, say
+        self.run, self.data_dir, self.info = run, data_dir, info
         self.training = run.config.training
         self.strategy = strategy or tf.distribute.get_strategy()
         self.chief = distribution.is_chief(self.strategy)
         self.signals = signals or stopping.Signals()
-        self.any_worker = distribution.any_of(self.strategy)
+        self._any_worker = distribution.any_of(self.strategy)
         keras.utils.set_random_seed(self.training.seed)  # of initial weights, and nothing else
         with self.strategy.scope():
             self.model = sketch_rnn.build_model(run.config)
             self.optimizer = step.make_optimizer(self.training)
             self.optimizer.build(self.model.trainable_variables)
         self.step = step.TrainingStep(self.model, self.optimizer, self.training, self.strategy)
+        self.state = checkpoints.State()
         self._artist = None
+        self._bad_in_a_row = 0
 
     def start_from(self, initial: runs.Run | None) -> None:
         """Takes the weights of another run, if there is one.
@@ -157,22 +193,6 @@ class Trainer:
         if [weight.shape for weight in weights] != shapes:
             raise UserError(f"{initial.path}: its weights do not fit this model's configuration")
         self.model.set_weights(weights)
-
-    def restore(self) -> checkpoints.State:
-        """Takes the newest undamaged checkpoint, if there is one; workers get it from the chief."""
-        state = checkpoints.State()
-        if self.chief:
-            state = checkpoints.restore(self.run, self.model, self.optimizer, self._say)
-        if distribution.is_multi_worker(self.strategy):
-            variables = [*self.model.variables, *self.optimizer.variables]
-            values = [variable.numpy() for variable in variables]
-            state.step, *values = distribution.from_chief(
-                self.strategy, [np.int64(state.step), *values]
-            )
-            state.step = int(state.step)
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-        return state
 
     def batches(self) -> pipeline.TrainingBatches:
         """Returns the stream of training batches."""
@@ -192,33 +212,152 @@ class Trainer:
             ),
         )
 
-    def run_loop(
-        self, state: checkpoints.State, callbacks: Sequence[watching.Callback]
-    ) -> checkpoints.State:
-        """Trains up to `train_steps`, evaluating and saving on the way, and writes the report."""
-        watchers = watching.Watchers(callbacks if self.chief else [], self._say)
-        session = loop.Loop(self, state, watchers, self._say)
-        if self.any_worker(self.chief and session.is_complete() and self._has_report()):
+    def train(self, callbacks: Sequence[watching.Callback] = ()) -> checkpoints.State:
+        """Trains from where the run stands to its end, or to a signal.
+
+        Evaluates and saves on the way; a run that has all its steps ends with a report.
+
+        Returns:
+          Where training stands then.
+
+        Raises:
+          UserError: the data set is damaged, or training diverged.
+          OSError: the last checkpoint could not be written.
+        """
+        self._restore()
+        if self._agree(self.chief and self._is_complete() and self._has_report()):
             if self.chief:
-                self._say(f"{self.run.path}: has its {state.step} steps already")
-            return state
+                logging.info("%s: has its %d steps already", self.run.path, self.state.step)
+            return self.state
         if self.chief:
             (self.run.path / runs.REPORT).unlink(missing_ok=True)  # it was of fewer steps
-        watchers.on_start(self.run, state.step)
+        self._watchers = watching.Watchers(callbacks if self.chief else [])
+        self._watchers.on_start(self.run, self.state.step)
         try:
-            session.run()
+            self._loop()
+        except tf.errors.OpError as error:
+            self._explain_data(error)
+            raise
         finally:
-            watchers.on_end(state.step)
-        return state
+            self._watchers.on_end(self.state.step)
+        return self.state
+
+    def _restore(self) -> None:
+        """Takes the newest undamaged checkpoint, if there is one; workers get it from the chief."""
+        if self.chief:
+            self.state = checkpoints.restore(self.run, self.model, self.optimizer)
+        if distribution.is_multi_worker(self.strategy):
+            variables = [*self.model.variables, *self.optimizer.variables]
+            values = [variable.numpy() for variable in variables]
+            self.state.step, *values = distribution.from_chief(
+                self.strategy, [np.int64(self.state.step), *values]
+            )
+            self.state.step = int(self.state.step)
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        self._saved_step = self._logged_step = self.state.step
+        self._begin = time.monotonic() - self.state.seconds
+        self._restart_clock()
+
+    def _loop(self) -> None:
+        over = self._agree(self._is_complete())
+        if not over:
+            batches = iter(distribution.distribute(self.strategy, self.batches(), self.state.step))
+            self._evaluate_if_due()  # a signal may have come before this step's evaluation
+            over = self._agree(self._wants_to_stop())
+            if over:
+                self._save(must=True)
+        while not over:
+            self._take_step(next(batches))
+            self._log_if_due()
+            self._evaluate_if_due()
+            over = self._agree(self._wants_to_stop())
+            if over or self._is_due(self.training.checkpoint_every):
+                self._save(must=over)
+        if self._is_complete():
+            self._finish()
+        elif self.signals.received and self.chief:
+            how = f"and saved; {SAME_COMMAND}"
+            if self._saved_step != self.state.step:
+                how = f"and not saved; {SAME_COMMAND} from the last checkpoint: {self._newest()}"
+            logging.info("%s: stopped at step %d %s", self.run.path, self.state.step, how)
+
+    def _agree(self, flag: bool) -> bool:
+        """Returns whether any worker wants it: all of them end at the same step."""
+        return self._any_worker(flag)
+
+    def _is_complete(self) -> bool:
+        """Whether the run has all its steps, or has stopped early."""
+        done = self.state.step >= self.training.train_steps and not self._evaluation_due()
+        return done or self._out_of_patience()
 
     def _has_report(self) -> bool:
         return (self.run.path / runs.REPORT).exists()
 
-    def draw(self) -> pictures.Pictures:
-        """Returns what the model draws now; a signal ends it."""
-        if self._artist is None:
-            self._artist = pictures.Artist(self.model, self.run.config, self.data_dir, self.info)
-        return self._artist.draw(self.signals.check)
+    def _wants_to_stop(self) -> bool:
+        signaled = self.signals.received is not None
+        return signaled or self.state.step >= self.training.train_steps or self._out_of_patience()
+
+    def _out_of_patience(self) -> bool:
+        """Whether the validation cost has not fallen for too long."""
+        patience = self.training.early_stopping_patience
+        return 0 < patience <= self.state.evaluations_since_best
+
+    def _is_due(self, every: int) -> bool:
+        return self.state.step % every == 0 or self.state.step >= self.training.train_steps
+
+    def _take_step(self, batch) -> None:
+        self._bad_in_a_row = self.step(batch, self.state.step)
+        self.state.step += 1
+        if self._bad_in_a_row:
+            self.state.skipped_steps += 1
+            if self._bad_in_a_row >= self.training.max_bad_steps:
+                self._diverged()
+
+    def _log_if_due(self) -> None:
+        """Logs at fixed steps, so that a run that was killed gives the lines of one that was not.
+
+        One that saved on a signal has one line more, where it stopped.
+        """
+        if any(self._is_due(every) for every in (LOG_EVERY, self.training.checkpoint_every)):
+            self._log()
+
+    def _log(self) -> None:
+        steps = self.state.step - self._logged_step
+        if steps:
+            values = self.step.take_means()
+            seconds = max(time.monotonic() - self._logged_time, 1e-9)
+            values["sketches_per_second"] = steps * self.training.batch_size / seconds
+            self._watchers.on_log(self.state.step, values)
+        self._logged_step = self.state.step
+        self._restart_clock()
+
+    def _restart_clock(self) -> None:
+        """Leaves what is not training out of the sketches per second."""
+        self._logged_time = time.monotonic()
+
+    def _evaluation_due(self) -> bool:
+        due = self.state.step and self._is_due(self.training.evaluate_every)
+        return bool(due) and self.state.evaluated_step != self.state.step
+
+    def _evaluate_if_due(self) -> None:
+        """Evaluates and draws on the chief; a signal leaves it for the next time."""
+        if not self._evaluation_due() or not self.chief:
+            return
+        self._log()
+        values = None
+        try:
+            if self.info.num_sketches("valid"):
+                values = self.evaluate(self.model, "valid")
+            drawn = self.draw()
+        except stopping.StopRequestedError:
+            return
+        self.state.evaluated_step = self.state.step
+        if values is not None:
+            self._watchers.on_evaluation(self.state.step, values)
+            self._keep_best(values["cost"])
+        self._watchers.on_pictures(self.state.step, drawn)
+        self._restart_clock()
 
     def evaluate(self, model, split: str) -> dict[str, Any]:
         """Returns the losses of a split; a signal ends it."""
@@ -231,3 +370,130 @@ class Trainer:
             info=self.info,
             check=self.signals.check,
         )
+
+    def draw(self) -> pictures.Pictures:
+        """Returns what the model draws now; a signal ends it."""
+        if self._artist is None:
+            self._artist = pictures.Artist(self.model, self.run.config, self.data_dir, self.info)
+        return self._artist.draw(self.signals.check)
+
+    def _keep_best(self, cost: float) -> None:
+        best = self.state.best_cost
+        if not (np.isfinite(cost) and (best is None or cost < best)):
+            self.state.evaluations_since_best += 1
+            return
+        self.state.evaluations_since_best = 0
+        try:
+            with files.atomic_path(self.run.path / runs.BEST) as temporary:
+                checkpoints.save_weights(self.model, temporary)
+        except OSError as error:
+            self._tell_unwritten(f"{runs.BEST} could not be written", error, "the one before stays")
+        else:
+            self.state.best_cost, self.state.best_step = cost, self.state.step
+
+    def _save(self, must: bool) -> None:
+        """Writes a checkpoint, if there is something to save and the weights are known to be good.
+
+        Args:
+          must: training ends here, so that a disk that is full is an error.
+        """
+        if not self.chief or (self._saved_step == self.state.step and not must):
+            return
+        self._log()
+        if self._bad_in_a_row and not (must and self._weights_are_finite()):
+            logging.info("no checkpoint at step %d: its numbers are not finite", self.state.step)
+            if self._is_complete():
+                self._diverged()
+            return
+        self.state.seconds = time.monotonic() - self._begin
+        keep = self.training.keep_checkpoints
+        try:
+            checkpoints.save(self.run, self.model, self.optimizer, self.state, keep)
+            self._saved_step = self.state.step
+            checkpoints.write_last(self.run, self.state.step)
+        except OSError as error:
+            saved = self._saved_step == self.state.step
+            what = runs.LAST if saved else f"checkpoint of step {self.state.step}"
+            newest = f"the last checkpoint: {self._newest()}"
+            self._tell_unwritten(f"{what} could not be written", error, newest)
+            if must:
+                raise
+        self._restart_clock()
+
+    def _tell_unwritten(self, what: str, error: OSError, rest: str) -> None:
+        """Warns that a file was not written, unless the whole directory is gone.
+
+        Raises:
+          UserError: the run directory is no longer there, so training on would be for nothing.
+        """
+        if not (self.run.path / runs.CONFIG).exists():
+            raise UserError(
+                f"{self.run.path}: the run directory is gone (was it removed, or its disk"
+                f" unmounted?); training ends at step {self.state.step}"
+            ) from error
+        logging.warning("%s (%s); %s", what, error, rest)
+
+    def _weights_are_finite(self) -> bool:
+        return all(np.isfinite(weight).all() for weight in self.model.get_weights())
+
+    def _newest(self) -> str:
+        steps = list(self.run.checkpoints())
+        return f"step {steps[-1]}" if steps else "there is none"
+
+    def _diverged(self) -> None:
+        """Writes the batch that did it and raises DivergedError."""
+        position = self.state.step - 1
+        if self.chief:
+            self._log()
+            batch = next(iter(self.batches().dataset(position)))
+            with files.atomic_path(self.run.path / runs.BAD_BATCH) as path:
+                np.savez(path, position=position, **{k: v.numpy() for k, v in batch.items()})
+        raise DivergedError(
+            f"{self.run.path}: loss, gradient or weights were not finite in {self._bad_in_a_row}"
+            f" steps in a row, up to step {self.state.step}; the batch is in {runs.BAD_BATCH}, the"
+            f" last good checkpoint is {self._newest()}; a lower learning_rate often helps"
+        )
+
+    def _explain_data(self, error: tf.errors.OpError) -> None:
+        """Raises UserError where the data set is what went wrong, and names the shard.
+
+        It was whole when training began, so it was changed or damaged since.
+        """
+        kinds = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError)
+        if not isinstance(error, kinds):
+            return
+        try:
+            if dataset.fingerprint(self.data_dir) != self.run.config.data_fingerprint:
+                raise UserError(f"{self.data_dir}: was prepared anew while this run was reading it")
+            dataset.verify(self.data_dir, self.info, "train", "valid", "test")
+        except (OSError, UserError) as cause:
+            raise UserError(
+                f"{cause}; training ends at step {self.state.step}, after checkpoint"
+                f" {self._newest()}"
+            ) from None
+        if isinstance(error, tf.errors.DataLossError):
+            raise UserError(f"{self.data_dir}: cannot be read ({error.message})") from None
+
+    def _finish(self) -> None:
+        """Evaluates the test split with the best weights, draws, and writes the report."""
+        if not self.chief:
+            return
+        try:
+            test = None
+            if self.info.num_sketches("test"):
+                model = self.run.load_model("best")
+                test = {**self.evaluate(model, "test"), "checkpoint": "best"}
+            drawn = self.draw()
+        except stopping.StopRequestedError:
+            logging.info(
+                "%s: has its %d steps, but no %s yet; the same command writes it",
+                *(self.run.path, self.state.step, runs.REPORT),
+            )
+            return
+        if test is not None:
+            self._watchers.on_evaluation(self.state.step, test)
+        pictures.warn_of_empty(drawn)
+        try:
+            report.write(self.run, self.state, test, drawn)
+        except OSError as error:
+            logging.warning("%s could not be written (%s)", runs.REPORT, error)

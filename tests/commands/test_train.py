@@ -1,3 +1,4 @@
+import pathlib
 import subprocess
 import sys
 
@@ -48,6 +49,64 @@ def test_a_run_to_start_from_gives_the_architecture(tmp_path):
     model, training = _configuration(f"--init_from={tmp_path / 'old'}", "--preset=quickstart")
     assert model.decoder.units == 77
     assert training == config.preset("quickstart").training
+
+
+def test_batch_size_and_learning_rate_are_flags():
+    _, training = _configuration("--batch_size=7", "--learning_rate=0.25")
+    assert (training.batch_size, training.learning_rate) == (7, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "every"),
+    [
+        (["--train_steps=600"], 75),
+        (["--train_steps=3"], 1),
+        (["--train_steps=100000"], 500),
+        (["--train_steps=600", "--evaluate_every=300"], 300),
+        (["--train_steps=600", "--set=evaluate_every=300"], 300),
+    ],
+)
+def test_a_run_is_evaluated_eight_times_at_least_unless_told_otherwise(arguments, every):
+    assert _configuration(*arguments)[1].evaluate_every == every
+
+
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [
+        ("--decoder.units=5", "--set decoder.units=VALUE"),
+        ("--kl_weight=1", "--set kl_weight=VALUE"),
+        ("--lr=1", "--set learning_rate=VALUE"),
+        ("--epochs=3", "--train_steps"),
+        ("--data_dri=x", "--data_dir"),
+    ],
+)
+def test_a_setting_given_as_a_flag_is_answered_with_how_it_is_set(capsys, flag, hint):
+    assert train.run(["--data_dir=d", "--run_dir=r", flag]) == cli.USAGE_ERROR
+    assert hint in capsys.readouterr().err
+
+
+def test_an_unknown_name_in_set_is_answered_with_ours(capsys):
+    assert train.run(["--data_dir=d", "--run_dir=r", "--set=lr=1"]) == cli.USAGE_ERROR
+    assert "learning_rate" in capsys.readouterr().err
+
+
+def test_a_list_in_magentas_hparams_is_one_value_and_what_is_not_used_is_told(capsys):
+    hparams = "data_set=[a.npz, b.npz],enc_model=layer_norm,save_every=500"
+    assert train.run(["--data_dir=d", "--run_dir=r", f"--hparams={hparams}"]) == cli.FAILURE
+    error = capsys.readouterr().err
+    assert "data_set is not used" in error
+    assert "dataset.json" in error  # the folder d is no data set; nothing else was wrong
+
+
+def test_all_settings_are_listed_as_the_documentation_has_them(capsys):
+    assert train.run(["--list_settings"]) == 0
+    page = capsys.readouterr().out
+    documented = pathlib.Path(__file__).parents[2] / "docs" / "settings.md"
+    assert page == documented.read_text()
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")]
+    for key in ("decoder.units", "encoder.cell", "z_size", "learning_rate", "kl_weight_decay"):
+        assert key in rows
+    assert "dec_rnn_size" in page
 
 
 @pytest.mark.large

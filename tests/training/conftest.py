@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+
 import numpy as np
 import pytest
+from absl import logging as absl_logging
 
 from sketch_rnn_tf import config, files
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.training import trainer
+
+
+@contextlib.contextmanager
+def messages():
+    """Yields a list that gets all messages for people."""
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = absl_logging.get_absl_logger()
+    level = absl_logging.get_verbosity()
+    logger.addHandler(handler)
+    absl_logging.set_verbosity(absl_logging.INFO)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+        absl_logging.set_verbosity(level)
+
+
+@pytest.fixture
+def said():
+    """All messages for people."""
+    with messages() as found:
+        yield found
 
 
 def write_dataset(folder, sizes, seed=3) -> dataset.DatasetInfo:
@@ -89,11 +117,10 @@ def train(tiny, data_dir):
             for name in ("init_from", "strategy", "overwrite")
             if name in settings
         }
-        said = []
-        made = trainer.train(
-            data or data_dir, run_dir, *tiny(**settings), callbacks=callbacks, say=said.append,
-            **arguments,
-        )  # fmt: skip
+        with messages() as said:
+            made = trainer.train(
+                data or data_dir, run_dir, *tiny(**settings), callbacks=callbacks, **arguments
+            )
         return made, said
 
     return run

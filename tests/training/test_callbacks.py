@@ -1,14 +1,17 @@
+import dataclasses
 import errno
 import io
 import json
+import re
 
 import pytest
 
-from sketch_rnn_tf import config, runs
+from sketch_rnn_tf import config, progress, runs
 from sketch_rnn_tf.training import callbacks
 
 VALUES = {
     "loss": 1.5,
+    "reconstruction_loss": 1.5,
     "offset_loss": 1.0,
     "pen_loss": 0.5,
     "kl_raw": 0.123,
@@ -81,9 +84,9 @@ class _Listener(callbacks.Callback):
         self.steps.append(step)
 
 
-def test_a_watcher_that_cannot_write_is_named_once_and_the_others_are_told():
-    said, listener = [], _Listener()
-    watchers = callbacks.Watchers([_Broken(), listener], said.append)
+def test_a_watcher_that_cannot_write_is_named_once_and_the_others_are_told(said):
+    listener = _Listener()
+    watchers = callbacks.Watchers([_Broken(), listener])
     watchers.on_log(20, VALUES)
     watchers.on_log(40, VALUES)
     assert listener.steps == [20, 40]
@@ -97,19 +100,35 @@ def test_a_mistake_in_a_watcher_is_not_hidden():
             raise KeyError("loss")
 
     with pytest.raises(KeyError):
-        callbacks.Watchers([Wrong()], print).on_log(1, VALUES)
+        callbacks.Watchers([Wrong()]).on_log(1, VALUES)
 
 
-def test_the_progress_line_has_everything_and_the_time_left(run, monkeypatch):
-    times = iter([100.0, 110.0])
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(times))
+class _Clock:
+    """A clock that tests move."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
+
+
+def _progress(run, train_steps, **settings):
     stream = io.StringIO()
-    progress = callbacks.Progress(100, interval=0.0, stream=stream)
-    progress.on_start(run, 0)
-    progress.on_log(20, VALUES)
+    training = dataclasses.replace(config.TrainingConfig(), train_steps=train_steps, **settings)
+    shown = callbacks.Progress(training, interval=0.0, file=stream)
+    shown.on_start(run, 0)
+    return shown, stream
+
+
+def test_the_progress_line_has_everything_and_time_left_does_not_count_tracing(run, monkeypatch):
+    clock = _Clock(monkeypatch)
+    shown, stream = _progress(run, 100)
+    clock.now += 60.0  # the graph is made
+    shown.on_log(20, VALUES)
+    clock.now += 10.0
+    shown.on_log(40, VALUES)
     line = stream.getvalue().splitlines()[-1]
     for part in (
-        *("step 20/100", "40s left", "loss 1.5000", "offset 1.0000", "pen 0.5000"),
+        *("40 %", "step 40/100", "30s left", "loss 1.5000", "offset 1.0000", "pen 0.5000"),
         *("kl 0.123 (0.200) x 0.050", "active 7", "gradient 0.75", "clipped 25.0%"),
         *("rate 0.0009", "321 sketches/s"),
     ):
@@ -117,15 +136,45 @@ def test_the_progress_line_has_everything_and_the_time_left(run, monkeypatch):
     assert "skipped" not in line
 
 
-def test_the_time_left_does_not_count_the_making_of_the_graph(run, monkeypatch):
-    times = iter([100.0, 160.0, 170.0])
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(times))
-    stream = io.StringIO()
-    progress = callbacks.Progress(100, interval=0.0, stream=stream)
-    progress.on_start(run, 0)
-    progress.on_log(20, VALUES)
-    progress.on_log(40, VALUES)
-    assert "step 40/100  30s left" in stream.getvalue().splitlines()[-1]
+def test_a_long_run_tells_its_whole_duration_once_and_what_takes_less(run, monkeypatch):
+    clock = _Clock(monkeypatch)
+    shown, stream = _progress(run, 100_000)
+    for step in (20, 40, 60, 80):
+        clock.now += 20.0
+        shown.on_log(step, VALUES)
+    told = [line for line in stream.getvalue().splitlines() if "at this speed" in line]
+    assert len(told) == 1
+    assert told[0].startswith("100000 steps take about 27h46m at this speed")
+    assert "--preset small" in told[0]
+
+
+def test_the_first_line_names_the_device(run):
+    _, stream = _progress(run, 100)
+    assert re.search(r"100 steps into .*, on (CPU, \d+ thread|\d+ GPU)", stream.getvalue())
+
+
+def test_overfitting_is_told_once_with_the_step_of_the_best(run):
+    shown, stream = _progress(run, 100)
+    costs = [1.0, 0.8, 0.9, 1.1, 1.2]
+    for k, cost in enumerate(costs):
+        shown.on_log(20 * k + 20, {**VALUES, "reconstruction_loss": 1.0 - 0.1 * k})
+        values = {"split": "valid", "cost": cost, "reconstruction_loss": cost}
+        shown.on_evaluation(20 * k + 20, {**values, "nats_per_point": -1.0})
+    told = [line for line in stream.getvalue().splitlines() if "overfitting" in line]
+    assert told == ["overfitting since step 40: the best so far is kept"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([(1.0, 1.0), (0.9, 1.1)], False),  # once is chance
+        ([(1.0, 1.0), (0.9, 1.1), (0.8, 1.2)], True),
+        ([(1.0, 1.0), (1.1, 1.1), (1.2, 1.2)], False),  # both rise: it diverges
+        ([(1.0, 1.2), (0.9, 1.1), (0.8, 1.15)], False),
+    ],
+)
+def test_a_model_overfits_where_valid_rises_while_train_falls(losses, expected):
+    assert callbacks.overfits(losses) is expected
 
 
 def test_a_decoder_alone_has_no_latents_in_the_progress_line():
@@ -134,13 +183,6 @@ def test_a_decoder_alone_has_no_latents_in_the_progress_line():
 
 def test_skipped_steps_are_in_the_progress_line():
     assert callbacks.summary({**VALUES, "skipped_steps": 3}).endswith("skipped 3")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(12.4, "12s"), (59.6, "1m00s"), (200, "3m20s"), (7500, "2h05m")]
-)
-def test_durations_read_well(seconds, text):
-    assert callbacks.duration(seconds) == text
 
 
 def test_metrics_that_are_no_objects_are_left_out(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from sketch_rnn_tf import config, runs
 from sketch_rnn_tf.data import dataset
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.training import run_directory
 
 
@@ -79,12 +80,11 @@ def test_a_run_that_has_learnt_nothing_yet_takes_another_configuration(tmp_path,
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_other_versions_are_said_and_no_error(tmp_path, wanted):
-    said = []
+def test_other_versions_are_said_and_no_error(tmp_path, wanted, said):
     old = dataclasses.replace(wanted, versions={**wanted.versions, "tensorflow": "1.15"})
     with run_directory.locked(tmp_path):
         _open_with_weights(tmp_path, old)
-        run_directory.open_or_create(tmp_path, wanted, say=said.append)
+        run_directory.open_or_create(tmp_path, wanted)
     assert len(said) == 1
     assert "tensorflow" in said[0]
 
@@ -124,8 +124,8 @@ def test_what_a_killed_process_had_begun_to_write_is_removed(tmp_path, wanted):
 
 HOLDER = """
 import sys, time
-from sketch_rnn_tf.training import opening
-with opening.locked(sys.argv[1]):
+from sketch_rnn_tf.training import run_directory
+with run_directory.locked(sys.argv[1]):
     print("locked", flush=True)
     time.sleep(60)
 """
@@ -147,3 +147,12 @@ def test_the_second_process_is_refused_until_the_first_has_died(tmp_path):
         except ValueError:
             time.sleep(0.1)
     pytest.fail("the lock outlived its process")
+
+
+def test_a_place_that_cannot_be_written_to_has_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    with (
+        pytest.raises(UserError, match=r"cannot be written .*a run needs a directory"),
+        run_directory.locked(tmp_path / "file" / "run"),
+    ):
+        pass

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -8,7 +9,8 @@ import tensorflow as tf
 
 from sketch_rnn_tf import evaluation, files, runs
 from sketch_rnn_tf.data import dataset, tfrecord
-from sketch_rnn_tf.training import callbacks, checkpoints, loop, pictures, step, trainer
+from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.training import callbacks, checkpoints, pictures, step, trainer
 
 
 def _metrics(run):
@@ -98,7 +100,7 @@ def test_the_report_needs_no_other_file(whole):
     assert set(re.findall(r'(?:src|href)="([^"#])', text)) == set()
     test = next(line for line in _metrics(whole) if line["split"] == "test")
     assert str(round(test["cost"], 5)) in text
-    for part in ("6 of 6", "model.decoder.units", "Sketches a second", "drawn again", "polyline"):
+    for part in ("6 of 6", "model.decoder.units", "Sketches per second", "drawn again", "polyline"):
         assert part in text
 
 
@@ -240,7 +242,7 @@ def test_training_that_diverges_stops_with_the_batch_and_the_last_good_checkpoin
     settings = {"learning_rate": 1e38, "min_learning_rate": 1e38, "gradient_clip": 0}
     settings |= {"max_bad_steps": 3, "train_steps": 50, "checkpoint_every": 1}
     settings["conditional"] = False
-    with pytest.raises(loop.DivergedError, match=r"3 steps in a row.*bad_batch\.npz") as error:
+    with pytest.raises(trainer.DivergedError, match=r"3 steps in a row.*bad_batch\.npz") as error:
         train(tmp_path / "run", callbacks=[callbacks.MetricsFile()], **settings)
     run = runs.open_run(tmp_path / "run")
     last = list(run.checkpoints())[-1]
@@ -278,7 +280,7 @@ def test_good_weights_are_saved_though_the_last_steps_were_skipped(tmp_path, tra
 
 def test_a_run_that_ends_with_bad_weights_has_diverged(tmp_path, train, monkeypatch):
     _bad_steps(monkeypatch, first=3, weights=np.inf)
-    with pytest.raises(loop.DivergedError, match=r"2 steps in a row, up to step 5.*is step 2"):
+    with pytest.raises(trainer.DivergedError, match=r"2 steps in a row, up to step 5.*is step 2"):
         train(tmp_path / "run", conditional=False, train_steps=5)
     assert not (tmp_path / "run" / runs.REPORT).exists()
 
@@ -288,7 +290,8 @@ def test_a_signal_while_weights_are_bad_saves_nothing_and_says_so(tmp_path, trai
     settings = {"conditional": False, "train_steps": 50}
     run, said = train(tmp_path / "run", callbacks=[_SignalAt(4)], **settings)
     assert list(run.checkpoints()) == [2]
-    assert said[-1].endswith("stopped at step 4 and not saved; the last checkpoint: step 2")
+    assert "stopped at step 4 and not saved" in said[-1]
+    assert said[-1].endswith("the same command goes on from the last checkpoint: step 2")
 
 
 def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, train):
@@ -309,10 +312,49 @@ def test_without_valid_and_test_split_there_is_no_best_and_a_report(tmp_path, tr
     assert (run.path / runs.REPORT).exists()
 
 
-def test_fewer_sketches_than_a_batch_are_an_error(tmp_path, train, make_dataset):
+def test_a_batch_larger_than_the_data_is_lowered_and_told(tmp_path, train, make_dataset):
     make_dataset(tmp_path / "data", {"train": 5, "valid": 0, "test": 0})
-    with pytest.raises(ValueError, match="5 sketches, fewer than a batch of 8"):
-        train(tmp_path / "run", data=tmp_path / "data")
+    settings = {"data": tmp_path / "data", "train_steps": 1, "conditional": False}
+    run, said = train(tmp_path / "run", **settings)
+    assert said == ["batch_size 8 is lowered to 5: the train split has 5 sketches"]
+    assert run.config.training.batch_size == 5
+    train(tmp_path / "run", **settings)  # the same command is the same run
+
+
+def test_a_run_is_not_gone_on_with_to_fewer_steps(tmp_path, train):
+    train(tmp_path / "run", train_steps=3, conditional=False)
+    with pytest.raises(UserError, match="has 3 steps already, more than the 2 wanted"):
+        train(tmp_path / "run", train_steps=2, conditional=False)
+
+
+def test_a_warm_up_that_outlasts_the_run_is_told(tmp_path, train):
+    _, said = train(tmp_path / "run", train_steps=2, warmup_steps=5, conditional=False)
+    assert "warm-up of 5 steps is longer than the run of 2" in said[0]
+
+
+def test_a_data_set_that_is_rewritten_while_it_is_read_has_one_sentence(
+    tmp_path, train, make_dataset, monkeypatch
+):
+    folder = tmp_path / "data"
+    make_dataset(folder, {"train": 16, "valid": 0, "test": 0})
+
+    class Rewrite(callbacks.Callback):
+        def on_start(self, run, step):
+            make_dataset(folder, {"train": 16, "valid": 0, "test": 0}, seed=4)
+            _shard(folder, "train").unlink()
+
+    with pytest.raises(UserError, match="was prepared anew while this run was reading it"):
+        train(tmp_path / "run", data=folder, callbacks=[Rewrite()])
+
+
+def test_a_run_directory_that_vanishes_has_one_sentence(tmp_path, train):
+    class Vanish(callbacks.Callback):
+        def on_log(self, step, values):
+            shutil.rmtree(tmp_path / "run")
+            (tmp_path / "run").write_text("no directory")
+
+    with pytest.raises(UserError, match=r"the run directory is gone.*ends at step 2"):
+        train(tmp_path / "run", callbacks=[Vanish()], conditional=False)
 
 
 def _shard(folder, split):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging as std_logging
 import sys
 import time
 
 import tensorflow as tf
+from absl import logging
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -29,6 +31,8 @@ def main() -> None:
     noise is another one on every replica; `hang_at` is a logged step at which nothing goes on.
     """
     given = json.loads(sys.argv[1])
+    logging.get_absl_logger().addHandler(std_logging.StreamHandler(sys.stdout))
+    logging.set_verbosity(logging.INFO)
     if given.get("cpus"):
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0],
@@ -47,7 +51,6 @@ def main() -> None:
         training,
         strategy=given.get("strategy", "default"),
         callbacks=[callbacks.MetricsFile(), _Hang(given.get("hang_at"))],
-        say=print,
     )
 
 
