@@ -46,7 +46,8 @@ def test_flags_settings_and_magentas_names_make_the_configuration():
 def test_a_run_to_start_from_gives_the_architecture(tmp_path):
     model = config.override(config.ModelConfig(), config.TrainingConfig(), {"decoder.units": 77})[0]
     runs.create(tmp_path / "old", config.RunConfig(scale_factor=2.0, max_length=9, model=model))
-    model, training = _configuration(f"--init_from={tmp_path / 'old'}", "--preset=quickstart")
+    arguments = (f"--init_from={tmp_path / 'old'}", "--preset=quickstart", "--evaluate_every=500")
+    model, training = _configuration(*arguments)
     assert model.decoder.units == 77
     assert training == config.preset("quickstart").training
 

@@ -160,7 +160,7 @@ def test_overfitting_is_told_once_with_the_step_of_the_best(run):
         shown.on_log(20 * k + 20, {**VALUES, "reconstruction_loss": 1.0 - 0.1 * k})
         values = {"split": "valid", "cost": cost, "reconstruction_loss": cost}
         shown.on_evaluation(20 * k + 20, {**values, "nats_per_point": -1.0})
-    told = [line for line in stream.getvalue().splitlines() if "overfitting" in line]
+    told = [line for line in stream.getvalue().splitlines() if line.startswith("overfitting")]
     assert told == ["overfitting since step 40: the best so far is kept"]
 
 
