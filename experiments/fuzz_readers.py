@@ -49,7 +49,10 @@ def seeds() -> dict[str, tuple[str, list[bytes]]]:
         "ndjson": (".ndjson", [_line(simplified), _line(raw), _line(simplified) + _line(raw)]),
         "bin": (".bin", [_binary(lines)]),
         "npz": (".npz", [_npz(pickled=True), _npz(pickled=False)]),
-        "json": (".json", [json.dumps(points).encode(), json.dumps({"drawings": [points]}).encode()]),
+        "json": (
+            ".json",
+            [json.dumps(points).encode(), json.dumps({"drawings": [points]}).encode()],
+        ),
         "csv": (".csv", [csv.encode()]),
         "iconify": (
             ".json",

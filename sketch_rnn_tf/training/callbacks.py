@@ -191,6 +191,7 @@ class Progress(Callback):
     def on_start(self, run, step):
         """Tells where training starts and what computes it."""
         steps = self._training.train_steps
+        self._begin = time.monotonic()
         self._bar = progress.Progress(
             "training", steps, done=step, interval=self._interval, file=self._file
         )
@@ -242,7 +243,7 @@ class Progress(Callback):
         if self._bar is None:
             return
         how = "finished" if step >= self._training.train_steps else "stopped"
-        seconds = time.monotonic() - self._bar.start_t
+        seconds = time.monotonic() - self._begin
         self._bar.close()
         self._bar.say(f"{how} at step {step} after {progress.duration(seconds)}")
 
