@@ -14,6 +14,7 @@ from absl import logging
 
 from sketch_rnn_tf import config, files, progress, runs
 
+MANY_EMPTY = 0.2  # share of empty samples that is worth telling
 TELL_DURATION, LONG = 60.0, 2 * 3600.0  # seconds that a run takes in all
 
 
@@ -187,6 +188,7 @@ class Progress(Callback):
         self._best_step: int | None = None
         self._best_cost = math.inf
         self._overfits = False
+        self._empty = 0, 0  # samples without a point, of how many
 
     def on_start(self, run, step):
         """Tells where training starts and what computes it."""
@@ -238,10 +240,20 @@ class Progress(Callback):
             self._overfits = True
             self._bar.say(f"overfitting since step {self._best_step}: the best so far is kept")
 
+    def on_pictures(self, step, pictures):
+        """Counts the samples that are empty."""
+        drawings, _ = pictures["samples"]
+        self._empty = sum(len(rows) <= 1 for rows in drawings), len(drawings)
+
     def on_end(self, step):
-        """Tells how long it took."""
+        """Tells how long it took, and whether the model has learned to draw at all."""
         if self._bar is None:
             return
+        empty, drawn = self._empty
+        if empty >= MANY_EMPTY * drawn > 0:
+            self._bar.say(
+                f"{empty} of {drawn} samples are empty: more --train_steps or more drawings help"
+            )
         how = "finished" if step >= self._training.train_steps else "stopped"
         seconds = time.monotonic() - self._begin
         self._bar.close()

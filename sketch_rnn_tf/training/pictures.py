@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from absl import logging
 
 from sketch_rnn_tf import config, files
 from sketch_rnn_tf.data import dataset, pipeline, tfrecord
@@ -17,7 +16,6 @@ from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 COLUMNS = 8  # sketches per row
-MANY_EMPTY = 0.2  # share of empty samples that is worth a warning
 _SEED = 1  # of the noise; the same drawings at every evaluation but for what has been learned
 _RECONSTRUCTED, _BETWEEN = 0.3, 0.1  # temperatures
 
@@ -115,17 +113,6 @@ class Artist:
     def _labels(self, numbers) -> list[str] | None:
         classes = self._sketcher.classes
         return [classes[number % len(classes)] for number in numbers] if classes else None
-
-
-def warn_of_empty(drawn: Pictures) -> None:
-    """Warns where many of the samples are empty: the model has not learned enough to draw."""
-    drawings, _ = drawn["samples"]
-    empty = sum(len(rows) <= 1 for rows in drawings)
-    if empty >= MANY_EMPTY * len(drawings):
-        logging.warning(
-            "%d of %d samples are empty: more --train_steps or more drawings would help",
-            *(empty, len(drawings)),
-        )
 
 
 def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[tfrecord.Record]:

@@ -492,7 +492,6 @@ class Trainer:
             return
         if test is not None:
             self._watchers.on_evaluation(self.state.step, test)
-        pictures.warn_of_empty(drawn)
         try:
             report.write(self.run, self.state, test, drawn)
         except OSError as error:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 
 from sketch_rnn_tf import config, progress, runs
@@ -162,6 +163,15 @@ def test_overfitting_is_told_once_with_the_step_of_the_best(run):
         shown.on_evaluation(20 * k + 20, {**values, "nats_per_point": -1.0})
     told = [line for line in stream.getvalue().splitlines() if line.startswith("overfitting")]
     assert told == ["overfitting since step 40: the best so far is kept"]
+
+
+@pytest.mark.parametrize(("empty", "told"), [(5, True), (1, False)])
+def test_many_empty_samples_are_told_at_the_end(run, empty, told):
+    shown, stream = _progress(run, 100)
+    drawings = [np.zeros((1, 3))] * empty + [np.zeros((9, 3))] * (16 - empty)
+    shown.on_pictures(100, {"samples": (drawings, {})})
+    shown.on_end(100)
+    assert (f"{empty} of 16 samples are empty" in stream.getvalue()) is told
 
 
 @pytest.mark.parametrize(
