@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from sketch_rnn_tf import Sketcher, config, ondevice, runs
-from sketch_rnn_tf.model import build
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.ondevice import next_point
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -54,7 +54,7 @@ def model_of():
                 conditional=False, num_mixtures=M, decoder=config.DecoderConfig(units=4)
             ),
         )  # fmt: skip
-        model = build.build_model(configuration)
+        model = sketch_rnn.build_model(configuration)
         model.set_weights([np.zeros(weight.shape) for weight in model.get_weights()])
         model.decoder.output_layer.bias.assign(raw)  # whatever it has read
         return configuration, model
