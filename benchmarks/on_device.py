@@ -107,7 +107,7 @@ def timed(sampler: Sketcher) -> tuple[float, float, float]:
 
 def step_invocation(sampler: Sketcher):
     """Returns a function that invokes the step's graph and nothing else."""
-    model, facts = sampler.backend._model, sampler.backend.metadata
+    model, facts = sampler.backend.file, sampler.backend.metadata
     inputs = latent_inputs(sampler)
     state = np.zeros((1, facts["state_size"]), np.float32)
     if inputs:
@@ -125,7 +125,7 @@ def seconds_of_a_sketch(sampler: Sketcher) -> float:
     given = {"noise": noise[None], "temperature": [0.5], "max_points": [len(noise)]}
     given |= latent_inputs(sampler)
     start = time.perf_counter()
-    found = sampler.backend._model.run("sample", **given)
+    found = sampler.backend.file.run("sample", **given)
     seconds = time.perf_counter() - start
     if found["lengths"][0] != len(noise):
         raise ValueError("the timed sketch ended early")
@@ -169,9 +169,11 @@ def drift(samplers) -> dict[str, list[float]]:
     noise = random_numbers.noise((4, 4), max(DRIFT_AFTER))
     noise[:, 1] *= 0.5  # a long drawing
     inputs = latent_inputs(first)
-    points = list(first._drawer.points(inputs, noise, np.ones(3, np.float32)))
+    points = list(first.backend.drawer.points(inputs, noise, np.ones(3, np.float32)))
     points = np.resize([row for row in points if row[4] < 0.5], (max(DRIFT_AFTER), 5))
-    all_of_them = {name: s._drawer.parameters(points, inputs) for name, s in samplers.items()}
+    all_of_them = {
+        name: s.backend.drawer.parameters(points, inputs) for name, s in samplers.items()
+    }
     reference = next(iter(all_of_them.values()))
     return {
         name: [float(np.abs(found[n - 1] - reference[n - 1]).max()) for n in DRIFT_AFTER]

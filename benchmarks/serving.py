@@ -113,7 +113,7 @@ def _candidates(folder: pathlib.Path, units: int) -> dict:
         _expect(session.run(name, {**seeds, **inputs})["lengths"])
 
     def sample(seed):
-        drawn = sampler._model.run(
+        drawn = sampler.backend.file.run(
             "sample", noise=noise.noise((0, seed), POINTS)[None], temperature=tau,
             max_points=[POINTS], z=noise.latent((0, seed), model.z_size)[None],
         )  # fmt: skip

@@ -46,6 +46,10 @@ class DeviceBackend:
       xnnpack: whether the XNNPACK kernels are used.
       temperature_mode: how a temperature acts, instead of the model's own.
 
+    Attributes:
+      file: the opened file, whose signatures can be run by themselves.
+      drawer: draws and scores one sketch at a time.
+
     Raises:
       UserError: the file is not ours, damaged or of a newer version, or ai-edge-litert is missing.
     """
@@ -60,13 +64,13 @@ class DeviceBackend:
     ):
         self._options = {"threads": arguments.count("threads", threads), "xnnpack": xnnpack}
         self._path = path
-        self._model = runtime.Model(path, threads, xnnpack)
+        self.file = runtime.Model(path, threads, xnnpack)
         mode = temperature_mode or self.metadata["temperature_mode"]
         if mode not in config.TEMPERATURE_MODES:
             known = ", ".join(config.TEMPERATURE_MODES)
             raise UserError(f"there is no temperature mode {mode!r}; there are {known}")
         self._mode = mode
-        self._drawer = Drawer(self._model, mode)
+        self.drawer = Drawer(self.file, mode)
 
     def with_config(self, configuration: config.RunConfig) -> DeviceBackend:
         """Returns a backend of the same file with another temperature mode.
@@ -82,7 +86,7 @@ class DeviceBackend:
     @property
     def metadata(self) -> dict[str, Any]:
         """What the file says of its model."""
-        return self._model.metadata
+        return self.file.metadata
 
     @functools.cached_property
     def config(self) -> config.RunConfig:
@@ -110,7 +114,7 @@ class DeviceBackend:
         scale = np.float32([self.metadata["scale_factor"]] * 2 + [1])
         inputs = _inputs(self._latents(request), request.labels, 0)
         noise = random_numbers.noise(request.seeds[0], request.limit)
-        rows = self._drawer.points(inputs, noise, request.temperature[0], request.greedy)
+        rows = self.drawer.points(inputs, noise, request.temperature[0], request.greedy)
         return (row[[0, 1, 3]] * scale for row in rows if row[4] < 0.5)
 
     def draw(self, request: backend.Request) -> list[tuple[np.ndarray, bool]]:
@@ -122,7 +126,7 @@ class DeviceBackend:
             prefix = None if request.prefixes is None else request.prefixes[i]
             inputs = _inputs(z, request.labels, i)
             tau = request.temperature[i]
-            found.append(self._drawer.draw(inputs, noise, tau, request.greedy, prefix))
+            found.append(self.drawer.draw(inputs, noise, tau, request.greedy, prefix))
         return found
 
     def encode(self, rows, labels=None, seeds=None) -> np.ndarray:
@@ -132,7 +136,7 @@ class DeviceBackend:
           UserError: the file has no encoder.
         """
         self._require_encoder()
-        found = [self._drawer.encode(rows[i], _inputs(None, labels, i)) for i in range(len(rows))]
+        found = [self.drawer.encode(rows[i], _inputs(None, labels, i)) for i in range(len(rows))]
         z = np.stack([latents["z_mean"] for latents in found])
         if seeds is None:
             return z
@@ -149,11 +153,11 @@ class DeviceBackend:
     def _score(self, points: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, float]:
         kl_nats = 0.0
         if self.config.model.conditional:
-            latents = self._drawer.encode(points, inputs)
+            latents = self.drawer.encode(points, inputs)
             mean, log_var = (latents[name].astype(np.float64) for name in ("z_mean", "z_log_var"))
             kl_nats = float((mean**2 + np.exp(log_var) - log_var - 1).sum() / 2)
             inputs = {**inputs, "z": latents["z_mean"][None]}
-        nats = self._drawer.nats(points, inputs)
+        nats = self.drawer.nats(points, inputs)
         return {**nats, "nats": sum(nats.values()), "kl_nats": kl_nats}
 
     def _prior(self, seeds: np.ndarray) -> np.ndarray:
