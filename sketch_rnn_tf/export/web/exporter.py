@@ -61,11 +61,7 @@ def write(
 
 def runtime() -> str:
     """Returns sketch_rnn.js."""
-    return joining.module(
-        pages.SOURCES / "runtime" / "sketcher.js",
-        ["load", "Sketcher", "SketchError", "Noise", "latent"],
-        _HEAD,
-    )
+    return joining.module(pages.SOURCES / "runtime" / "sketcher.js", _EXPORTED, _HEAD)
 
 
 def pack(run: runs.Run, model: SketchRNN, precision: str = "float16") -> bytes:

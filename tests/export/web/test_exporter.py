@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -35,6 +36,13 @@ def test_the_command_writes_a_page_and_a_module(tmp_path, capsys):
     assert "exists already; --overwrite replaces it" in capsys.readouterr().err
     assert export.run([*arguments, "--web_weights", "int4", "--overwrite"]) == 2
     assert "int8" in capsys.readouterr().err
+
+
+def test_the_types_declare_what_the_module_exports():
+    exported = re.search(r"^export \{ (.+) \};$", exporter.runtime(), re.MULTILINE)[1].split(", ")
+    types = (exporter.pages.SOURCES / "runtime" / "sketch_rnn.d.ts").read_text("utf-8")
+    declared = re.findall(r"^export (?:class|function) (\w+)", types, re.MULTILINE)
+    assert sorted(exported) == sorted(declared)
 
 
 def test_precisions_take_four_two_and_one_bytes(make_run, tmp_path):
