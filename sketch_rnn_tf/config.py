@@ -200,14 +200,16 @@ def canvas(configuration: RunConfig) -> float | None:
     """Returns the longer side of what a model's training drawings stand on, source units.
 
     Where a run has not recorded it: 255 for Quick, Draw!'s simplification (or its `size`), which
-    stretches every drawing to it; 109 for KanjiVG in its own units; else None.
+    stretches every drawing to it; 109 for KanjiVG as `make quickstart` prepares it, known by its
+    class or, in files that name no class, by its simplification; else None.
     """
     if configuration.canvas is not None:
         return configuration.canvas
     known = configuration.simplification or {"method": "quickdraw"}
     if known.get("method") == "quickdraw":
         return float(known.get("size", 255.0))
-    return 109.0 if configuration.classes == ("kanji",) else None
+    unnamed = not configuration.classes and known == {"method": "rdp", "epsilon": 1.5}
+    return 109.0 if unnamed or configuration.classes == ("kanji",) else None
 
 
 @dataclasses.dataclass(frozen=True)

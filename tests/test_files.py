@@ -161,3 +161,11 @@ def test_the_digest_is_hashlibs(tmp_path, monkeypatch):
     assert files.sha256_of_file(tmp_path / "a") == expected
     monkeypatch.setattr(files, "_HAS_FILE_DIGEST", False)
     assert files.sha256_of_file(tmp_path / "a") == expected
+
+
+def test_a_temporary_name_is_never_shown(tmp_path):
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(IsADirectoryError) as failure, files.atomic_open(tmp_path / "folder.txt"):
+        pass
+    assert failure.value.filename == str(tmp_path / "folder.txt")
+    assert failure.value.filename2 is None

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from data_prep import prepare
-from sketch_rnn_tf import cli, drawing, files, load_model, ondevice, pretrained, runs
+from sketch_rnn_tf import cli, config, drawing, files, load_model, ondevice, pretrained, runs
 from sketch_rnn_tf.commands import evaluate, export, inputs, sample, score, train
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -166,6 +166,10 @@ def _nats_per_point(sketcher, drawings) -> np.ndarray:
 def test_the_tflite_file_scores_as_the_keras_model_does(sketcher, device, real):
     nats = _nats_per_point(sketcher, real)
     np.testing.assert_allclose(_nats_per_point(device, real), nats, rtol=0, atol=0.05)
+
+
+def test_run_and_tflite_file_know_their_canvas(sketcher, device):
+    assert config.canvas(sketcher.config) == config.canvas(device.config) == 109
 
 
 def test_the_tflite_file_draws_without_tensorflow(tmp_path):
