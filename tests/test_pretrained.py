@@ -14,7 +14,7 @@ import pytest
 
 from data_prep import prepare
 from sketch_rnn_tf import cli, config, drawing, files, load_model, ondevice, pretrained, runs
-from sketch_rnn_tf.commands import evaluate, export, inputs, sample, score, train
+from sketch_rnn_tf.commands import evaluate, export, inputs, opening, sample, score, train
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "sketch_rnn_tf" / "pretrained"
@@ -63,7 +63,7 @@ def data_dir(tmp_path_factory, real):
 @pytest.fixture(autouse=True)
 def _threads_stay(monkeypatch):
     """TensorFlow runs already, and takes no other number of threads."""
-    monkeypatch.setattr(sample, "_use_threads", lambda: None)
+    monkeypatch.setattr(opening, "use_threads", lambda: None)
     monkeypatch.setattr(train, "_use_threads", lambda parts: None)
 
 
