@@ -15,10 +15,12 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from sketch_rnn_tf import config, evaluation, files, runs
+from sketch_rnn_tf import config, evaluation, files, quality, runs
 from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model import sketch_rnn
+from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import (
     checkpoints,
@@ -474,6 +476,16 @@ class Trainer:
         if isinstance(error, tf.errors.DataLossError):
             raise UserError(f"{self.data_dir}: cannot be read ({error.message})") from None
 
+    def _quality(self, model) -> dict[str, Any]:
+        """Returns cheap measures of what a model draws, each named `quality_...`; {} if too few."""
+        sketcher = Sketcher(KerasBackend(model, self.run.config))
+        try:
+            found = quality.at_end_of_training(sketcher, self.data_dir)
+        except UserError as error:  # such as points that are not finite
+            logging.warning("what the model draws cannot be measured: %s", error)
+            return {}
+        return {f"quality_{name}": value for name, value in found.items()}
+
     def _finish(self) -> None:
         """Evaluates the test split with the best weights, draws, and writes the report."""
         if not self.chief:
@@ -483,6 +495,8 @@ class Trainer:
             if self.info.num_sketches("test"):
                 model = self.run.load_model("best")
                 test = {**self.evaluate(model, "test"), "checkpoint": "best"}
+                self.signals.check()
+                test |= self._quality(model)
             drawn = self.draw()
         except stopping.StopRequestedError:
             logging.info(

@@ -304,6 +304,18 @@ def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, train):
     assert "already" in said[0]
 
 
+def test_the_report_has_measures_of_what_the_model_draws(tmp_path, train, make_dataset):
+    make_dataset(tmp_path / "data", {"train": 24, "valid": 4, "test": 21})
+    watching = [callbacks.MetricsFile()]
+    run, _ = train(tmp_path / "run", data=tmp_path / "data", callbacks=watching, train_steps=3)
+    values = callbacks.read_metrics(run.path / "metrics.jsonl")[-1]
+    assert values["split"] == "test"
+    assert values["quality_samples"] == 21
+    for name in ("kid", "kid_floor", "precision", "recall", "coverage", "ended"):
+        assert np.isfinite(values[f"quality_{name}"]), name
+    assert "quality_kid" in (run.path / "report.html").read_text("utf-8")
+
+
 def test_without_valid_and_test_split_there_is_no_best_and_a_report(tmp_path, train, make_dataset):
     make_dataset(tmp_path / "data", {"train": 16, "valid": 0, "test": 0})
     run, _ = train(tmp_path / "run", data=tmp_path / "data", train_steps=2, conditional=False)
