@@ -38,7 +38,8 @@ _READING = {
     "google_crc32c": "google-crc32c",
     "orjson": "orjson",
     "defusedxml": "defusedxml",
-    "svgelements": "svgelements",
+    "cssselect2": "cssselect2",
+    "tinycss2": "tinycss2",
 }
 # One vocabulary: a command that has one of these flags takes the other as well. What a command that
 # makes a data set reads is no data set, so --data_dir is not its --input.

@@ -35,7 +35,6 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from data_prep.readers import svg_values
 from data_prep.readers.detect import FORMATS, detect_format
 from data_prep.readers.inputs import SUFFIXES, Listing, Unit, listing, make_units
 from data_prep.readers.source import (
@@ -136,7 +135,11 @@ def _check(options: Options) -> None:
         raise ReadError(f"class_from is {options.class_from!r}, expected 'set' or 'word'")
     if not 1e-6 <= options.curve_tolerance <= 1:
         raise ReadError(f"curve_tolerance is {options.curve_tolerance}, expected 1e-6 to 1")
-    if options.paper not in ("auto", "none") and not svg_values.color(options.paper):
+    if options.paper in ("auto", "none"):
+        return
+    from data_prep.readers import svg_values  # on use: it needs a CSS parser
+
+    if not svg_values.color(options.paper):
         raise ReadError(
             f"paper is {options.paper!r}, expected a color such as '#fff' or white, auto or none"
         )

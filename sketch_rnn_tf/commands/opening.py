@@ -92,6 +92,11 @@ def find(
 
         on_device = ondevice.open(path, temperature_mode=temperature_mode)
         return Model(flags.model, on_device.config, lambda: on_device)
+    if kind is model_paths.Kind.SAVED_MODEL:
+        cli.quiet_tensorflow()
+        from sketch_rnn_tf import serving
+
+        return _fixed(flags.model, serving.connect(str(path)), temperature_mode)
     from sketch_rnn_tf import runs
 
     run = runs.open_run(flags.model)
@@ -115,12 +120,17 @@ def _on_server(flags: absl_flags.FlagValues, temperature_mode: str | None) -> Mo
     version = flags.model_version
     which = {"version": int(version)} if version and version.isdecimal() else {"label": version}
     sketcher = server_backend.connect(flags.server, flags.model_name, **which)
+    return _fixed(flags.server, sketcher, temperature_mode)
+
+
+def _fixed(name: str, sketcher: Any, temperature_mode: str | None) -> Model:
+    """Returns an exported graph as a model: its temperature mode is fixed."""
     own = sketcher.config.temperature_mode
     if temperature_mode not in (None, own):
         raise UsageError(
             f"--temperature_mode is {temperature_mode}, but the server's model has {own} only"
         )
-    return Model(flags.server, sketcher.config, lambda: sketcher)
+    return Model(name, sketcher.config, lambda: sketcher)
 
 
 def use_threads() -> None:

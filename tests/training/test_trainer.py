@@ -159,10 +159,10 @@ def test_more_steps_make_a_new_report_however_often_they_are_stopped(tmp_path, t
     train(tmp_path / "run", train_steps=2, **settings)
     evaluate = trainer.evaluation.evaluate
 
-    def signalled(model, directory, split, **rest):
+    def signalled(model, configuration, directory, split, **rest):
         if split == "test":
             signal.raise_signal(signal.SIGTERM)
-        return evaluate(model, directory, split, **rest)
+        return evaluate(model, configuration, directory, split, **rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer.evaluation, "evaluate", signalled)
