@@ -132,7 +132,7 @@ def test_missing_readers_are_named_in_one_sentence(python, litert_files, tmp_pat
     assert done.returncode == 1
     assert done.stderr == (
         "sketch-rnn-sample: this needs what is not installed:"
-        " pip install google-crc32c orjson defusedxml svgelements\n"
+        " pip install google-crc32c orjson defusedxml cssselect2 tinycss2\n"
     )
 
 
