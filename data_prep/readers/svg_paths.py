@@ -115,6 +115,8 @@ class Pen:
         rotation = math.radians(rotation)
         try:
             center = _arc_center(self.x, self.y, abs(rx), abs(ry), rotation, large, sweep, x, y)
+            if not all(map(math.isfinite, center)):
+                raise ValueError
         except (ArithmeticError, ValueError):
             raise GeometryError("has an arc whose numbers are too large or too small") from None
         self.ellipse(*center, x, y)

@@ -95,3 +95,8 @@ def test_inverse_of_a_matrix_undoes_it():
     both = svg_paths.product(svg_paths.inverse(matrix), matrix)
     np.testing.assert_allclose(both, (1, 0, 0, 1, 0, 0), atol=1e-12)
     assert svg_paths.inverse((1.0, 2.0, 2.0, 4.0, 0.0, 0.0)) is None
+
+
+def test_an_arc_whose_center_overflows_is_an_error_of_its_own():
+    with pytest.raises(svg_paths.GeometryError, match="too large or too small"):
+        svg_paths.path("M20 20A5 1e9995 0 0 1 30 30z")
