@@ -8,6 +8,7 @@ RUN/metrics.jsonl    one object a line
 RUN/tensorboard/     the same for TensorBoard
 RUN/pictures/        what the model drew at each evaluation
 RUN/report.html      how it went, when it has ended
+RUN/MODEL.md         what the model is, what it was made from and under which licenses
 RUN/bad_batch.npz    where training stopped because losses were no numbers: the batch that did it
 """
 
@@ -31,7 +32,7 @@ CHECKPOINTS, METRICS, TENSORBOARD, PICTURES = (
     "tensorboard",
     "pictures",
 )
-REPORT, BAD_BATCH = "report.html", "bad_batch.npz"
+REPORT, MODEL_CARD, BAD_BATCH = "report.html", "MODEL.md", "bad_batch.npz"
 _STEP = re.compile(r"step-(\d{8,})")
 
 

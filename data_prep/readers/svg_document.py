@@ -131,6 +131,9 @@ class Document:
         if style.opacity <= 0 and not self._keep_unpainted:
             self.left_out[UNPAINTED] += tag in _SHAPES
             return
+        if tag in _LEFT_OUT:  # drawn, but without an outline here
+            self.left_out[_LEFT_OUT[tag]] += style.visible
+            return
         if style is not place.style:
             place = place._replace(style=style)
         first = len(self.shapes)
@@ -313,13 +316,6 @@ class Document:
         x, y = _length(own, "x", place) or 0.0, _length(own, "y", place) or 0.0
         self._draw_viewport(used, declared, place, (x, y, *sizes))
 
-    def _leave_out(
-        self, element: ElementTree.Element, declared: Mapping[str, str], place: _Place
-    ) -> None:
-        """Counts what is drawn but has no outline here."""
-        if place.style.visible:
-            self.left_out[_LEFT_OUT[_tag(element)]] += 1
-
     # Clip paths and paint servers.
 
     def _clip_since(self, first: int, text: str, place: _Place) -> None:
@@ -412,7 +408,6 @@ _DRAWERS = {
     "switch": Document._draw_switch,
     "svg": Document._draw_svg,
     "use": Document._draw_use,
-    **dict.fromkeys(_LEFT_OUT, Document._leave_out),
 }
 
 

@@ -2,12 +2,14 @@
 
 DIR/run/config.json
 DIR/run/best.keras   stored in float16; loading gives float32, as of any run
+DIR/run/MODEL.md     the run's card, where it has one
 """
 
 from __future__ import annotations
 
 import io
 import pathlib
+import shutil
 import zipfile
 
 import h5py
@@ -43,6 +45,8 @@ def write(
         written = runs.create(temporary, run.config)
         model.save(written.path / runs.BEST)
         _halve(written.path / runs.BEST)
+        if (run.path / runs.MODEL_CARD).is_file():
+            shutil.copy(run.path / runs.MODEL_CARD, temporary)
     return folder
 
 

@@ -25,6 +25,7 @@ from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import (
     checkpoints,
     distribution,
+    model_card,
     pictures,
     report,
     run_directory,
@@ -507,6 +508,8 @@ class Trainer:
         if test is not None:
             self._watchers.on_evaluation(self.state.step, test)
         try:
+            parameters = self.model.count_params()
+            model_card.write(self.run, self.info, test, parameters, self.state.step)
             report.write(self.run, self.state, test, drawn)
         except OSError as error:
             logging.warning("%s could not be written (%s)", runs.REPORT, error)

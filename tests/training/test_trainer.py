@@ -314,6 +314,9 @@ def test_the_report_has_measures_of_what_the_model_draws(tmp_path, train, make_d
     for name in ("kid", "kid_floor", "precision", "recall", "coverage", "ended"):
         assert np.isfinite(values[f"quality_{name}"]), name
     assert "quality_kid" in (run.path / "report.html").read_text("utf-8")
+    card = (run.path / "MODEL.md").read_text("utf-8")
+    assert f"| quality_kid | {values['quality_kid']:.4f} |" in card
+    assert "24 drawings of even, odd" in card
 
 
 def test_without_valid_and_test_split_there_is_no_best_and_a_report(tmp_path, train, make_dataset):

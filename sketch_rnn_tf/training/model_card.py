@@ -1,0 +1,78 @@
+"""`MODEL.md`: what a trained model is, what it was made from and under which licenses."""
+
+from __future__ import annotations
+
+import pathlib
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from sketch_rnn_tf import files, runs
+from sketch_rnn_tf.data import dataset
+
+_TEMPLATE = pathlib.Path(__file__).with_name("model_card.md")
+_MEASURES = (
+    "nats_per_point",
+    "reconstruction_loss",
+    "kl_raw",
+    "cost",
+    "quality_kid",
+    "quality_kid_floor",
+    "quality_precision",
+    "quality_recall",
+    "quality_coverage",
+)
+
+
+def write(
+    run: runs.Run,
+    info: dataset.DatasetInfo,
+    test: Mapping[str, Any] | None,
+    parameters: int,
+    steps: int,
+) -> None:
+    """Writes the card of a run.
+
+    Args:
+      run: the run.
+      info: the data set that it was trained on.
+      test: losses and measures of the test split; None where there is no test split.
+      parameters: how many numbers the model has learned.
+      steps: how many training steps it took.
+    """
+    model, training = run.config.model, run.config.training
+    kind = "with a latent vector" if model.conditional else "a decoder alone"
+    rows = [
+        f"| {_cell(source.get('path'))} | {_cell(source.get('license'))}"
+        f" | {_cell(source.get('version'))} |"
+        for source in info.sources
+    ]
+    measured = "There was no test split."
+    if test is not None:
+        lines = [f"| {name} | {test[name]:.4f} |" for name in _MEASURES if name in test]
+        measured = "\n".join(["| measure | value |", "|---|---|", *lines])
+    text = string.Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        name=run.path.resolve().name,
+        parameters=f"{parameters:,}",
+        kind=f"{kind}, {'class-conditioned' if model.class_conditioned else 'without classes'}",
+        steps=f"{steps:,}",
+        batch_size=training.batch_size,
+        sketches=f"{info.num_sketches('train'):,}",
+        classes=", ".join(info.classes[:20]) + (", ..." if len(info.classes) > 20 else ""),
+        sources="\n".join(rows) or "| not recorded | | |",
+        test=measured,
+        preset=run.config.preset or "none",
+        seed=training.seed,
+        fingerprint=(run.config.data_fingerprint or "unknown")[:16],
+        versions=", ".join(f"{name} {version}" for name, version in run.config.versions.items()),
+    )
+    files.write_text(run.path / runs.MODEL_CARD, text)
+
+
+def _cell(value: Any) -> str:
+    """Returns a value as the text of a table's cell; a path loses the folders before its name."""
+    if value is None:
+        return "not known"
+    text = str(value)
+    text = pathlib.PurePath(text).name if text.startswith(("/", "./", "../")) else text
+    return text.replace("|", "\\|").replace("\n", " ")
