@@ -32,7 +32,7 @@ import numpy as np
 import orjson
 
 from data_prep import readers
-from data_prep.conversion import convert, simplify
+from data_prep.conversion import convert, simplify, simplify_numpy
 from data_prep.engines import local
 from data_prep.engines.job import Job
 from sketch_rnn_tf.data import dataset, tfrecord
@@ -170,7 +170,7 @@ def _prepare(path: pathlib.Path, folder: pathlib.Path) -> None:
 def _with_numpy(work: Callable[[], None]) -> None:
     """Does work as where numba is not installed."""
     original = simplify._kernels
-    simplify._kernels = lambda: simplify.NUMPY_KERNELS
+    simplify._kernels = lambda: simplify_numpy
     try:
         work()
     finally:

@@ -118,7 +118,7 @@ def measure(directory: str, info, split: str) -> tuple[np.ndarray, np.ndarray]:
     """
     rows, labels = [], []
     for record in _records(directory, info, split):
-        rows.append(_features(record.strokes))
+        rows.append(measured(record.strokes))
         labels.append(record.label)
     return np.array(rows, FEATURES), np.array(labels, np.int64)
 
@@ -131,7 +131,7 @@ def _records(directory: str, info, split: str) -> Iterator[Any]:
         yield from dataset.read_split(directory, name)
 
 
-def _features(strokes: np.ndarray) -> tuple[float, ...]:
+def measured(strokes: np.ndarray) -> tuple[float, ...]:
     """Measures one drawing; see FEATURES."""
     places = np.cumsum(strokes[:, :2], axis=0, dtype=np.float64)
     width, height = np.ptp(places, axis=0)
@@ -184,7 +184,7 @@ def table(directory: str, info, features: np.ndarray, facts: dict) -> list[str]:
     """Returns the lines that the command prints."""
     lines = [f"{directory}: {_simplification(info)}, scale factor {info.scale_factor:.4f}"]
     lines += _classes(info)
-    lines += _histogram(features)
+    lines += histogram(features)
     lines.append(
         f"strokes a drawing {facts['strokes']:.1f}, points a stroke"
         f" {facts['points_a_stroke']:.1f}, median size {facts['size']:.4g} source units"
@@ -221,11 +221,15 @@ def _classes(info) -> list[str]:
     return lines
 
 
-def _histogram(features: np.ndarray) -> list[str]:
-    """Returns a small histogram of lengths, the bars on a linear scale."""
+def histogram(features: np.ndarray) -> list[str]:
+    """Returns a small histogram of lengths, the bars on a linear scale.
+
+    The width of a bar is round: 1, 2 or 5 times a power of ten.
+    """
     points = features["points"].astype(int)
     longest = int(points.max())
-    step = _round_step(longest / BARS)
+    power = 10 ** max(0, math.floor(math.log10(max(longest / BARS, 1))))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= longest / BARS)
     counts = np.bincount(points // step)
     mean, upper = points.mean(), np.percentile(points, 95, method="inverted_cdf")
     lines = [f"points: mean {mean:.1f}, 95 % up to {upper:.0f}, longest {longest}"]
@@ -233,12 +237,6 @@ def _histogram(features: np.ndarray) -> list[str]:
         bar = "#" * math.ceil(40 * count / counts.max())
         lines.append(f"{i * step:6}-{(i + 1) * step - 1:<6} {count:9} {bar}")
     return lines
-
-
-def _round_step(step: float) -> int:
-    """Returns a round width of a bar: 1, 2 or 5 times a power of ten."""
-    power = 10 ** max(0, math.floor(math.log10(max(step, 1))))
-    return next(power * m for m in (1, 2, 5, 10) if power * m >= step)
 
 
 def _write_sheets(
@@ -301,7 +299,7 @@ def choose(features: np.ndarray, labels: np.ndarray) -> tuple[list[int], dict[in
       Indices into the data set (the ordinary ones first, classes in turn; a drawing may stand
       twice), and {place on the sheet: why it is marked}.
     """
-    chosen = _from_all_over(labels, COLUMNS * ROWS)
+    chosen = from_all_over(labels, COLUMNS * ROWS)
     marks: dict[int, str] = {}
     by_length = np.argsort(features["points"], kind="stable")
     longest, shortest = by_length[::-1][:COLUMNS], by_length[:COLUMNS]
@@ -315,7 +313,7 @@ def choose(features: np.ndarray, labels: np.ndarray) -> tuple[list[int], dict[in
     return chosen, marks
 
 
-def _from_all_over(labels: np.ndarray, count: int) -> list[int]:
+def from_all_over(labels: np.ndarray, count: int) -> list[int]:
     """Takes drawings of every class in turn; within a class those stored first, a random choice."""
     turns = np.zeros(len(labels), np.int64)
     for label in np.unique(labels):

@@ -32,124 +32,22 @@ from absl import flags as absl_flags
 from absl import logging
 
 import sketch_rnn_tf
+from data_prep import prepare_flags
+from data_prep.prepare_flags import SPLITS
 from sketch_rnn_tf import cli
 from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-prepare"
-SPLITS = "90,5,5"
 
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
-    text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
-    number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
-    real = functools.partial(absl_flags.DEFINE_float, flag_values=flags)
-    switch = functools.partial(absl_flags.DEFINE_bool, flag_values=flags)
-    choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
-
-    absl_flags.DEFINE_multi_string(
-        "input",
-        [],
-        "file, folder, pattern, package:kanjivg or npm:NAME; may be repeated",
-        flag_values=flags,
-    )
-    text("output_dir", None, "folder for the data set")
-    switch("overwrite", False, "replace what is in --output_dir once the new data set is whole")
-    text("verify", None, "check the shards of this data set instead of making one")
-    switch("json", False, "print one JSON object on stdout")
-
-    text(
-        "format",
-        None,
-        "npz, ndjson, quickdraw_bin, svg, json, iconify or csv; default: by content",
-    )
-    text("label", None, "class of all drawings; default: the file's word, folder or file name")
-    switch("recognized_only", False, "leave out Quick, Draw! drawings the game did not recognize")
-    choice("on_error", "stop", ["stop", "skip"], "what a broken record does")
-    switch("trace", False, "read pictures of line art, in place of vector drawings")
-    real("curve_tolerance", None, "of flattened SVG curves, as a share of the drawing's box")
-    text("paper", "auto", "color of the paper of SVG pictures, which is not ink; auto or none")
-    switch("keep_all", False, "take all shapes of SVG pictures that are not hidden, painted or not")
-    choice(
-        "class_from",
-        None,
-        ["set", "word"],
-        "class of icons: their set, or the first word of their name; default: set",
-    )
-
-    switch("clean", False, "take the steps --drop_specks, --drop_doubled and --join_strokes")
-    switch(
-        "drop_specks",
-        False,
-        "leave out strokes smaller than 1 % of their drawing; a dot (one point) only where it lies"
-        " on another stroke or more than 10 % of the drawing outside of all others",
-    )
-    switch(
-        "drop_doubled",
-        False,
-        "leave out strokes that stay within 1.5 % of their drawing's size of other strokes",
-    )
-    switch(
-        "join_strokes",
-        False,
-        "make one stroke of those whose ends are within 2 % of their drawing's size; where more"
-        " than two meet, of the two that go on most smoothly",
-    )
-    choice(
-        "stroke_order",
-        "keep",
-        ["keep", "shortest"],
-        "shortest: order and turn strokes so that the pen travels little between them",
-    )
-    switch(
-        "split_sheets",
-        False,
-        "make a drawing of each group of strokes on a sheet, with keys KEY#1, KEY#2, ... by rows",
-    )
-    real(
-        "sheet_gap",
-        None,
-        "least gap between drawings of a sheet, as a share of its longer side; default: where the"
-        " sheet's own gaps make their largest jump, at least 0.01",
-    )
-    switch("center", False, "tell where a drawing begins as seen from its middle, in its first row")
-    number(
-        "points_per_drawing",
-        None,
-        "simplify each drawing to at most so many points; two per stroke always stay",
-        lower_bound=2,
-    )
-
-    real(
-        "simplify_epsilon",
-        None,
-        "simplify in source units, npz and simplified drawings too; 0 keeps every point",
-    )
-    number(
-        "target_length",
-        None,
-        "search the epsilon at which 95 % of drawings have no more points",
-        lower_bound=2,
-    )
-    number("min_points", 2, "drop drawings with fewer points")
-    number("max_seq_len", None, "longest drawing in points; default: no limit")
-    choice("too_long", "drop", ["drop", "cut"], "what happens to drawings beyond --max_seq_len")
-    switch("drop_duplicates", False, "keep one of each set of near-duplicates")
-
-    text(
-        "splits",
-        SPLITS,
-        "shares of train, valid and test, of drawings whose files carry no splits: by a stable hash"
-        " of the key, within each class where there are at most 1,000 drawings",
-    )
-    switch("resplit", False, "split anew even files that carry splits")
-    number("seed", 0, "of the order of records")
-    number("shard_mb", 32, "size of a shard", lower_bound=1)
-    number("workers", None, "processes; default: one per core", lower_bound=1)
-    choice("engine", "local", ["local", "beam"], "what runs the conversion")
-    text(
-        "runner", "DirectRunner", "of --engine beam; flags unknown here, as --name=value, go to it"
-    )
+    define = prepare_flags.Definer(flags)
+    prepare_flags.define_files(define)
+    prepare_flags.define_reading(define)
+    prepare_flags.define_cleaning(define)
+    prepare_flags.define_points(define)
+    prepare_flags.define_shards(define)
 
 
 def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None:
@@ -160,53 +58,30 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         _verify(flags)
         return
     cli.require(flags, "input", "output_dir")
-    beam = flags.engine == "beam"
-    if flags["runner"].present and not beam:
-        raise UsageError("--runner is for --engine beam")
-    if flags["too_long"].present and flags.max_seq_len is None:
-        raise UsageError("--too_long needs --max_seq_len")
-    if flags.simplify_epsilon is not None and flags.target_length is not None:
-        raise UsageError("give either --simplify_epsilon or --target_length")
-    if flags.points_per_drawing is not None and flags.target_length is not None:
-        raise UsageError("give either --points_per_drawing or --target_length")
-    if flags.sheet_gap is not None and not flags.split_sheets:
-        raise UsageError("--sheet_gap needs --split_sheets")
-    if flags.trace and flags.format not in (None, "picture"):
-        raise UsageError(f"--trace reads pictures, --format {flags.format} does not")
-    reading = _given(
-        flags,
-        *("format", "label", "recognized_only", "on_error"),
-        *("curve_tolerance", "paper", "keep_all", "class_from"),
-    )
+    prepare_flags.check(flags)
     info = prepare(
         flags.input,
         flags.output_dir,
         overwrite=flags.overwrite,
-        reading={**reading, "format": "picture"} if flags.trace else reading,
-        cleaning=_cleaning(flags),
+        reading=prepare_flags.reading(flags),
+        cleaning=prepare_flags.cleaning(flags),
         points_per_drawing=flags.points_per_drawing,
         center=flags.center,
         simplify_epsilon=flags.simplify_epsilon,
         target_length=flags.target_length,
-        filters=_given(flags, "min_points", "max_seq_len", "too_long", "resplit", "seed"),
+        filters=prepare_flags.given(
+            flags, "min_points", "max_seq_len", "too_long", "resplit", "seed"
+        ),
         drop_duplicates=flags.drop_duplicates,
         splits=flags.splits if flags["splits"].present else None,
         shard_bytes=flags.shard_mb << 20,
         workers=flags.workers,
-        runner=[f"--runner={flags.runner}", *runner_flags] if beam else None,
+        runner=[f"--runner={flags.runner}", *runner_flags] if flags.engine == "beam" else None,
     )
     if flags.json:
         cli.print_json({"output_dir": flags.output_dir, **dataclasses.asdict(info)})
     else:
         print("\n".join(summary(flags.output_dir, info)))
-
-
-def _cleaning(flags: absl_flags.FlagValues) -> dict[str, Any]:
-    """Returns the steps that are wanted; `--clean` is three of them unless they are refused."""
-    steps = _given(flags, "split_sheets", "sheet_gap", "stroke_order")
-    for name in ("drop_specks", "drop_doubled", "join_strokes"):
-        steps[name] = flags[name].value if flags[name].present else flags.clean
-    return steps
 
 
 def prepare(
@@ -320,6 +195,7 @@ def _info(job, result, sources: list[dict[str, Any]]):
     from data_prep.conversion.splits import parse_fractions
     from data_prep.engines import plan, shards
     from data_prep.engines import sources as inputs
+    from data_prep.readers import Options
 
     tally, chosen = result.tally, job.options.simplification
     # Only what was applied is recorded: a model simplifies what it reads in the same way.
@@ -333,7 +209,7 @@ def _info(job, result, sources: list[dict[str, Any]]):
             chosen.to_json() if tally.absolute or chosen.published or chosen.center else None
         ),
         cleaning=job.options.cleaning.to_json(),
-        reading=_not_default(job.units),
+        reading=getattr(job.units[0], "options", Options()).to_json(),
         canvas=inputs.canvas(job.units, chosen),
         duplicates=0 if job.drop_duplicates else result.near,
     )
@@ -346,14 +222,6 @@ def _info(job, result, sources: list[dict[str, Any]]):
     for message in found:
         logging.warning("%s", message)
     return dataclasses.replace(info, warnings=found)
-
-
-def _not_default(units) -> dict[str, Any]:
-    """Returns the options of the readers that were given, for reading the sources again."""
-    from data_prep.readers import Options
-
-    given = dataclasses.asdict(getattr(units[0], "options", Options()))
-    return {name: value for name, value in given.items() if value != getattr(Options(), name)}
 
 
 def _simplification(units, epsilon: float | None, target_length: int | None, workers: int):
@@ -453,10 +321,6 @@ def _most(counts: dict[str, int]) -> str:
     return shown + (", ..." if len(ordered) > 5 else "")
 
 
-def _given(flags: absl_flags.FlagValues, *names: str) -> dict[str, Any]:
-    return {name: flags[name].value for name in names if flags[name].value is not None}
-
-
 def _verify(flags: absl_flags.FlagValues) -> None:
     from data_prep.engines import shards
 
@@ -472,12 +336,12 @@ def _verify(flags: absl_flags.FlagValues) -> None:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments (sys.argv's by default); returns its exit code."""
-    own, runner_flags = _runner_flags(list(sys.argv[1:] if argv is None else argv))
+    own, runner_flags = split_runner_flags(list(sys.argv[1:] if argv is None else argv))
     command = functools.partial(main, runner_flags=runner_flags)
     return cli.command(NAME, __doc__, define_flags, command)(own)
 
 
-def _runner_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
+def split_runner_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Splits off what this command does not know, if Beam runs it, for Beam's runner."""
     flags = absl_flags.FlagValues()
     define_flags(flags)

@@ -14,13 +14,13 @@ import dataclasses
 import functools
 import heapq
 import importlib.util
-import math
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from data_prep.conversion import simplify_numpy
 from data_prep.readers.source import Polylines, RawSketch
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.strokes import polylines_to_stroke3
@@ -298,7 +298,7 @@ def budgeted_masks(
     def look(number: int, first: int, last: int) -> None:
         if last - first > 1:
             x, y = strokes[number][first : last + 1].T
-            distances = _distances(x, y, whole_line)
+            distances = simplify_numpy.distances(x, y, whole_line)
             farthest = int(distances.argmax())
             middle = first + 1 + farthest
             heapq.heappush(spans, (-distances[farthest], number, first, middle, last))
@@ -390,76 +390,12 @@ def _too_complex(points: int) -> TooComplexError:
 
 
 @functools.cache
-def _kernels() -> types.ModuleType | types.SimpleNamespace:
+def _kernels() -> types.ModuleType:
     """Returns the compiled inner loops where numba is installed, NumPy's otherwise."""
     if importlib.util.find_spec("numba") is None:
-        return NUMPY_KERNELS
+        return simplify_numpy
     try:
         from data_prep.conversion import simplify_numba
     except (ImportError, RuntimeError):  # of another NumPy, or without any folder for its cache
-        return NUMPY_KERNELS
+        return simplify_numpy
     return simplify_numba
-
-
-def _resample(points: np.ndarray, spacing: float) -> np.ndarray:
-    steps = np.diff(points, axis=0)  # [n - 1, 2]
-    lengths = np.sqrt(steps[:, 0] * steps[:, 0] + steps[:, 1] * steps[:, 1])
-    along = np.concatenate([[0.0], np.cumsum(lengths)])  # [n]
-    if not along[-1] > 0:
-        return points[[0, -1]]
-    places = np.arange(int(np.ceil(along[-1] / spacing))) * spacing
-    places = places[places < along[-1]]  # [m - 1]
-    start = np.searchsorted(along, places, side="right") - 1
-    slopes = steps[start] / lengths[start, None]
-    result = slopes * (places - along[start])[:, None] + points[start]
-    return np.concatenate([result, points[-1:]])
-
-
-def _simplified_mask(
-    points: np.ndarray, epsilon: float, whole_line: bool, max_work: int
-) -> tuple[np.ndarray, int]:
-    keep = np.zeros(len(points), bool)
-    keep[[0, -1]] = True
-    x, y = points.T.copy()
-    spans, work = [(0, len(points) - 1)], 0
-    while spans and work <= max_work:
-        first, last = spans.pop()
-        if last - first < 2:
-            continue
-        work += last - first
-        distances = _distances(x[first : last + 1], y[first : last + 1], whole_line)
-        farthest = int(distances.argmax())
-        if distances[farthest] > epsilon:
-            middle = first + 1 + farthest
-            keep[middle] = True
-            spans += [(middle, last), (first, middle)]
-    return keep, work
-
-
-def _distances(x: np.ndarray, y: np.ndarray, whole_line: bool) -> np.ndarray:
-    """Returns the distances of the inner points to the line, or the chord, through the ends.
-
-    Args:
-      x: [n]; from the start of the chord to its end.
-      y: [n].
-      whole_line: see `simplified_mask`.
-
-    Returns:
-      [n - 2].
-    """
-    start_x, start_y = x.item(0), y.item(0)
-    chord_x, chord_y = x.item(-1) - start_x, y.item(-1) - start_y
-    length = math.sqrt(chord_x * chord_x + chord_y * chord_y)
-    x, y = x[1:-1] - start_x, y[1:-1] - start_y
-    if not length > 0:
-        return np.sqrt(x * x + y * y)
-    along_x, along_y = chord_x / length, chord_y / length
-    across = np.abs(along_x * y - along_y * x)
-    if whole_line:
-        return across
-    along = along_x * x + along_y * y
-    beyond = np.maximum(np.maximum(-along, along - length), 0.0)
-    return np.where(beyond > 0, np.sqrt(across * across + beyond * beyond), across)
-
-
-NUMPY_KERNELS = types.SimpleNamespace(resample=_resample, simplified_mask=_simplified_mask)

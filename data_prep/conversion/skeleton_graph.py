@@ -345,12 +345,8 @@ def _pairs(directions: list[np.ndarray]) -> list[tuple[int, int]]:
     }
     gains = {pair: SHARPEST_TURN**2 - turn**2 for pair, turn in turns.items()}
     gains = {pair: gain for pair, gain in gains.items() if gain > 0}
-    if count > 7:
-        return _greedy(gains)
-    return _best(tuple(range(count)), gains)[1]
-
-
-def _greedy(gains: dict[tuple[int, int], float]) -> list[tuple[int, int]]:
+    if count <= 7:
+        return _best(tuple(range(count)), gains)[1]
     chosen: list[tuple[int, int]] = []
     for pair in sorted(gains, key=lambda pair: -gains[pair]):
         if not any(set(pair) & set(other) for other in chosen):

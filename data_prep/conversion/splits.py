@@ -87,7 +87,8 @@ class Splitter:
     def codes(self, places: np.ndarray) -> np.ndarray:
         """Returns split codes int8 for group hashes uint64 of any shape."""
         places = np.asarray(places, np.uint64)
-        codes = np.searchsorted(self.borders, _unit_interval(places), side="right").astype(np.int8)
+        shares = (places >> np.uint64(11)) * 2.0**-53  # the upper 53 bits, exact, in [0, 1)
+        codes = np.searchsorted(self.borders, shares, side="right").astype(np.int8)
         if self.chosen:
             known = np.array(sorted(self.chosen), np.uint64)
             chosen = np.array([self.chosen[place] for place in known.tolist()], np.int8)
@@ -126,8 +127,3 @@ def class_counts(groups: int, fractions: Sequence[float]) -> tuple[int, int, int
     while valid + test > max(groups - 1, 0):
         valid, test = (valid - 1, test) if valid > test else (valid, test - 1)
     return groups - valid - test, valid, test
-
-
-def _unit_interval(places: np.ndarray) -> np.ndarray:
-    """Returns the upper 53 bits of hashes as exact numbers in [0, 1)."""
-    return (np.asarray(places, np.uint64) >> np.uint64(11)) * 2.0**-53

@@ -189,7 +189,10 @@ def skeleton(level: np.ndarray) -> Skeleton:
         scaled = level
     scale = np.array([level.shape[1] / scaled.shape[1], level.shape[0] / scaled.shape[0]])
     ink = scaled > 1
-    ink = np.pad(_without_dust(ink, pen), 1)  # the border of the picture is paper to the radius
+    dust = int(0.4 * (math.pi / 4 * pen * pen))  # specks and pinholes much smaller than a dot
+    ink = skimage.morphology.remove_small_objects(ink, max_size=dust, connectivity=2)
+    ink = skimage.morphology.remove_small_holes(ink, max_size=dust)
+    ink = np.pad(ink, 1)  # the border of the picture is paper to the radius
     radius = ndimage.distance_transform_edt(ink)
     ink &= ~_cores(radius, pen)
     radius = np.minimum(radius, pen)
@@ -202,13 +205,6 @@ def _pen(ink: np.ndarray) -> float:
     radius = ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1]
     wide = 2 * float(np.median(radius[lines])) - 0.5 if lines.any() else 1.0
     return max(1.0, wide)
-
-
-def _without_dust(ink: np.ndarray, pen: float) -> np.ndarray:
-    """Returns ink without specks and pinholes much smaller than a dot of the pen."""
-    dot = math.pi / 4 * pen * pen
-    ink = skimage.morphology.remove_small_objects(ink, max_size=int(0.4 * dot), connectivity=2)
-    return skimage.morphology.remove_small_holes(ink, max_size=int(0.4 * dot))
 
 
 def _cores(radius: np.ndarray, pen: float) -> np.ndarray:

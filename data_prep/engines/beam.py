@@ -198,9 +198,9 @@ def _count_near(coded: beam.PCollection) -> beam.PCollection:
     return (
         coded
         | "Signature" >> beam.Map(_signature_and_split)
-        | "Alike" >> beam.CombinePerKey(_add_up)
-        | "Near" >> beam.Map(lambda item: (sum(item[1]) - 1, _leaking(item[1])))
-        | "Sum near" >> beam.CombineGlobally(_add_pairs)
+        | "Alike" >> beam.CombinePerKey(_add_up, 3)
+        | "Near" >> beam.Map(lambda item: (sum(item[1]) - 1, item[1][0] * any(item[1][1:])))
+        | "Sum near" >> beam.CombineGlobally(_add_up, 2)
     )
 
 
@@ -209,22 +209,11 @@ def _signature_and_split(sketch: Sketch) -> tuple[bytes, tuple[int, int, int]]:
     return row["signature"].tobytes(), tuple(int(row["split"] == code) for code in range(3))
 
 
-def _add_up(counts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    total = [0, 0, 0]
+def _add_up(counts: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
+    total = [0] * width
     for part in counts:
         total = [a + b for a, b in zip(total, part, strict=True)]
     return tuple(total)
-
-
-def _add_pairs(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    near = leaking = 0
-    for more_near, more_leaking in pairs:
-        near, leaking = near + more_near, leaking + more_leaking
-    return near, leaking
-
-
-def _leaking(counts: tuple[int, int, int]) -> int:
-    return counts[0] if counts[1] + counts[2] else 0
 
 
 def _without_duplicates(coded: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:

@@ -91,7 +91,7 @@ def _decide(
     """Plans the shards; marks duplicates beside the runs when they are to be dropped."""
     rows = np.concatenate([run.rows for run in runs])
     names = sorted({label for run in runs for label in run.labels})
-    labels = np.concatenate([_renumbered(run, names) for run in runs])
+    labels = np.concatenate([run.labels_among(names) for run in runs])
     by_hash = rows["split"] < 0
     splitter = splits.Splitter(job.fractions, _groups(rows["place"], labels, names, by_hash))
     codes = plan.split_codes(rows, splitter)
@@ -100,7 +100,9 @@ def _decide(
     dropped = again & job.drop_duplicates
     for label, count in zip(*np.unique(labels[dropped], return_counts=True), strict=True):
         tally.dropped[convert.DUPLICATE, names[label]] += int(count)
-    _mark_dropped(runs, dropped)
+    ends = np.cumsum([len(run.rows) for run in runs])
+    for run, marks in zip(runs, np.split(dropped, ends[:-1]), strict=True):
+        run.mark_dropped(marks)
     sketches = [int(((codes == code) & ~dropped).sum()) for code in range(3)]
     plan.check_splits(sketches, job.fractions if by_hash.any() else (1, 0, 0), tally)
     stored = plan.stored_bytes(rows)
@@ -127,20 +129,6 @@ def _groups(
     return groups
 
 
-def _renumbered(run: spool.Run, names: Sequence[str]) -> np.ndarray:
-    """Returns the labels of a run's rows as indices into the sorted names of all runs."""
-    numbers = {name: i for i, name in enumerate(names)}
-    own = np.array([numbers[label] for label in run.labels], np.int64)
-    return own[run.rows["label"]] if len(run.rows) else np.zeros(0, np.int64)
-
-
-def _mark_dropped(runs: Sequence[spool.Run], dropped: np.ndarray) -> None:
-    ends = np.cumsum([len(run.rows) for run in runs])
-    for run, marks in zip(runs, np.split(dropped, ends[:-1]), strict=True):
-        with spool.named_errors(run.path), files.atomic_open(f"{run.path}.dropped.npy") as stream:
-            np.save(stream, marks)
-
-
 def _write_shard(task: tuple[str, int, int]) -> shards.Shard:
     """Writes one shard into the workspace from all the files of the spool."""
     workspace, code, number = pathlib.Path(task[0]), task[1], task[2]
@@ -165,6 +153,6 @@ def _chosen(run: spool.Run, decided: plan.Plan, code: int, number: int) -> np.nd
     behind = plan.first_order(number + 1, count)
     last = np.searchsorted(orders, np.uint64(behind)) if behind < 1 << 64 else len(orders)
     rows = run.rows[first:last]
-    dropped = np.load(f"{run.path}.dropped.npy")[first:last]
+    dropped = run.dropped()[first:last]
     splitter = splits.Splitter.from_json(decided.splitter)
     return first + np.flatnonzero((plan.split_codes(rows, splitter) == code) & ~dropped)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -49,6 +50,21 @@ class Run:
         self._strokes_at = self._keys_at + header["keys"]
         self.labels: list[str] = header["labels"]
         self.tally = convert.Tally.from_json(header["tally"])
+
+    def labels_among(self, names: Sequence[str]) -> np.ndarray:
+        """Returns the labels of the rows as indices into the sorted names of all runs."""
+        numbers = {name: i for i, name in enumerate(names)}
+        own = np.array([numbers[label] for label in self.labels], np.int64)
+        return own[self.rows["label"]] if len(self.rows) else np.zeros(0, np.int64)
+
+    def mark_dropped(self, marks: np.ndarray) -> None:
+        """Keeps beside the file which rows, bool [R], are dropped as duplicates."""
+        with named_errors(self.path), files.atomic_open(f"{self.path}.dropped.npy") as stream:
+            np.save(stream, marks)
+
+    def dropped(self) -> np.ndarray:
+        """Returns what `mark_dropped` kept."""
+        return np.load(f"{self.path}.dropped.npy")
 
     def take(self, chosen: np.ndarray) -> tuple[list[bytes], list[np.ndarray]]:
         """Returns keys and points, float32 [N, 3], of the rows with these sorted indices."""

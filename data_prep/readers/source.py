@@ -66,6 +66,11 @@ class Options:
     paper: str = "auto"
     keep_all: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns the options that were given, for reading the sources again."""
+        given = dataclasses.asdict(self).items()
+        return {name: value for name, value in given if value != getattr(Options(), name)}
+
 
 @dataclasses.dataclass(frozen=True)
 class Skip:

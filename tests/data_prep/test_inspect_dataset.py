@@ -33,7 +33,7 @@ def test_the_histogram_counts_every_drawing_once(data_set, capsys):
     features = np.zeros(500, inspect_dataset.FEATURES)
     features["points"] = np.random.default_rng(0).integers(2, 251, 500)
 
-    bars = inspect_dataset._histogram(features)[1:]
+    bars = inspect_dataset.histogram(features)[1:]
 
     assert sum(int(line.split()[-2]) for line in bars) == 500
     assert 5 <= len(bars) <= 2 * inspect_dataset.BARS
@@ -83,7 +83,7 @@ def test_one_drawing_unlike_the_others_is_the_oddest():
     for name, (columns, value) in changes.items():
         strange = ordinary[0].copy()
         strange[:, columns] = value if name == "strokes" else strange[:, columns] * value
-        features = [inspect_dataset._features(rows) for rows in [*ordinary[1:], strange]]
+        features = [inspect_dataset.measured(rows) for rows in [*ordinary[1:], strange]]
 
         ratings, words = inspect_dataset.oddness(np.array(features, inspect_dataset.FEATURES))
 
@@ -94,7 +94,7 @@ def test_one_drawing_unlike_the_others_is_the_oddest():
 def test_a_sheet_shows_every_class_in_turn():
     labels = np.array([0] * 50 + [1] * 3 + [2])
 
-    chosen = inspect_dataset._from_all_over(labels, 8)
+    chosen = inspect_dataset.from_all_over(labels, 8)
 
     assert sorted(labels[chosen].tolist()) == [0, 0, 0, 0, 1, 1, 1, 2]
 

@@ -381,15 +381,18 @@ def test_percentiles_of_a_histogram_are_numpys():
 
 
 def test_flags_for_a_beam_runner_are_told_from_the_commands_own():
-    own, rest = prepare._runner_flags(
+    own, rest = prepare.split_runner_flags(
         ["--input=x", "--engine=beam", "--runner", "FlinkRunner", "--parallelism=8", "--seed=1"]
     )
 
     assert own == ["--input=x", "--engine=beam", "--runner", "FlinkRunner", "--seed=1"]
     assert rest == ["--parallelism=8"]
-    assert prepare._runner_flags(["--parallelism=8"]) == (["--parallelism=8"], [])
+    assert prepare.split_runner_flags(["--parallelism=8"]) == (["--parallelism=8"], [])
     words = ["--label", "us", "--engine=beam", "--region", "us"]
-    assert prepare._runner_flags(words) == (["--label", "us", "--engine=beam", "us"], ["--region"])
+    assert prepare.split_runner_flags(words) == (
+        ["--label", "us", "--engine=beam", "us"],
+        ["--region"],
+    )
 
 
 def test_score_and_a_data_set_convert_a_drawing_alike(tmp_path, write_ndjson):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data_prep.conversion import simplify
+from data_prep.conversion import simplify, simplify_numpy
 from data_prep.readers.source import Polylines, RawSketch
 
 QUICKDRAW = simplify.Simplification()
@@ -118,7 +118,7 @@ def test_numba_and_numpy_give_the_same_points(stroke, epsilon, whole_line, spaci
     fast = pytest.importorskip(
         "data_prep.conversion.simplify_numba", reason="numba (extra [fast]) is not installed"
     )
-    slow = simplify.NUMPY_KERNELS
+    slow = simplify_numpy
 
     np.testing.assert_array_equal(fast.resample(stroke, spacing), slow.resample(stroke, spacing))
     limit = simplify.MAX_WORK
@@ -132,7 +132,7 @@ def test_numba_and_numpy_agree_on_real_drawings(pairs, monkeypatch):
     pytest.importorskip("numba", reason="numba (extra [fast]) is not installed")
     drawings = [raw for raw, i, _ in pairs if i == 0]
     fast = [simplify.quickdraw_simplify(drawing) for drawing in drawings]
-    monkeypatch.setattr(simplify, "_kernels", lambda: simplify.NUMPY_KERNELS)
+    monkeypatch.setattr(simplify, "_kernels", lambda: simplify_numpy)
 
     assert [simplify.quickdraw_simplify(drawing) for drawing in drawings] == fast
 
