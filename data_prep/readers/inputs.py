@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import difflib
 import glob
@@ -101,7 +102,9 @@ def make_units(sources: Iterable[Source], options: Options) -> Iterator[Unit]:
     bunch: list[Source] = []
     size = 0
     for source in sources:
-        own = _size(source)
+        own = 0
+        with contextlib.suppress(OSError):
+            own = os.stat(source.path).st_size
         if bunch and (len(bunch) == BUNCH_FILES or size + own > BUNCH_BYTES):
             yield Unit(tuple(bunch), options, size)
             bunch, size = [], 0
@@ -123,13 +126,6 @@ def _parts(source: Source, options: Options, size: int) -> Iterator[Unit]:
         parts = []  # reading it will say what is wrong, under the user's policy for errors
     for part, bytes_of_part in parts or [(None, size)]:
         yield Unit((dataclasses.replace(source, part=part),), options, bytes_of_part)
-
-
-def _size(source: Source) -> int:
-    try:
-        return os.stat(source.path).st_size
-    except OSError:
-        return 0
 
 
 class Listing(NamedTuple):

@@ -113,7 +113,11 @@ class _Lines:
     def number(self) -> int:
         """The number of the line, from 1. What lies before the range is only counted when asked."""
         if self._before is None:
-            self._before = _count_lines(self.source.path, self._start)
+            self._before, left = 0, self._start
+            with open(self.source.path, "rb") as stream:
+                while left > 0 and (block := stream.read(min(left, 1 << 20))):
+                    self._before += block.count(b"\n")
+                    left -= len(block)
         return self._before + self._count
 
     @property
@@ -133,15 +137,6 @@ class _Lines:
                 break
         self._start = place
         return place
-
-
-def _count_lines(path: str, stop: int) -> int:
-    with open(path, "rb") as stream:
-        count = 0
-        while stop > 0 and (block := stream.read(min(stop, 1 << 20))):
-            count += block.count(b"\n")
-            stop -= len(block)
-    return count
 
 
 def _item(record: Any, lines: _Lines, options: Options) -> RawSketch | Skip:

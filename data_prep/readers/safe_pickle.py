@@ -12,6 +12,7 @@ sixty levels deep, never ends.
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import pickle
@@ -246,7 +247,7 @@ class _Machine(pickle._Unpickler):
         module = self.readline()[:-1].decode("ascii", "replace")
         name = self.readline()[:-1].decode("ascii", "replace")
         self.find_class(module, name)
-        _refuse_opcode("INST")
+        _refuse_opcode("INST", self)
 
     def load_bytearray8(self) -> None:
         size = int.from_bytes(self.read(8), "little")
@@ -258,12 +259,8 @@ class _Machine(pickle._Unpickler):
     dispatch[pickle.INST[0]] = load_inst
 
 
-def _refuse_opcode(name: str) -> None:
+def _refuse_opcode(name: str, machine: _Machine) -> None:
     raise UnpickleError(f"uses the pickle opcode {name}, which array data does not need")
-
-
-def _refuser(name: str) -> Any:
-    return lambda machine: _refuse_opcode(name)
 
 
 _REFUSED = (
@@ -271,7 +268,7 @@ _REFUSED = (
     *("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "EMPTY_SET", "ADDITEMS", "FROZENSET"),
 )
 _Machine.dispatch.update(
-    (ord(opcode.code), _refuser(opcode.name))
+    (ord(opcode.code), functools.partial(_refuse_opcode, opcode.name))
     for opcode in pickletools.opcodes
     if opcode.name in _REFUSED
 )
