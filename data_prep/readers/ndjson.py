@@ -113,11 +113,12 @@ class _Lines:
     def number(self) -> int:
         """The number of the line, from 1. What lies before the range is only counted when asked."""
         if self._before is None:
-            self._before, left = 0, self._start
+            before, left = 0, self._start
             with open(self.source.path, "rb") as stream:
                 while left > 0 and (block := stream.read(min(left, 1 << 20))):
-                    self._before += block.count(b"\n")
+                    before += block.count(b"\n")
                     left -= len(block)
+            self._before = before
         return self._before + self._count
 
     @property
