@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart gallery test test-browser lint lint-js clean
+.PHONY: help quickstart gallery test quick test-browser lint lint-js clean
 
 help:
 	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws, exports"
@@ -26,6 +26,7 @@ help:
 	@echo "make gallery     draws docs/pictures with the quickstart's model"
 	@echo "make test        installs what the tests need, checks style and runs all tests"
 	@echo "make test-browser  runs the tests that need Node.js and Chromium (npm and apt install what is missing)"
+	@echo "make quick       runs the fast tests that need no training"
 	@echo "make lint        checks style only"
 	@echo "make lint-js     checks the style of JavaScript and CSS with Biome (npm)"
 	@echo "make clean       removes what make made: $(VENV), $(OUT) and caches"
@@ -70,6 +71,15 @@ test-browser: $(VENV)/installed-test
 
 lint-js:
 	npx --yes @biomejs/biome@$(BIOME) check .
+
+# What does not need TensorFlow to be imported, or is quick with it: for the hands while they write.
+QUICK := tests/data_prep tests/drawing tests/sketcher/test_arguments.py tests/sketcher/test_latent_space.py \
+  tests/data/test_tfrecord.py tests/data/test_dataset.py tests/quality/test_metrics.py tests/quality/test_rendering.py \
+  tests/test_architecture.py tests/test_cli.py tests/test_config.py tests/test_files.py tests/test_layers.py \
+  tests/test_progress.py tests/test_strokes.py
+
+quick: $(VENV)/installed-test
+	$(BIN)/python $(PYTEST) -m "not large" $(QUICK) $(PYTEST_ARGS)
 
 # --- quickstart: six commands, each skipped when its result is there --------------------------
 
