@@ -46,18 +46,48 @@ def make(name: str) -> tf.distribute.Strategy:
     raise UserError(f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}")
 
 
+_TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+
+
 def _check_tf_config(text: str) -> None:
+    """Raises UserError with what is wrong with the environment variable TF_CONFIG."""
+    if not text.strip():
+        raise UserError(
+            f"the strategy multi_worker needs the environment variable TF_CONFIG: {_TF_CONFIG}"
+        )
+    wrong = _wrong_with(text)
+    if wrong:
+        raise UserError(f"TF_CONFIG {wrong}; expected {_TF_CONFIG}")
+
+
+def _wrong_with(text: str) -> str | None:
+    """Returns the rest of a sentence that begins with TF_CONFIG; None where it is right."""
     try:
         content = json.loads(text)
-        kind, index = content["task"]["type"], content["task"]["index"]
-        known = kind in ("chief", "worker") and content["cluster"][kind][index]
-    except (ValueError, KeyError, IndexError, TypeError):
-        known = False
-    if not known:
-        raise UserError(
-            'the strategy multi_worker needs the environment variable TF_CONFIG: {"cluster":'
-            ' {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    except (ValueError, RecursionError) as error:
+        return f"is not JSON ({error})"
+    cluster, task = (
+        content.get(name) if isinstance(content, dict) else None for name in ("cluster", "task")
+    )
+    for name, value in (("cluster", cluster), ("task", task)):
+        if not isinstance(value, dict):
+            return f"has no object {name!r}"
+    kind, index = task.get("type"), task.get("index")
+    if kind not in ("chief", "worker"):
+        return f"has the task type {kind!r}, which does not train: only chief and worker do"
+    addresses = cluster.get(kind)
+    if not isinstance(addresses, list) or not all(isinstance(item, str) for item in addresses):
+        return f"lists no addresses of {kind!r} under 'cluster'"
+    try:
+        number = int(index)  # TensorFlow takes an index in quotes too
+    except (TypeError, ValueError):
+        return f"has the task index {index!r}, which is not a whole number"
+    if isinstance(index, (bool, float)) or not 0 <= number < len(addresses):
+        return (
+            f"has the task index {index!r}, but lists {len(addresses)} of {kind!r}: 0 to"
+            f" {len(addresses) - 1}"
         )
+    return None
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
