@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -255,8 +256,7 @@ def _run(pen: Pen, letter: str, numbers: list[float]) -> bool:
     for i in range(0, len(numbers) - count + 1, count):
         chunk = numbers[i : i + count]
         if relative:
-            here = (pen.x, pen.y) * (count // 2)
-            chunk = [offset + base for offset, base in zip(chunk, here, strict=True)]
+            chunk = map(operator.add, chunk, (pen.x, pen.y) * (count // 2))
         draw(pen, *chunk)
     return bool(numbers) and not len(numbers) % count
 
@@ -474,5 +474,10 @@ def _evaluate(
     p = curves[owner]  # [N, 4, 2]
     points = s**3 * p[:, 0] + 3 * s**2 * t * p[:, 1] + 3 * s * t**2 * p[:, 2] + t**3 * p[:, 3]
     at = (curve_ends - pieces)[stroke_starts]  # where the first point of each stroke belongs
-    points = np.insert(points, at, curves[stroke_starts, 0], axis=0)
-    return np.split(points, (at + np.arange(len(at)))[1:])
+    first = at + np.arange(len(at))  # and where it then is
+    whole = np.empty((len(points) + len(at), 2))
+    others = np.ones(len(whole), bool)
+    others[first] = False
+    whole[first], whole[others] = curves[stroke_starts, 0], points
+    ends = [*first[1:].tolist(), len(whole)]
+    return [whole[begin:end] for begin, end in zip(first.tolist(), ends, strict=True)]

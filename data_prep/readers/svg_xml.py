@@ -43,7 +43,7 @@ def parse(data: bytes) -> ElementTree.Element:
         return names[name]
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        if any("}" in name for name in attributes):
+        if "}" in "".join(attributes):
             attributes = {qualified(name): value for name, value in attributes.items()}
         builder.start(qualified(tag), attributes)
 
