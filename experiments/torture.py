@@ -64,6 +64,8 @@ time.time = jumping
 
 
 def main(_):
+    # A shell that starts this in the background has SIGINT ignored, which children would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     work = pathlib.Path(FLAGS.work_dir)
     work.mkdir(parents=True, exist_ok=True)
     (work / "clock").mkdir(exist_ok=True)
