@@ -44,7 +44,7 @@ def test_an_existing_output_is_kept(model_file, tmp_path, capsys):
     assert _import("--input", model_file, "--output_dir", tmp_path / "run") == 1
     assert "exists already" in capsys.readouterr().err
     assert _import("--input", model_file, "--output_dir", tmp_path / "run", "--overwrite") == 1
-    assert "no run directory" in capsys.readouterr().err
+    assert "is not a run directory" in capsys.readouterr().err
     assert (tmp_path / "run" / "mine").read_text() == "x"
 
 
