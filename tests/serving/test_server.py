@@ -158,7 +158,8 @@ def test_the_tests_run_against_the_server_that_the_environment_names(exported, s
     environment = {**os.environ, "TF_SERVING_ADDRESS": server.addresses["grpc"]}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
-         tests / "test_server_backend.py", tests / "test_server.py", "-k", "status_metadata or label"],
+         tests / "test_server_backend.py", tests / "test_server.py",
+         "-k", "status_metadata or label"],
         capture_output=True, text=True, check=False, env=environment, cwd=tests.parents[1],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
