@@ -1,4 +1,4 @@
-"""Times the input pipeline alone: sketches a second, beside what a training step consumes.
+"""Times the input pipeline alone: sketches per second, beside what a training step consumes.
 
   python benchmarks/input_pipeline.py --data_dir data/sheep
   python benchmarks/input_pipeline.py --data_dir data/sheep --step_seconds 0.3

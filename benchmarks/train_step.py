@@ -1,4 +1,4 @@
-"""Times training steps: sketches a second, FLOP/s, share of the machine's matrix-product peak.
+"""Times training steps: sketches per second, FLOP/s, share of the machine's matrix-product peak.
 
 Every variant runs in a process of its own (for its memory), in turn, several rounds; the table has
 medians. "x TF1" compares with the step that the original code makes, written anew (`tf1_graph.py`),

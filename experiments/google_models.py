@@ -1,4 +1,4 @@
-r"""Which of Google's models explains a drawing best: nats a point, in pixels, model by category.
+r"""Which of Google's models explains a drawing best: nats per point, in pixels, model by category.
 
   python experiments/google_models.py --models ../shared/data/pretrained \
       --drawings ../shared/data/quickdraw_raw

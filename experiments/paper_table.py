@@ -196,7 +196,7 @@ def report(results: Sequence[dict]) -> str:
         f"{test['num_sketches']} test sketches, N_max {test['n_max']},"
         f" {results[0]['steps']} steps each, seed {results[0]['seed']}",
         "",
-        "| model | L_R masked | masked, sampled z | unmasked | L_KL | nats a point | active z |",
+        "| model | L_R masked | masked, sampled z | unmasked | L_KL | nats per point | active z |",
         "|---|---|---|---|---|---|---|",
         *(_row(result) for result in results),
         "",

@@ -23,9 +23,8 @@ MAX_SHEET = 1 << 20  # characters of all style sheets of a file, embedded fonts 
 MAX_SELECTORS = 3_000
 MAX_STEPS = 3_000_000  # of matching selectors: about two seconds
 
-_KNOWN = frozenset(
+_OF_STYLE = frozenset(
     [
-        "display",
         "visibility",
         "fill",
         "stroke",
@@ -37,6 +36,11 @@ _KNOWN = frozenset(
         "font-size",
         "fill-rule",
         "clip-rule",
+    ]
+)
+_KNOWN = _OF_STYLE | frozenset(
+    [
+        "display",
         "clip-path",
         "transform",
         "transform-origin",
@@ -53,21 +57,6 @@ _KNOWN = frozenset(
         "ry",
         "d",
         "stop-opacity",
-    ]
-)
-_OF_STYLE = frozenset(
-    [
-        "visibility",
-        "fill",
-        "stroke",
-        "fill-opacity",
-        "stroke-opacity",
-        "opacity",
-        "stroke-width",
-        "color",
-        "font-size",
-        "fill-rule",
-        "clip-rule",
     ]
 )
 _NOT_SIMPLE = frozenset("\"'\\")

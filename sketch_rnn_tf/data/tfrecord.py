@@ -42,7 +42,7 @@ def serialize(record: Record) -> bytes:
 
 
 def packed(strokes: np.ndarray) -> tuple[bytes, bytes]:
-    """Returns the values of `offsets` (8 bytes a point) and `pen_lifted` (1) of stroke-3 rows."""
+    """Returns the values of `offsets` (8 bytes per point) and `pen_lifted` (1) of stroke-3 rows."""
     offsets = np.ascontiguousarray(strokes[:, :2], "<f4").tobytes()
     return offsets, strokes[:, 2].astype(np.uint8).tobytes()  # a varint below 128 is its byte
 
