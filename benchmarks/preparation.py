@@ -2,10 +2,10 @@
 
   python benchmarks/preparation.py --data ../shared/data [--drawings 20000] [--rounds 5] [--json]
 
-The floor parses the same input (orjson; NumPy's unpickler for npz), serialises the same records and
+The floor parses the same input (orjson; NumPy's unpickler for npz), serializes the same records and
 writes them, with nothing in between: no simplification, no check, no split, no shuffling, no
 checksum. It is measured with `tf.train.Example` and TFRecordWriter, as one would write it by hand,
-and with this package's own serialisation. Floors and conversions take turns in one process; the
+and with this package's own serialization. Floors and conversions take turns in one process; the
 medians of the rounds, in CPU time of the process, are compared, so that a busy machine spoils both
 alike.
 

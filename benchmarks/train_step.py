@@ -140,7 +140,7 @@ def our_trainer(settings: dict):
 
 
 def stock_keras():
-    """Returns a step of the stand-in: forward and backward, no losses, no optimiser, no dropout."""
+    """Returns a step of the stand-in: forward and backward, no losses, no optimizer, no dropout."""
     import keras
     import tensorflow as tf
 

@@ -9,10 +9,10 @@ below --output_dir. Stop it whenever you like; the same command goes on where it
 NAME.json, and table.md is the table that is printed.
 
 With the paper's R = 0.99999 the KL weight would hardly rise in so few steps, and where it rises at
-once, a decoder that has learnt little has no use yet for what the latent vector costs. So the first
-third of the steps (run `begun`) has the KL weight that the schedule starts with, 0.01, and every
-w_KL goes on from there (kl_1, kl_0.5, kl_0.25), with R such that half of all steps reach 95 % of
-it. The decoder alone is trained in the same two parts (`begun_decoder`, `decoder`).
+once, a decoder that has learned little has no use yet for what the latent vector costs. So the
+first third of the steps (run `begun`) has the KL weight that the schedule starts with, 0.01, and
+every w_KL goes on from there (kl_1, kl_0.5, kl_0.25), with R such that half of all steps reach 95
+% of it. The decoder alone is trained in the same two parts (`begun_decoder`, `decoder`).
 """
 
 from __future__ import annotations

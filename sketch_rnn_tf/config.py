@@ -113,7 +113,7 @@ class TrainingConfig:
       random_scale: each axis of a sketch is scaled by U(1 - this, 1 + this).
       point_dropout: probability with which a point that may be dropped is dropped.
       loss_length: `bucket` takes the pen loss over the batch's own length, `full` over N_max.
-      buckets: how many lengths batches are padded to, at the most.
+      buckets: how many different lengths batches are padded to, at most.
       dtype: `float32` or `mixed_bfloat16`.
       reference_numerics: Magenta's 1e-6 inside the log of the density.
       evaluate_every: steps between evaluations of the valid split.
@@ -163,14 +163,14 @@ class RunConfig:
     """`config.json` of a run directory: all that is needed to use its weights.
 
     Attributes:
-      scale_factor: source units a normalised unit.
+      scale_factor: source units per normalized unit.
       classes: class names by label.
       max_length: N_max of the data the model was trained on.
       start_token: the stroke-5 row that the decoder reads first.
       temperature_mode: how a temperature acts, one of TEMPERATURE_MODES.
       drop_first_point: drawings prepared from absolute coordinates lose row 0.
       simplification: how absolute coordinates become points for this model; None: not recorded.
-      canvas: longer side of what the training drawings stand on, source units; None: not recorded,
+      canvas: longer side of the canvas of the training drawings, source units; None: not recorded,
         see `canvas`.
       data_fingerprint: identity of the data set it was trained on; None for imported models.
       initial_weights: SHA-256 of the weights that it started from; None: random ones.
@@ -197,7 +197,7 @@ class RunConfig:
 
 
 def canvas(configuration: RunConfig) -> float | None:
-    """Returns the longer side of what a model's training drawings stand on, source units.
+    """Returns the longer side of the canvas of a model's training drawings, source units.
 
     Where a run has not recorded it: 255 for Quick, Draw!'s simplification (or its `size`), which
     stretches every drawing to it; 109 for KanjiVG as `make quickstart` prepares it, known by its
@@ -374,7 +374,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
 
 
 def check(model: ModelConfig, training: TrainingConfig) -> None:
-    """Raises UserError, naming the key, where a value cannot be meant."""
+    """Raises UserError, naming the key, where a value is out of its range."""
     for part in ("encoder", "decoder"):
         section = getattr(model, part)
         _one_of(f"{part}.cell", section.cell, CELLS)
@@ -515,7 +515,7 @@ def converted(key: str, value: Any, kind: type) -> Any:
     """Returns a value as `kind`: bool, int, float or str.
 
     Raises:
-      UserError: it cannot be meant as one; the message names the key.
+      UserError: it cannot be converted; the message names the key.
     """
     try:
         if kind is bool:

@@ -131,7 +131,7 @@ def _padded(sketches, labels, scale_factor) -> dict[str, tf.Tensor]:
     """Returns sketches as a batch, one place longer than the longest for its end token."""
     lengths = np.array([len(sketch) for sketch in sketches], np.int32)
     rows = np.stack([stroke_forms.stroke3_to_stroke5(s, lengths.max() + 1) for s in sketches])
-    offsets = augment.normalise(rows[..., :2].astype(np.float32), scale_factor)
+    offsets = augment.normalize(rows[..., :2].astype(np.float32), scale_factor)
     strokes = tf.concat([offsets, rows[..., 2:].astype(np.float32)], axis=-1)
     batch = {"strokes": strokes, "lengths": tf.constant(lengths)}
     return batch if labels is None else {**batch, "labels": tf.constant(labels)}

@@ -74,7 +74,7 @@ def trace(picture: np.ndarray) -> list[np.ndarray]:
 
 
 def ink_depth(picture: np.ndarray) -> np.ndarray:
-    """Returns how far each pixel is from the paper around it towards the ink.
+    """Returns how far each pixel is from the paper around it toward the ink.
 
     Args:
       picture: [H, W, C].

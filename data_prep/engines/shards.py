@@ -182,7 +182,7 @@ def describe(
       **others: further fields of `records.DatasetInfo`.
 
     Raises:
-      UserError: all offsets of the train split are 0, so nothing can be learnt or scaled.
+      UserError: all offsets of the train split are 0, so nothing can be learned or scaled.
     """
     scale = pooled_deviation(shard.moments for shard in shards if shard.split == "train")
     if not 0 < scale < float("inf"):

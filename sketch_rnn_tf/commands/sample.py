@@ -84,7 +84,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 
     number("num", None, "how many drawings: generate 16 (of each class and temperature), complete 3"
            " of each beginning, analogy 1", lower_bound=1, upper_bound=_MOST)  # fmt: skip
-    text("temperature", "0.4", "above 0; low is careful, 1 is as learnt; several make a row each")
+    text("temperature", "0.4", "above 0; low is careful, 1 is as learned; several make a row each")
     for part in _PARTS:
         real(f"{part}_temperature", None, f"temperature of the {part} alone")
     text("temperature_mode", None, "paper, magenta or javascript; the run's own when not given")

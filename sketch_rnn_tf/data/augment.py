@@ -10,7 +10,7 @@ import tensorflow as tf
 MAX_OFFSET = 1000.0  # Magenta clamps offsets to this before anything else, source units
 
 
-def normalise(offsets: tf.Tensor, scale_factor: float) -> tf.Tensor:
+def normalize(offsets: tf.Tensor, scale_factor: float) -> tf.Tensor:
     """Returns offsets [N, 2] clamped to +-1000 source units and divided by the scale factor."""
     return tf.clip_by_value(offsets, -MAX_OFFSET, MAX_OFFSET) / scale_factor
 

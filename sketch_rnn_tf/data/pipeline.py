@@ -34,7 +34,7 @@ class TrainingBatches:
       directory: the data set.
       info: its description.
       batch_size: B; every batch has exactly this many sketches.
-      scale_factor: source units a normalised unit.
+      scale_factor: source units per normalized unit.
       max_length: N_max, the longest that a batch is padded to.
       bucket_lengths: the lengths T that batches are padded to, rising, the last being N_max.
       seed: of order and augmentation.
@@ -96,7 +96,7 @@ class TrainingBatches:
         return prepared.flat_map(self._cut)
 
     def _records(self, paths: Sequence[str], epoch: tf.Tensor) -> tf.data.Dataset:
-        """Returns one epoch's serialised records, shards and records in random order.
+        """Returns one epoch's serialized records, shards and records in random order.
 
         Not `Dataset.shuffle`: its order depends on TensorFlow's global seed as well.
         """
@@ -124,7 +124,7 @@ class TrainingBatches:
     def _prepare(self, serialized: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Parses and augments a window and decides which sketch goes into which batch."""
         offsets, pen, sketch, labels = parse_flat(serialized, self.drop_first_point)
-        offsets = augment.normalise(offsets, self.scale_factor)
+        offsets = augment.normalize(offsets, self.scale_factor)
         count = tf.shape(serialized)[0]
         if self.random_scale:
             uniforms = tf.random.stateless_uniform([count, 2], _stream(seed, _SCALE))
@@ -147,7 +147,7 @@ class TrainingBatches:
         """Returns the sketches of each batch of a window, [batches, B].
 
         Batches of short and of long sketches follow each other: any few steps in a row, over which
-        an optimiser's momentum averages, see all lengths, as steps on mixed batches would.
+        an optimizer's momentum averages, see all lengths, as steps on mixed batches would.
         """
         bucket = tf.searchsorted(tf.constant(self.bucket_lengths), self._rows(lengths))
         order = tf.argsort(bucket, stable=True)
@@ -155,7 +155,7 @@ class TrainingBatches:
         return tf.gather(batches, _alternate(tf.shape(batches)[0], _stream(seed, _ORDER)))
 
     def _rows(self, lengths: tf.Tensor) -> tf.Tensor:
-        """Returns the rows that sketches want: points and one end token, N_max at the most."""
+        """Returns the rows that sketches want: points and one end token, N_max at most."""
         return tf.minimum(lengths + 1, self.max_length)
 
     def _cut(self, window: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
@@ -199,7 +199,7 @@ def training_batches(
     Args:
       directory: the data set.
       info: its description.
-      buckets: how many lengths batches are padded to, at the most.
+      buckets: how many different lengths batches are padded to, at most.
       loss_length: `bucket`, or `full` to pad every batch to N_max as Magenta does.
       **arguments: of `TrainingBatches`.
     """
@@ -241,7 +241,7 @@ def evaluation_batches(
 
     def to_batch(serialized):
         offsets, pen, sketch, labels = parse_flat(serialized, drop_first_point)
-        points = tf.concat([augment.normalise(offsets, scale_factor), pen[:, None]], axis=1)
+        points = tf.concat([augment.normalize(offsets, scale_factor), pen[:, None]], axis=1)
         count = tf.shape(serialized)[0]
         lengths = tf.math.bincount(sketch, minlength=count, maxlength=count)
         padded = tf.reduce_max(lengths) + 1 if length is None else length
@@ -297,7 +297,7 @@ def choose_buckets(histogram: Mapping[str, int], buckets: int, max_length: int) 
 
     Args:
       histogram: {points: sketches}.
-      buckets: how many lengths at the most.
+      buckets: how many lengths at most.
       max_length: N_max; always the last length, and no sketch is padded beyond it.
 
     Returns:

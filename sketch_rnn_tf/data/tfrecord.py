@@ -1,6 +1,6 @@
 """The wire format of the records: `tf.train.Example` messages in TFRecord frames, no TensorFlow.
 
-The bytes are those that TensorFlow's own deterministic serialisation and its own writer give. They
+The bytes are those that TensorFlow's own deterministic serialization and its own writer give. They
 are put together and taken apart here so that where data is prepared or looked at, TensorFlow need
 not be installed, and nobody waits for its import.
 """

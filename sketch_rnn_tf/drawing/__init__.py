@@ -1,4 +1,4 @@
-"""Drawings to look at: SVG, PNG and animated GIF of one drawing or of a labelled grid.
+"""Drawings to look at: SVG, PNG and animated GIF of one drawing or of a labeled grid.
 
     drawing.save("sheep.svg", strokes)
     drawing.save("ladder.png", sketches, columns=5, row_titles=["0.2", "0.4", "0.8"])

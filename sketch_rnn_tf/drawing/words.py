@@ -6,7 +6,7 @@ import dataclasses
 import re
 import unicodedata
 
-GREY = "#666666"
+GRAY = "#666666"
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -18,7 +18,7 @@ class Text:
     y: float
     text: str
     size: float
-    color: str = GREY
+    color: str = GRAY
     anchor: str = "middle"
 
 
@@ -43,7 +43,7 @@ def fitted(
     text: str,
     size: float,
     limit: float,
-    color: str = GREY,
+    color: str = GRAY,
     anchor: str = "middle",
 ) -> Text:
     """Returns a line of text, cut with an ellipsis to about `limit` pixels."""

@@ -12,7 +12,7 @@ _RECURRENT, _INPUT, _OUTPUT = 0, 1, 2  # dropout streams
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
 class Decoder(keras.layers.Layer):
-    """Draws: reads a point and what holds for the whole sketch, says what comes next.
+    """Predicts the next point from the points so far and the context of the whole sketch.
 
     The context (latent vector and class embedding) joins every input; with a context the initial
     state is tanh(W context + b), without it is zero (paper, section 3.2). One cell serves whole

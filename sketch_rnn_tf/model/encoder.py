@@ -81,7 +81,7 @@ class Encoder(keras.layers.Layer):
         """Returns z_mean and z_log_var, [B, Z] each.
 
         Args:
-          strokes: [B, T, 5] without start token, normalised units.
+          strokes: [B, T, 5] without start token, normalized units.
           lengths: int32 [B], number of points.
           context: [B, context_size] or None.
           training: whether recurrent dropout is on.
@@ -102,7 +102,7 @@ class Encoder(keras.layers.Layer):
     def _last_output(self, cell, strokes, lengths, context, training, seed, stream):
         """Returns the cell's output after each sketch's last point, [B, H].
 
-        In training, steps beyond it run on padding; nobody looks at what they give.
+        In training, steps beyond it run on padding; their outputs are not used.
         """
         strokes = tf.transpose(strokes, [1, 0, 2])  # [T, B, 5]
         length, batch = tf.shape(strokes)[0], tf.shape(strokes)[1]

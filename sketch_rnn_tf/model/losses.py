@@ -1,4 +1,4 @@
-"""The losses of the paper (section 3.2) per sketch and point, and what becomes of them in a batch.
+"""The losses of the paper (section 3.2) per sketch and point, and their reduction over a batch.
 
 Everything is in nats and normalized units, float32.
 """

@@ -1,7 +1,7 @@
 """The distribution of the next point: a mixture of bivariate normals and a pen state.
 
 `NextPoint` reads the decoder's raw output; `BivariateNormal` is the mixture's component; `temper`
-is what a temperature does.
+applies a temperature.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class NextPoint:
 
         Drawing one sketch spends its time in the number of operations per point, not in their
         arithmetic. So component and pen state are chosen side by side, as rows of one [B, 2, W], W
-        the larger of M and 3, and only the chosen component is looked at. The shorter row has
+        the larger of M and 3, and only the chosen component is read. The shorter row has
         impossible places in front, so that both end at W. A row is a function of its own inputs
         alone. The output has to be of one point per sketch, [B, 3 + 6M].
 
@@ -193,7 +193,7 @@ class NextPoint:
             normals for x and y.
           tempering: of `temper`.
           greedy: take the likeliest component, its mean, and the likeliest pen state; the noise is
-            then not looked at.
+            then ignored.
 
         Returns:
           stroke-5 rows [B, 5] and whether they end the sketch, bool [B].

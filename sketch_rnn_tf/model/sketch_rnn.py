@@ -213,7 +213,7 @@ class SketchRNN(keras.Model):
         Args:
           inputs: the batch.
           seed: int32 [2].
-          parts: into how many parts the batch is split; a part more does not change the encoder.
+          parts: number of parts that the batch is split into; it does not affect the encoder.
         """
         size = inputs["lengths"].shape[0]
         size = tf.shape(inputs["lengths"])[0] if size is None else size

@@ -182,7 +182,7 @@ class KerasBackend:
         lengths = np.array([len(rows) for rows in sketches], np.int32)
         length = -(-int(lengths.max()) // _LENGTHS) * _LENGTHS
         padded = np.stack([stroke_forms.stroke3_to_stroke5(rows, length) for rows in sketches])
-        offsets = augment.normalise(tf.constant(padded[..., :2]), self.config.scale_factor)
+        offsets = augment.normalize(tf.constant(padded[..., :2]), self.config.scale_factor)
         return tf.concat([offsets, padded[..., 2:]], axis=-1), tf.constant(lengths)
 
     def _draw_rows(self, greedy, inputs):

@@ -138,8 +138,8 @@ def principal_directions(latents: np.ndarray, count: int) -> tuple[np.ndarray, n
             f"{count} directions of {len(latents)} drawings with {latents.shape[1]} latent numbers"
             f" cannot be found: 1 to {max(most, 0)} can"
         )
-    centred = latents - latents.mean(axis=0)
-    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
+    centered = latents - latents.mean(axis=0)
+    _, singular, directions = np.linalg.svd(centered, full_matrices=False)
     largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
     deviations = singular / np.sqrt(len(latents))
     scaled = directions * np.where(largest < 0, -1.0, 1.0) * deviations[:, None]

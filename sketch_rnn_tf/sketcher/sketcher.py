@@ -396,7 +396,7 @@ class Sketcher:
 
         Returns:
           One dict per drawing: `index`, `label` (class or None), `points`, `offset_nats` and
-          `pen_nats` (sums over its points, of densities in normalised units), `end_nats` (the end
+          `pen_nats` (sums over its points, of densities in normalized units), `end_nats` (the end
           token after the last point), `nats` (their sum) and `kl_nats` (sum over Z, not part of
           `nats`; 0 for a decoder alone). z is z_mean.
 

@@ -19,7 +19,7 @@ TELL_DURATION, LONG = 60.0, 2 * 3600.0  # seconds that a run takes in all
 
 
 class Callback:
-    """Told of everything that happens in a run; every method may be left as it is."""
+    """Told of everything that happens in a run; overriding a method is optional."""
 
     def on_start(self, run: runs.Run, step: int) -> None:
         """Training begins or goes on at `step`."""
@@ -52,7 +52,7 @@ class Watchers(Callback):
         self._complained = set()
 
     def on_start(self, run, step):
-        """Passes it on; here an error is one."""
+        """Passes it on; here an error is raised."""
         for callback in self._callbacks:
             callback.on_start(run, step)
 
@@ -84,7 +84,7 @@ class Watchers(Callback):
 
 
 class MetricsFile(Callback):
-    """Appends to `metrics.jsonl`, one object a line: step, split and values."""
+    """Appends to `metrics.jsonl`, one object per line: step, split and values."""
 
     def on_start(self, run, step):
         """Cuts the lines of steps that a resumed run will repeat."""
@@ -116,7 +116,7 @@ class TensorBoard(Callback):
     """Writes scalars and pictures to `tensorboard/`."""
 
     def on_start(self, run, step):
-        """Opens one writer a split."""
+        """Opens one writer per split."""
         root = run.path / runs.TENSORBOARD
         self._writers = {
             split: tf.summary.create_file_writer(str(root / split))
@@ -154,7 +154,7 @@ class TensorBoard(Callback):
 
 
 class PictureFiles(Callback):
-    """Writes what the model draws to `pictures/`, SVG, one file a picture and step."""
+    """Writes what the model draws to `pictures/`: one SVG file per picture and step."""
 
     def on_start(self, run, step):
         """Remembers where."""
@@ -226,7 +226,7 @@ class Progress(Callback):
         self._bar.say(text)
 
     def on_evaluation(self, step, values):
-        """Tells what the evaluation gave, and whether the model began to learn by heart."""
+        """Tells what the evaluation gave, and whether the model began to overfit."""
         self._bar.say(
             f"step {step}: {values['split']} cost {values['cost']:.4f}"
             f"  {values['nats_per_point']:.4f} nats per point"

@@ -1,4 +1,4 @@
-"""What a run resumes from: weights, optimizer, step and best cost, one folder a step."""
+"""What a run resumes from: weights, optimizer, step and best cost, one folder per step."""
 
 from __future__ import annotations
 

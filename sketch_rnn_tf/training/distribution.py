@@ -109,7 +109,7 @@ def compiles(strategy: tf.distribute.Strategy, choice: str) -> bool:
     """Whether XLA compiles a training step; `choice` is `TrainingConfig.jit_compile`.
 
     Small operations in a loop over time are what a GPU is slow at and XLA fuses. cuDNN's LSTM is no
-    choice: it can neither drop out the candidate alone nor normalise layers. On a CPU XLA's loop is
+    choice: it can neither drop out the candidate alone nor normalize layers. On a CPU XLA's loop is
     slower than TensorFlow's.
 
     Raises:
@@ -177,7 +177,7 @@ def _rows(value: tf.Tensor, first: int, local: int, size: int) -> tf.Tensor:
 
 @contextlib.contextmanager
 def complain_of_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Turns what TensorFlow raises when another worker is gone into a ValueError of ours."""
+    """Turns what TensorFlow raises when another worker is gone into a UserError."""
     try:
         yield
     except _LOST as error:

@@ -16,7 +16,7 @@ from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
 COLUMNS = 8  # sketches per row
-_SEED = 1  # of the noise; the same drawings at every evaluation but for what has been learned
+_SEED = 1  # of the noise; the same drawings at every evaluation except for what was learned
 _RECONSTRUCTED, _BETWEEN = 0.3, 0.1  # temperatures
 
 Pictures = dict[str, tuple[Any, dict]]

@@ -16,8 +16,8 @@ from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.errors import UserError
 
 LOCK = ".lock"
-# What may change from one session of a run to the next. Nothing that it has computed depends on it,
-# but that a cosine schedule of the learning rate is stretched to new `train_steps`.
+# What may change when a run is resumed. Nothing that it has computed depends on it,
+# except that a cosine schedule of the learning rate is stretched to new `train_steps`.
 FREE_KEYS = (
     "versions",
     "preset",
@@ -205,7 +205,7 @@ def first_difference(old: dict, new: dict, prefix: str = "") -> str | None:
 
 
 def _remove_run(path: pathlib.Path, entries: list[pathlib.Path]) -> None:
-    """Removes a run but for its lock; the configuration goes last, so that it stays a run."""
+    """Removes a run except for its lock; the configuration goes last, so that it stays a run."""
     for entry in entries:
         if entry.is_dir():
             shutil.rmtree(entry)

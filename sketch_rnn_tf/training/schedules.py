@@ -17,7 +17,7 @@ class FlooredExponential(keras.optimizers.schedules.LearningRateSchedule):
     Args:
       start: rate at step 0.
       floor: rate that it falls to.
-      decay: factor a step.
+      decay: factor per step.
       warmup_steps: the rate is multiplied by min(1, (t + 1) / warmup_steps).
     """
 

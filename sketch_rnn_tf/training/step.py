@@ -224,7 +224,7 @@ def clip(gradients, limit: float) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]
 
 
 class _Tally:
-    """Sums over steps, kept on the device until somebody wants to see them."""
+    """Sums over steps, kept on the device until they are logged."""
 
     def __init__(self, z_size: int):
         self._z_size = z_size

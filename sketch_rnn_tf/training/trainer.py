@@ -103,7 +103,7 @@ def train(
 def _fitted(
     training: config.TrainingConfig, info: dataset.DatasetInfo, place: tf.distribute.Strategy
 ) -> config.TrainingConfig:
-    """Returns a configuration that fits the data set, saying what was changed or looks wrong."""
+    """Returns a configuration that fits the data set; logs what was changed or looks wrong."""
     replicas = place.num_replicas_in_sync
     largest = info.num_sketches("train") // replicas * replicas
     if training.batch_size > largest > 0:

@@ -74,6 +74,6 @@ def test_scaling_gives_each_sketch_and_axis_a_factor_of_its_own():
 
 def test_offsets_are_clamped_before_they_are_scaled(vectors):
     numbers = vectors("data_pipeline")
-    clamped = augment.normalise(tf.constant(numbers["clamp_in"][:, :2], tf.float32), 1.0)
+    clamped = augment.normalize(tf.constant(numbers["clamp_in"][:, :2], tf.float32), 1.0)
     np.testing.assert_array_equal(clamped, numbers["clamp_out"][:, :2])
-    np.testing.assert_allclose(augment.normalise(tf.constant([[4000.0, -6.0]]), 2.0), [[500, -3]])
+    np.testing.assert_allclose(augment.normalize(tf.constant([[4000.0, -6.0]]), 2.0), [[500, -3]])

@@ -51,7 +51,7 @@ def _log_density(out, target):
 
 
 def _nats(rows, arrays, h, c, z=()):
-    """Returns offset and pen nats of normalised stroke-3 rows."""
+    """Returns offset and pen nats of normalized stroke-3 rows."""
     w, b, *cell = arrays
     x, offset, pen = np.zeros(5), 0.0, 0.0
     for row in rows:
@@ -398,9 +398,9 @@ def _in_node(folder, path) -> np.ndarray:
 
 def _in_keras(model, label=None) -> np.ndarray:
     """Returns the same of a decoder alone."""
-    normalised = (_pixels() / [12.5, 12.5, 1, 1, 1]).astype(np.float32)[None]
+    normalized = (_pixels() / [12.5, 12.5, 1, 1, 1]).astype(np.float32)[None]
     context = None if label is None else model.context(labels=np.int32([label]))
-    raw = model.decoder(model.decoder_inputs(normalised), context=context)
+    raw = model.decoder(model.decoder_inputs(normalized), context=context)
     pen, pi, mean, scale, corr = np.split(raw.numpy()[0].astype(np.float64), [3, 23, 63, 103], 1)
     pi = np.exp(pi) / np.exp(pi).sum(1, keepdims=True)
     pen = np.exp(pen) / np.exp(pen).sum(1, keepdims=True)
@@ -445,8 +445,8 @@ def test_one_class_of_a_model_encodes_and_decodes_as_the_whole_with_its_label(tm
     folder = magenta_js.write(run, model, tmp_path)
     configuration, one = magenta_js.read_model(folder / ["cat.vae.json", "a_b.vae.json"][label])
     assert configuration.classes == (("cat", "a/b")[label],)
-    normalised = (_pixels() / [12.5, 12.5, 1, 1, 1]).astype(np.float32)[None]
-    batch = {"strokes": normalised, "lengths": np.int32([4])}
+    normalized = (_pixels() / [12.5, 12.5, 1, 1, 1]).astype(np.float32)[None]
+    batch = {"strokes": normalized, "lengths": np.int32([4])}
     found = one(batch, sample_z=False)
     expected = model({**batch, "labels": np.int32([label])}, sample_z=False)
     for name in ("z_mean", "z_log_var", "raw"):

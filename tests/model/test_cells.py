@@ -243,7 +243,7 @@ def test_masks_drop_at_their_rate_and_keep_the_mean(rate):
         (dropped[1:], dropped[:-1]),
         (dropped[:, 1:], dropped[:, :-1]),
         (dropped[..., 1:], dropped[..., :-1]),
-    ):  # neighbours in time, batch and units do not depend on each other
+    ):  # neighbors in time, batch and units do not depend on each other
         assert abs((a & b).mean() - rate * rate) < 4 * rate * np.sqrt(2 / a.size)
 
 

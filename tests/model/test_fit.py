@@ -118,7 +118,7 @@ def test_another_seed_of_latent_noise_and_dropout_gives_other_weights(two_epochs
 
 
 def test_a_loaded_model_goes_on_as_if_it_had_never_been_saved(tmp_path, two_epochs):
-    """Weights, optimiser, dropout, latent noise and the KL weight's schedule."""
+    """Weights, optimizer, dropout, latent noise and the KL weight's schedule."""
     model = _fitted(1, seed=3)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")

@@ -33,7 +33,7 @@ class RequestError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """The fields of BatchingParameters that are modelled, with the server's defaults."""
+    """The fields of BatchingParameters that are modeled, with the server's defaults."""
 
     max_batch_size: int = 1000
     batch_timeout_micros: int = 0
@@ -44,7 +44,7 @@ class Parameters:
 
 
 def read_parameters(path: pathlib.Path) -> Parameters:
-    """Reads `batching_parameters.txt`; a field that is not modelled is a ValueError."""
+    """Reads `batching_parameters.txt`; a field that is not modeled is a ValueError."""
     values: dict[str, list[int]] = {}
     for line in path.read_text().splitlines():
         if not line.strip() or line.startswith("#"):

@@ -17,7 +17,7 @@ from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 SCALE = 20.0
 LENGTH = 40
-# "The same drawing": the same pen states, and offsets within 1e-3 normalised units.
+# "The same drawing": the same pen states, and offsets within 1e-3 normalized units.
 SAME = 1e-3 * SCALE
 
 

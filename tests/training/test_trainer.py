@@ -24,7 +24,7 @@ def _optimizer(run, step):
 
 
 def _assert_same(run, other, step):
-    """Weights, best weights, optimiser and metrics are bit-identical."""
+    """Weights, best weights, optimizer and metrics are bit-identical."""
     for name in ("best", "last"):
         pair = [one.load_model(name).get_weights() for one in (run, other)]
         for a, b in zip(*pair, strict=True):
@@ -120,14 +120,14 @@ def test_a_signal_while_tensorflow_traces_ends_the_evaluation(
     holder = {"_sums_of_batch": evaluation, "_labels": pictures.Artist}[function]
     before = getattr(holder, function)
 
-    def signalled(*arguments):
+    def signaled(*arguments):
         if signal.getsignal(signal.SIGTERM) != outside:
             signal.raise_signal(signal.SIGTERM)
         return before(*arguments)
 
     outside = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr(holder, function, signalled)
+        patch.setattr(holder, function, signaled)
         run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
     assert "stopped at step 4 and saved" in said[-1]
     assert not (run.path / runs.BEST).exists()
@@ -159,13 +159,13 @@ def test_more_steps_make_a_new_report_however_often_they_are_stopped(tmp_path, t
     train(tmp_path / "run", train_steps=2, **settings)
     evaluate = trainer.evaluation.evaluate
 
-    def signalled(model, configuration, directory, split, **rest):
+    def signaled(model, configuration, directory, split, **rest):
         if split == "test":
             signal.raise_signal(signal.SIGTERM)
         return evaluate(model, configuration, directory, split, **rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.evaluation, "evaluate", signalled)
+        patch.setattr(trainer.evaluation, "evaluate", signaled)
         run, said = train(tmp_path / "run", train_steps=3, **settings)
     assert "has its 3 steps, but no report.html yet" in said[-1]
     assert not (run.path / runs.REPORT).exists()

@@ -131,7 +131,7 @@ class Signatures:
         """strokes, lengths [, label] -> offset_nats, pen_nats, end_nats, nats, kl_nats."""
         strokes, lengths = rows.strokes(inputs["strokes"], inputs["lengths"], 0, self.max_read)
         strokes = tf.pad(strokes, [[0, 0], [0, 1], [0, 0]])[:, : tf.reduce_max(lengths) + 1]
-        points = self._normalised(strokes, lengths)
+        points = self._normalized(strokes, lengths)
         label, kl, z = self._label(rows, inputs), tf.zeros([rows.size]), None
         if self.model.conditional:
             z, log_var = self.model.encode(points, lengths, label)
@@ -155,7 +155,7 @@ class Signatures:
         stroke, lengths = rows.strokes(
             inputs["stroke"][:, None], tf.ones([rows.size], tf.int32), 1, 1
         )
-        point = self._normalised(stroke, lengths)[:, 0]
+        point = self._normalized(stroke, lengths)[:, 0]
         point = tf.where(begins, self._start(rows.size), point)
         context = self.model.context(z, self._label(rows, inputs))
         decoder = self.model.decoder
@@ -200,11 +200,11 @@ class Signatures:
         return {"strokes": strokes, "lengths": lengths}
 
     def _drawing(self, rows, strokes, lengths, most: int | None = None):
-        """Returns drawings as the model reads them: stroke-5 [B, T, 5], normalised, and lengths."""
+        """Returns drawings as the model reads them: stroke-5 [B, T, 5], normalized, and lengths."""
         most = self.max_read if most is None else most
         if not self.config.drop_first_point:
             strokes, lengths = rows.strokes(strokes, lengths, 1, most)
-            return self._normalised(strokes, lengths), lengths
+            return self._normalized(strokes, lengths), lengths
         strokes, lengths = rows.strokes(strokes, lengths, 1, most + 1)
         strokes = tf.pad(strokes, [[0, 0], [0, 1], [0, 0]])
         drop = (lengths > 0) & tf.reduce_all(tf.equal(strokes[:, 0, :2], 0.0), axis=1)
@@ -212,10 +212,10 @@ class Signatures:
         rows.reject((lengths < 1) | (lengths > most), RowError.LENGTH)
         lengths = tf.where(rows.good, lengths, 0)
         strokes = tf.where(drop[:, None, None], strokes[:, 1:], strokes[:, :-1])
-        return self._normalised(strokes, lengths), lengths
+        return self._normalized(strokes, lengths), lengths
 
-    def _normalised(self, strokes, lengths) -> tf.Tensor:
-        offsets = augment.normalise(strokes[..., :2], self.config.scale_factor)
+    def _normalized(self, strokes, lengths) -> tf.Tensor:
+        offsets = augment.normalize(strokes[..., :2], self.config.scale_factor)
         return row_checks.stroke5(tf.concat([offsets, strokes[..., 2:]], axis=-1), lengths)
 
     def _label(self, rows, inputs):

@@ -22,7 +22,7 @@ Multiply = Callable[..., Values]  # (x, name of a matrix, plus=None), see `Recur
 class Activation(Protocol):
     """A function of a product whose gradient needs its values only; see `lstm.LSTMGates`."""
 
-    count: int  # of the values
+    count: int  # number of values
 
     def values(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Returns the values for x [B, m]."""

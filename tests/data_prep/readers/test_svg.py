@@ -99,17 +99,18 @@ def test_smooth_commands_mirror_the_last_control_point_of_their_own_kind(tmp_pat
 @pytest.mark.parametrize(("large", "sweep"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_arc_is_the_asked_one_of_the_four(tmp_path, large, sweep):
     (stroke,) = strokes(tmp_path, f'<path d="M30 50A20 20 0 {large}{sweep}50 30"/>')
-    centre = (50, 50) if large == (sweep == 0) else (30, 30)
-    np.testing.assert_allclose(np.hypot(*(stroke - centre).T), 20, atol=0.05)
+    center = (50, 50) if large == (sweep == 0) else (30, 30)
+    np.testing.assert_allclose(np.hypot(*(stroke - center).T), 20, atol=0.05)
     np.testing.assert_allclose(stroke[[0, -1]], [(30, 50), (50, 30)])
-    turn = np.unwrap(np.arctan2(*(stroke - centre).T[::-1]))
+    turn = np.unwrap(np.arctan2(*(stroke - center).T[::-1]))
     assert turn[-1] - turn[0] == pytest.approx((1 if sweep else -1) * np.pi / (2 - 4 / 3 * large))
 
 
 def test_rotated_ellipse_arc_with_too_small_radii_is_scaled_up(tmp_path):
     (stroke,) = strokes(tmp_path, '<path d="M20 50A2 1 90 0 1 80 50"/>')
-    centred = stroke - (50, 50)
-    np.testing.assert_allclose((centred[:, 0] / 30) ** 2 + (centred[:, 1] / 60) ** 2, 1, atol=0.01)
+    centered = stroke - (50, 50)
+    ellipse = (centered[:, 0] / 30) ** 2 + (centered[:, 1] / 60) ** 2
+    np.testing.assert_allclose(ellipse, 1, atol=0.01)
     assert stroke[:, 1].min() == pytest.approx(-10, abs=0.1)
 
 
