@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import sketch_rnn_tf
-from sketch_rnn_tf import files, runs, strokes
+from sketch_rnn_tf import config, files, runs, strokes
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.web import calibration, joining, model_file, pages, weights
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -94,18 +94,15 @@ def describe(run: runs.Run, model: SketchRNN) -> dict[str, Any]:
     """Returns what model.bin says of its model.
 
     `extent` is the size of a drawing in source units, by which the page knows how large its paper
-    is: the median longer side of drawings of the model itself.
+    is.
     """
     configuration = run.config
-    drawn = calibration.draw(model, configuration, 0.5)
-    sides = [float(max(np.subtract(b[2:], b[:2]))) for b in map(strokes.bounds, drawn)]
-    extent = float(np.median(sides or [0.0])) * configuration.scale_factor
     model_config = configuration.model
     return {
         "package_version": sketch_rnn_tf.__version__,
         "name": run.path.resolve().name,
         "scale_factor": configuration.scale_factor,
-        "extent": extent if np.isfinite(extent) and extent > 0 else 255.0,
+        "extent": _extent(model, configuration),
         "max_length": model.max_length,
         "num_mixtures": model.num_mixtures,
         "conditional": model.conditional,
@@ -121,6 +118,20 @@ def describe(run: runs.Run, model: SketchRNN) -> dict[str, Any]:
         "decoder": {**_shape(model.decoder), "tanh_of_z": model.decoder.tanh_of_z},
         "num_parameters": model.count_params(),
     }
+
+
+def _extent(model: SketchRNN, configuration: config.RunConfig) -> float:
+    """Returns the side of the model's canvas, which is also the one that `complete` goes by.
+
+    Where it is not known: the median longer side of drawings of the model itself.
+    """
+    known = config.canvas(configuration)
+    if known is not None:
+        return known
+    drawn = calibration.draw(model, configuration, 0.5)
+    sides = [float(max(np.subtract(b[2:], b[:2]))) for b in map(strokes.bounds, drawn)]
+    extent = float(np.median(sides or [0.0])) * configuration.scale_factor
+    return extent if np.isfinite(extent) and extent > 0 else 255.0
 
 
 def _shape(part) -> dict[str, Any]:

@@ -107,6 +107,17 @@ class Browser:
         self.wait(lambda: words in self.says(), f"{words!r}", seconds)
         return self.says()
 
+    def drop(self, selector: str, path: pathlib.Path) -> None:
+        """Drags a file of the disk onto an element and drops it."""
+        box = self.find(selector).rect
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event = {"type": kind, **place, "data": data}
+            self.driver.execute_cdp_cmd("Input.dispatchDragEvent", event)
+            if kind == "dragOver":
+                self.wait(lambda: self.find("#drop").is_displayed(), "the page to take the file")
+
     def saved(self, selector: str, name: str) -> pathlib.Path:
         """Clicks a button and returns the file that the page saves."""
         path = self.downloads / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -30,7 +31,7 @@ def test_the_command_writes_a_page_and_a_module(tmp_path, capsys):
     assert "src=" not in page  # all in one file
     facts, tensors = model_file.unpack((folder / "model.bin").read_bytes(), "model.bin")
     assert facts["decoder"]["units"] == 352
-    assert 80 < facts["extent"] < 109  # KanjiVG's characters stand in squares of 109
+    assert facts["extent"] == 109  # KanjiVG's characters stand in squares of 109
     assert sum(tensor.size for tensor in tensors.values()) == facts["num_parameters"]
     assert export.run(arguments) == 1
     assert "exists already; --overwrite replaces it" in capsys.readouterr().err
@@ -55,6 +56,16 @@ def test_precisions_take_four_two_and_one_bytes(make_run, tmp_path):
     assert sizes["int8"] == pytest.approx(count, rel=0.1)
     with pytest.raises(UserError, match="there are no weights in 'int4'"):
         exporter.pack(run, model, "int4")
+
+
+def test_the_paper_is_the_canvas_that_complete_goes_by_or_as_large_as_drawings(make_run):
+    run = make_run("latent")
+    model = run.load_model()
+    assert exporter.describe(run, model)["extent"] == 255  # Quick, Draw!'s simplification
+    for canvas in (24.0, None):
+        own = dataclasses.replace(run.config, canvas=canvas, simplification={"method": "none"})
+        found = exporter.describe(dataclasses.replace(run, config=own), model)["extent"]
+        assert found == canvas if canvas else 12.5 < found < 1250
 
 
 def test_a_weight_too_large_for_half_precision_is_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -9,7 +11,7 @@ from browser import line, ring
 
 import sketch_rnn_tf
 from data_prep import readers
-from sketch_rnn_tf import strokes
+from sketch_rnn_tf import drawing
 
 pytestmark = pytest.mark.large
 
@@ -139,9 +141,7 @@ def test_a_drawing_is_saved_in_four_forms(page, index):
     _open(page, index, "new")
     page.wait_for(ANSWERED["new"])
     svg = page.saved(".save[value=svg]", "sketch.svg")
-    (read,) = readers.read(str(svg))
-    lines = [strokes.stroke3_to_polylines(s["strokes"]) for s in page.sketches()]
-    assert len(read.polylines.ends) == sum(map(len, lines))
+    _check_svg(svg, page.sketches())
     with PIL.Image.open(page.saved(".save[value=png]", "sketch.png")) as png:
         assert png.size == (1200, 900)
         assert len(png.convert("L").getcolors(256)) > 2
@@ -156,6 +156,36 @@ def test_a_drawing_is_saved_in_four_forms(page, index):
             counts.append(max(count for count, _ in colors))
         assert frames.size == (420, 315)
     assert counts[0] > counts[1]  # less paper is to be seen at the end
+
+
+def _check_svg(path, sketches):
+    """An SVG of the page gives the very drawings, to the commands as to our own reader."""
+    own, read = drawing.read_svg(path), list(readers.read(str(path)))
+    for one, other, sketch in zip(own, read, sketches, strict=True):
+        expected = np.float32(sketch["strokes"])
+        np.testing.assert_array_equal(np.asarray(one), expected)
+        np.testing.assert_array_equal(other.to_stroke3(), expected)
+        assert (one.label, one.ended) == (sketch["label"], sketch["ended"])
+
+
+@pytest.mark.parametrize("mode", ["together", "endings"])
+def test_an_svg_of_a_paper_holds_the_beginning_in_the_models_units(page, index, mode):
+    _open(page, index, mode)
+    _draw(page, mode)
+    page.draw(PAPER[mode], ring((0.5, 0.6), 0.15))
+    page.wait_for(ANSWERED[mode])
+    if mode == "together":
+        page.click(".hold")
+    sketches = page.sketches()
+    _check_svg(page.saved(".save[value=svg]", "sketch.svg"), sketches)
+    png = PIL.Image.open(page.saved(".save[value=png]", "sketch.png")).convert("L")
+    resvg_py = pytest.importorskip("resvg_py", reason="needs resvg (pip install resvg-py)")
+    svg = resvg_py.svg_to_bytes(svg_path=str(page.downloads / "sketch.svg"), width=png.width)
+    drawn = PIL.Image.open(io.BytesIO(bytes(svg)))
+    inked = np.asarray(png) < 160
+    seen = np.asarray(drawn.getchannel("A")) > 96
+    assert seen.shape == inked.shape
+    assert (inked & seen).sum() > 0.9 * max(inked.sum(), seen.sum())
 
 
 def test_the_slider_goes_from_the_first_drawing_to_the_second(page, index):
@@ -262,6 +292,25 @@ def test_another_model_is_opened_as_a_file_or_a_page(page, index, web_folder):
         assert page.find("#tab-again").get_attribute("disabled")
         page.draw(PAPER["together"], line((0.3, 0.3), (0.7, 0.35)))
         page.wait_for("The model")
+
+
+@pytest.mark.parametrize("name", ["model.bin", "index.html"])
+def test_another_model_is_opened_by_dropping_its_file(page, index, web_folder, name):
+    _load(page, index)
+    page.drop("body", web_folder("decoder") / name)
+    _wait_for_model(page, "decoder")
+    assert not page.find("#drop").is_displayed()
+    page.draw(PAPER["together"], line((0.3, 0.3), (0.7, 0.35)))
+    page.wait_for("The model")
+
+
+def test_what_is_dropped_but_no_model_is_refused_with_a_sentence(page, index, tmp_path):
+    _load(page, index)
+    path = tmp_path / "notes.txt"
+    path.write_text("hello")
+    page.drop("body", path)
+    page.wait_for("This is not a model exported for the web")
+    assert page.text("#name") == "classes"
 
 
 def test_a_bad_file_is_refused_with_a_sentence_and_the_model_stays(page, index, tmp_path):

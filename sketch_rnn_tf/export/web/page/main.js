@@ -312,8 +312,10 @@ class App {
   }
 
   async #save(kind) {
-    const { sketches, ...scene } = this.modes[this.mode].scene();
-    if (!scene.cells.flat().length) return this.say("There is nothing to save yet.");
+    const scene = this.modes[this.mode].scene();
+    const { cells, sketches } = scene;
+    if (!cells.some(({ strokes }) => strokes.length))
+      return this.say("There is nothing to save yet.");
     const { sheet } = this.colors;
     if (kind === "gif") this.say("Making the GIF …");
     const make = {

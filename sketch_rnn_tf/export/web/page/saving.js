@@ -1,6 +1,8 @@
 // What can be taken from the page: a scene as SVG, PNG or GIF.
 //
-// A scene is {columns, cells}: each cell a list of strokes {points, color} in a square of side 1.
+// A scene is {columns, cells, sketches}: a cell is {strokes, scale}, strokes {points, color} in a
+// square of side 1 and the scale that they have there; sketches are {strokes, label, ended}, the rows
+// of the same drawings.
 
 import { drawInk, fitted } from "./ink.js";
 
@@ -14,33 +16,68 @@ function size({ columns, cells }) {
   return [columns, Math.ceil(cells.length / columns)];
 }
 
-/** Returns strokes in a cell's square; those on a paper where they are, others in the middle. */
+/** Returns strokes as a cell; those on a paper where they are, others in the middle. */
 export function toCell(strokes, side, extent) {
   const place = side ? { scale: 1 / side, x: 0, y: 0 } : fitted(strokes, extent);
   const move = ([x, y]) => [x * place.scale + place.x, y * place.scale + place.y];
-  return strokes.map((stroke) => ({ ...stroke, points: stroke.points.map(move) }));
+  const moved = strokes.map((stroke) => ({ ...stroke, points: stroke.points.map(move) }));
+  return { strokes: moved, scale: place.scale };
 }
 
-/** Returns a scene as SVG. */
+/** Returns a scene as SVG.
+ *
+ * The twin of sketch_rnn_tf/drawing/vector.py: groups hold the rows as they are, so that whoever
+ * reads the file gets the very drawings, whatever the paper's size.
+ */
 export function toSvg(scene, background) {
   const [columns, rows] = size(scene);
   const [width, height] = [columns * CELL, rows * CELL];
   const box = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
-  const lines = scene.cells.flatMap((strokes, i) => {
-    const [left, top] = [(i % columns) * CELL, Math.floor(i / columns) * CELL];
-    const text = ([x, y]) => `${(x * CELL + left).toFixed(1)} ${(y * CELL + top).toFixed(1)}`;
-    return strokes.map(({ points, color }) => {
-      const places = points.length > 1 ? points : [points[0], points[0]]; // a dot is a line too
-      return `<path stroke="${color}" d="M${places.map(text).join("L")}"/>`;
-    });
+  const groups = scene.cells.map((cell, i) => {
+    const corner = [(i % columns) * CELL, Math.floor(i / columns) * CELL];
+    return svgGroup(cell, scene.sketches[i], corner);
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" ${box} style="background: ${background}">`,
-    `<g fill="none" stroke-width="${CELL * LINE}" stroke-linecap="round" stroke-linejoin="round">`,
-    ...lines,
-    "</g>",
+    `<svg xmlns="http://www.w3.org/2000/svg" class="sketches" ${box} fill="none" ` +
+      `stroke-linecap="round" stroke-linejoin="round" style="background: ${background}">`,
+    ...groups,
     "</svg>\n",
   ].join("\n");
+}
+
+function svgGroup({ strokes, scale }, { strokes: rows, label, ended }, corner) {
+  const first = strokes[0]?.points[0];
+  if (!first) return '<g class="sketch"/>';
+  const origin = corner.map((value, i) => value + (first[i] - rows[0][i] * scale) * CELL);
+  const attributes = [
+    'class="sketch"',
+    label === null ? "" : `data-label="${escaped(label)}"`,
+    ended ? "" : 'data-ended="false"',
+    rows.at(-1)[2] ? "" : 'data-pen="down"',
+    `transform="translate(${origin.join(" ")})scale(${scale * CELL})"`,
+    `stroke-width="${LINE / scale}"`,
+  ];
+  return `<g ${attributes.filter(Boolean).join(" ")}>${svgPaths(strokes, rows)}</g>`;
+}
+
+/** Returns a path for each stroke: `M` to where the pen was, then the stroke's rows. */
+function svgPaths(strokes, rows) {
+  let [at, x, y] = [0, 0, 0];
+  return strokes
+    .map(({ points, color }) => {
+      const own = rows.slice(at, at + points.length);
+      const place = at ? `M${x} ${y}` : "";
+      at += own.length;
+      for (const [dx, dy] of own) [x, y] = [x + dx, y + dy];
+      const [begin, ...others] = own.map(([dx, dy]) => `${dx} ${dy}`);
+      const rest = others.length ? `l${others.join(" ")}` : "h0"; // a dot is a line too
+      return `<path stroke="${color}" d="${place}m${begin}${rest}"/>`;
+    })
+    .join("");
+}
+
+function escaped(text) {
+  return text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
 /** Draws the first points of every cell; all of them for Infinity. */
@@ -48,7 +85,7 @@ function drawScene(context, scene, side, background, count) {
   const [columns, rows] = size(scene);
   context.fillStyle = background;
   context.fillRect(0, 0, columns * side, rows * side);
-  scene.cells.forEach((strokes, i) => {
+  scene.cells.forEach(({ strokes }, i) => {
     let left = count;
     const begun = [];
     for (const stroke of strokes) {
@@ -86,7 +123,7 @@ export async function toGif(scene, background, engine) {
   const [width, height] = [canvas.width, canvas.height];
   const palette = paletteOf(scene, background);
   await engine.ask("gifBegin", { width, height, palette });
-  const lengths = scene.cells.map((strokes) =>
+  const lengths = scene.cells.map(({ strokes }) =>
     strokes.reduce((sum, s) => sum + s.points.length, 0),
   );
   const longest = Math.max(1, ...lengths);
@@ -102,7 +139,9 @@ export async function toGif(scene, background, engine) {
 
 /** Returns the background and shades from it to each ink, [[red, green, blue], ...]. */
 function paletteOf({ cells }, background) {
-  const inks = [...new Set(cells.flat().map(({ color }) => color))].slice(0, 30);
+  const inks = [
+    ...new Set(cells.flatMap(({ strokes }) => strokes.map(({ color }) => color))),
+  ].slice(0, 30);
   const ground = rgb(background);
   const shades = inks.map(rgb).flatMap((ink) =>
     Array.from({ length: SHADES }, (_, k) => {
