@@ -39,6 +39,7 @@ PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  
 
 _HEAD = 1 << 16
 _PICTURE_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"GIF8")
+_COMMENT_OR_TAG = re.compile(rb"(?s)<!--.*?(?:-->|$)|<(?:[\w.-]+:)?([A-Za-z]\w*)")
 _WHOLE_FILES = (
     "sketches",
     "drawings",
@@ -117,10 +118,10 @@ def _as_utf8(head: bytes) -> bytes:
 
 
 def _of_markup(path: str | os.PathLike, text: bytes) -> str:
-    bare = re.sub(rb"<!--.*?(-->|$)", b"", text, flags=re.DOTALL).lower()
-    root = re.search(rb"<(?:[\w.-]+:)?([a-z]\w*)", bare)
-    if root and root.group(1) == b"svg":
+    tags = (match[1].lower() for match in _COMMENT_OR_TAG.finditer(text) if match[1])
+    if next(tags, b"") == b"svg":
         return "svg"
+    bare = re.sub(rb"<!--.*?(-->|$)", b"", text, flags=re.DOTALL).lower()
     if re.match(rb"\s*<!doctype html|\s*<(html|head|body)\b", bare):
         raise ReadError(f"{path}: is a web page (HTML), not a drawing; was a download refused?")
     raise ReadError(f"{path}: is XML, but its first element is not <svg>")

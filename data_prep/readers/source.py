@@ -209,10 +209,13 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
     if source.content is not None:
         yield io.BytesIO(source.content)
         return
-    opener = gzip.open if is_gzip(source.path) else open
     try:
-        with opener(source.path, "rb") as stream:
-            yield stream
+        with open(source.path, "rb") as file:
+            if file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+                with gzip.GzipFile(fileobj=file) as stream:
+                    yield stream
+            else:
+                yield file
     except EOFError:
         raise source.error("is truncated gzip: it ends before its end mark") from None
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -21,6 +21,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _STYLE = ("style", _SVG + "style")
 _HREF = ("href", "{http://www.w3.org/1999/xlink}href")
 _SHAPES = frozenset(["path", "polyline", "polygon", "line", "rect", "circle", "ellipse"])
+_FILL_BOXES = ("fill-box", "content-box")
 _TAKES_A_TURN = _SHAPES | frozenset(
     ["svg", "g", "a", "use", "switch", "text", "image", "foreignObject"]
 )
@@ -138,14 +139,15 @@ class Document:
             place = place._replace(style=style)
         first = len(self.shapes)
         outer = place
-        fill_box = declared.get("transform-box", "").strip() in ("fill-box", "content-box")
-        if "transform" in declared and not fill_box:
+        transformed = "transform" in declared
+        fill_box = transformed and declared.get("transform-box", "").strip() in _FILL_BOXES
+        if transformed and not fill_box:
             place = _moved(place, _transform(declared, place, self._reference(place)))
         if tag in _SHAPES:
             self._add(tag, declared, place)
         else:
             _DRAWERS[tag](self, element, declared, place)
-        if "transform" in declared and fill_box:
+        if fill_box:
             self._move_since(first, declared, outer)
         if "clip-path" in declared and first < len(self.shapes):
             self._clip_since(first, declared["clip-path"], place)

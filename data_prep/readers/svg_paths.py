@@ -28,7 +28,7 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NUMBERS = re.compile(NUMBER)
 _ITEM = re.compile(rf" *({NUMBER}) *,?")
 _COMMANDS = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])([^MmZzLlHhVvCcSsQqTtAa]*)")
-_MISPLACED_COMMA = re.compile(r"^ *,|, *,")
+_PLAIN = re.compile("[0-9., -]*")
 # The two flags of an arc are single digits that need nothing around them. A number, matched in a
 # lookahead, is never split to make the rest fit.
 _ARC_NUMBER = rf" *(?=({NUMBER}))\{{}} *,?"
@@ -38,6 +38,7 @@ _ARC = re.compile(
     + _ARC_FLAG * 2
     + "".join(_ARC_NUMBER.format(i) for i in (6, 7))
 )
+_IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 _OTHER_SPACE = str.maketrans("\t\n\r\f", "    ")
 _ARC_PIECE = math.pi / 6  # an arc becomes cubic curves of at most this angle
 
@@ -253,8 +254,7 @@ def _run(pen: Pen, letter: str, numbers: list[float]) -> bool:
         if not numbers:
             return True
     count, draw = _DRAW[command]
-    for i in range(0, len(numbers) - count + 1, count):
-        chunk = numbers[i : i + count]
+    for chunk in zip(*[iter(numbers)] * count, strict=False):
         if relative:
             chunk = map(operator.add, chunk, (pen.x, pen.y) * (count // 2))
         draw(pen, *chunk)
@@ -272,12 +272,16 @@ def _run_straight(pen: Pen, command: str, relative: bool, numbers: list[float]) 
 
 def _numbers(text: str) -> tuple[list[float], bool]:
     """Returns the numbers at the start of a text, and whether it holds nothing else."""
-    found = _NUMBERS.findall(text)
-    commas = text.count(",")
-    if sum(map(len, found)) + text.count(" ") + commas == len(text) and not (
-        commas and _MISPLACED_COMMA.search(text)
-    ):
-        return list(map(float, found)), True
+    compact = text.replace(" ", "")
+    if ",," not in compact and not compact.startswith(","):  # every comma follows a number
+        if _PLAIN.fullmatch(text):
+            try:
+                return list(map(float, text.replace(",", " ").replace("-", " -").split())), True
+            except ValueError:
+                pass  # such as .5.5, which is two numbers
+        found = _NUMBERS.findall(text)
+        if sum(map(len, found)) + compact.count(",") == len(compact):
+            return list(map(float, found)), True
     numbers, place = [], 0
     while match := _ITEM.match(text, place):
         numbers.append(float(match[1]))
@@ -409,17 +413,19 @@ def placed(parts: Sequence[tuple[Outline, Matrix | None]]) -> Curves:
     rows = [row for outline, _ in parts for row in outline.rows]
     if not rows:
         return Curves(np.zeros((0, 4, 2)), np.zeros(0, np.int64))
-    points = np.array(rows, np.float64).reshape(-1, 4, 2)
+    points = np.fromiter(itertools.chain.from_iterable(rows), np.float64, 8 * len(rows))
+    points = points.reshape(-1, 4, 2)
     counts = [len(outline.rows) for outline, _ in parts]
-    matrices = [matrix or (1.0, 0.0, 0.0, 1.0, 0.0, 0.0) for _, matrix in parts]
+    matrices = [matrix or _IDENTITY for _, matrix in parts]
     first = matrices[0]
     with np.errstate(all="ignore"):  # what is not finite afterwards is refused below
-        if all(matrix == first for matrix in matrices):
-            linear, shift = np.array(first).reshape(3, 2)[:2], np.array(first[4:])
-        else:
+        if matrices.count(first) < len(matrices):
             every = np.repeat(np.array(matrices).reshape(-1, 3, 2), counts, axis=0)  # [S, 3, 2]
-            linear, shift = every[:, :2], every[:, 2:]
-        points = points @ linear + shift
+            points = points @ every[:, :2] + every[:, 2:]
+        elif first == _IDENTITY:
+            points += 0.0  # as a product would: no negative zeros
+        else:
+            points = points @ np.array(first).reshape(3, 2)[:2] + np.array(first[4:])
     if not (np.abs(points) <= MAX_COORDINATE).all():
         raise GeometryError(f"has a coordinate that is not finite or beyond {MAX_COORDINATE:g}")
     offsets = itertools.accumulate(counts, initial=0)
@@ -466,18 +472,15 @@ def _evaluate(
     curves: np.ndarray, pieces: np.ndarray, stroke_starts: np.ndarray
 ) -> list[np.ndarray]:
     """Returns the strokes through the ends of the pieces of the curves."""
-    curve_ends = np.cumsum(pieces)
-    owner = np.repeat(np.arange(len(curves)), pieces)  # [N] the curve of each point
-    step = np.arange(1, curve_ends[-1] + 1) - (curve_ends - pieces)[owner]
+    first_step = np.ones(len(curves), np.int64)
+    first_step[stroke_starts] = 0  # a stroke's first curve has a point at its start, too
+    counts = pieces + 1 - first_step
+    ends = np.cumsum(counts)
+    owner = np.repeat(np.arange(len(curves)), counts)  # [N] the curve of each point
+    step = np.arange(ends[-1]) + (first_step - (ends - counts))[owner]
     t = (step / pieces[owner])[:, None]
     s = 1 - t
     p = curves[owner]  # [N, 4, 2]
     points = s**3 * p[:, 0] + 3 * s**2 * t * p[:, 1] + 3 * s * t**2 * p[:, 2] + t**3 * p[:, 3]
-    at = (curve_ends - pieces)[stroke_starts]  # where the first point of each stroke belongs
-    first = at + np.arange(len(at))  # and where it then is
-    whole = np.empty((len(points) + len(at), 2))
-    others = np.ones(len(whole), bool)
-    others[first] = False
-    whole[first], whole[others] = curves[stroke_starts, 0], points
-    ends = [*first[1:].tolist(), len(whole)]
-    return [whole[begin:end] for begin, end in zip(first.tolist(), ends, strict=True)]
+    begins = (ends - counts)[stroke_starts].tolist()
+    return [points[begin:end] for begin, end in itertools.pairwise([*begins, len(points)])]

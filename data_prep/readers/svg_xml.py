@@ -31,24 +31,17 @@ def parse(data: bytes) -> ElementTree.Element:
       XmlError: it is not whole XML, or declares an entity that is refused.
     """
     builder = ElementTree.TreeBuilder()
-    names: dict[str, str] = {}
+    names = _Names()
     parser = expat.ParserCreate(namespace_separator="}")
     parser.buffer_text = True
     # Only what the file itself writes: a document type cannot multiply its defaults.
     parser.specified_attributes = True
 
-    def qualified(name: str) -> str:
-        if name not in names:
-            names[name] = "{" + name if "}" in name else name
-        return names[name]
-
     def start(tag: str, attributes: dict[str, str]) -> None:
-        if "}" in "".join(attributes):
-            attributes = {qualified(name): value for name, value in attributes.items()}
-        builder.start(qualified(tag), attributes)
+        builder.start(names[tag], {names[name]: value for name, value in attributes.items()})
 
     def end(tag: str) -> None:
-        builder.end(qualified(tag))
+        builder.end(names[tag])
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
@@ -61,6 +54,15 @@ def parse(data: bytes) -> ElementTree.Element:
         raise XmlError(f"is not whole XML ({error})") from None
     except (ValueError, LookupError) as error:  # encodings that Python does not know
         raise XmlError(f"is not readable XML ({error})") from None
+
+
+class _Names(dict):
+    """From the parser's names, namespace}name, to those of ElementTree, {namespace}name."""
+
+    def __missing__(self, name: str) -> str:
+        """Makes one that is used for the first time."""
+        self[name] = found = "{" + name if "}" in name else name
+        return found
 
 
 def _guard_entities(parser, data: bytes) -> None:
