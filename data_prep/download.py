@@ -194,7 +194,8 @@ def _catalog_lines() -> list[str]:
         f"  {'quickdraw:CLASS':16} {'':>8}  {QUICKDRAW_LICENSE:13} 345 classes, 50 million in all",
         "",
         "read by sketch-rnn-prepare without this command (--input NAME):",
-        f"  {'package:kanjivg':28} CC-BY-SA-3.0   11,371 kanji; pip install sketch-rnn-tf[kanjivg]",
+        f"  {'package:kanjivg':28} CC-BY-SA-3.0   11,371 kanji;"
+        " pip install 'sketch-rnn-tf[kanjivg]'",
         f"  {'npm:@iconify-json/lucide':28} ISC            1,915 icons as line drawings",
         f"  {'npm:@iconify-json/tabler':28} MIT            about 5,100",
         f"  {'npm:@iconify-json/hugeicons':28} MIT            about 6,000",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from sketch_rnn_tf import keras_names
+from sketch_rnn_tf import keras_names, requirement
 
 __version__ = "0.1.0"
 
@@ -33,10 +33,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f"sketch_rnn_tf.{name} needs {error.name}, which is not installed; without TensorFlow"
-            " sketch_rnn_tf.ondevice.open draws with .tflite files"
-        ) from None
+        raise requirement.missing(error.name or "", f"sketch_rnn_tf.{name}") from None
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import json
 import logging
 import os
@@ -29,18 +28,10 @@ from typing import Any
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
-from sketch_rnn_tf import __version__
+from sketch_rnn_tf import __version__, requirement
 from sketch_rnn_tf.errors import UsageError, UserError
 from sketch_rnn_tf.stderr import quiet
 
-# {module: package} of what drawings in files are read with.
-_READING = {
-    "google_crc32c": "google-crc32c",
-    "orjson": "orjson",
-    "defusedxml": "defusedxml",
-    "cssselect2": "cssselect2",
-    "tinycss2": "tinycss2",
-}
 # One vocabulary: a command that has one of these flags takes the other as well. What a command that
 # makes a data set reads is no data set, so --data_dir is not its --input.
 _SAME = (("model", "run_dir"), ("input", "data_dir"))
@@ -102,9 +93,11 @@ def command(
         except UsageError as error:
             return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
         except ModuleNotFoundError as error:
-            if os.environ.get("SKETCH_RNN_DEBUG"):
+            module = error.name or ""
+            own = module.partition(".")[0] in ("sketch_rnn_tf", "data_prep")
+            if own or os.environ.get("SKETCH_RNN_DEBUG"):
                 raise
-            return _fail(name, missing(error.name), FAILURE)
+            return _fail(name, str(requirement.missing(module)), FAILURE)
         except MemoryError:
             return _fail(name, "out of memory", FAILURE)
         except KeyboardInterrupt:
@@ -132,19 +125,6 @@ def _settle_stdout() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def missing(module: str) -> str:
-    """Returns the sentence for a module that is not installed, with all that is to be installed."""
-    module = module.partition(".")[0]
-    if module in ("tensorflow", "keras", "tensorflow_probability", "tf_keras"):
-        return (
-            "this needs TensorFlow: install this package with its dependencies; without TensorFlow"
-            " only models in .tflite files can be used, such as pretrained:kanji.tflite"
-        )
-    wanted = [name for name in _READING if importlib.util.find_spec(name) is None]
-    packages = " ".join(_READING[name] for name in wanted) if module in _READING else module
-    return f"this needs what is not installed: pip install {packages}"
 
 
 def require(flags: absl_flags.FlagValues, *names: str) -> None:

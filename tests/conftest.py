@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
+import subprocess
+import sys
+import types
+import venv
+from collections.abc import Callable
 
+import filelock
 import numpy as np
 import pytest
 
@@ -44,3 +51,77 @@ def vectors():
         )
 
     return load
+
+
+# --- what is built of the project, and installed ---------------------------------------------
+
+_SOURCES = ("benchmarks", "data_prep", "docs", "examples", "experiments", "sketch_rnn_tf", "tests")
+_CACHES = ("__pycache__", "*.pyc", "_build", "exported", "node_modules", "*.egg-info")
+_OFFLINE = ("NewConnectionError", "Temporary failure in name resolution", "Could not fetch URL")
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory):
+    """Returns the source distribution, the wheel that is made from it, and the tree of both."""
+
+    def make(folder: pathlib.Path) -> None:
+        tree = folder / "tree"
+        for name in (*_SOURCES, ".ci"):
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns(*_CACHES))
+        for path in ROOT.glob("*.*"):
+            if path.is_file() and not path.name.startswith("."):
+                shutil.copy(path, tree)
+        for name in ("LICENSE", "Makefile"):
+            shutil.copy(ROOT / name, tree)
+        _installing([sys.executable, "-m", "build", "-q", "--outdir", folder, tree])
+
+    folder = _once(tmp_path_factory, "distributions", make)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return types.SimpleNamespace(sdist=sdist, wheel=wheel, tree=folder / "tree")
+
+
+@pytest.fixture(scope="session")
+def lean_python(tmp_path_factory, distributions):
+    """Returns the Python of an environment that holds the wheel with the extra litert, no more.
+
+    Beside it, `without_litert.txt` is what `sketch-rnn-sample` said before the extra was there.
+    """
+
+    def make(folder: pathlib.Path) -> None:
+        venv.create(folder / "env", with_pip=True)
+        bin_ = folder / "env" / "bin"
+        pip = [bin_ / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        _installing([*pip, distributions.wheel])
+        words = ("--model=pretrained:kanji.tflite", "--output=-")
+        done = subprocess.run(
+            [bin_ / "sketch-rnn-sample", *words], capture_output=True, text=True, check=False
+        )
+        (bin_ / "without_litert.txt").write_text(f"{done.returncode} {done.stderr}")
+        _installing([*pip, f"{distributions.wheel}[litert]"])
+
+    return _once(tmp_path_factory, "lean", make) / "env" / "bin" / "python"
+
+
+def _once(factory, name: str, make: Callable[[pathlib.Path], None]) -> pathlib.Path:
+    """Makes a folder once for all processes of a test run."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / name
+    with filelock.FileLock(base / f"{name}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
+def _installing(command: list) -> None:
+    """Runs a command that fetches packages; the test is skipped where there is no network."""
+    environment = {key: os.environ[key] for key in os.environ if key != "PYTHONPATH"}
+    done = subprocess.run(
+        list(map(str, command)), env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode and any(words in done.stderr for words in _OFFLINE):
+        pytest.skip("needs a package index")
+    assert done.returncode == 0, done.stderr[-4000:]

@@ -11,7 +11,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # What a device needs, without absl; `progress` and `cli` are for commands.
-DEVICE = {"errors", "strokes", "drawing", "config", "files", "pretrained", "model_paths", "stderr"}
+DEVICE = {
+    *("errors", "requirement", "strokes", "drawing", "config", "files", "pretrained"),
+    *("model_paths", "stderr"),
+}
 BOTTOM = DEVICE | {"progress", "cli", "keras_names"}
 LAYERS = [
     BOTTOM,
@@ -28,7 +31,7 @@ DATA_PREP_MAY = (
     "sketch_rnn_tf.data.tfrecord",
     *(
         f"sketch_rnn_tf.{name}"
-        for name in ("errors", "strokes", "drawing", "files", "progress", "cli")
+        for name in ("errors", "requirement", "strokes", "drawing", "files", "progress", "cli")
     ),
 )
 PROBABILITY_MAY = {"sketch_rnn_tf/model/next_point.py", "sketch_rnn_tf/model/losses.py"}

@@ -23,14 +23,15 @@ import math
 import numpy as np
 
 from data_prep.conversion import simplify, skeleton_graph
+from sketch_rnn_tf import requirement
 from sketch_rnn_tf.errors import UserError
 
 try:
     import skimage.morphology
     import skimage.transform
     from scipy import ndimage
-except ImportError:
-    raise UserError("--trace needs scikit-image: pip install sketch-rnn-tf[trace]") from None
+except ImportError as error:
+    raise requirement.missing("skimage", "--trace", error) from None
 
 BLOCK = 16  # pixels of a side of the squares whose paper is estimated, at least
 DARKEST_PAPER = 0.4  # of the usual paper's brightness: the deepest shadow

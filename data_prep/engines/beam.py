@@ -24,6 +24,7 @@ from data_prep.conversion import convert, splits
 from data_prep.engines import plan, shards
 from data_prep.engines.job import Job, Result
 from data_prep.readers.source import RawSketch
+from sketch_rnn_tf import requirement
 from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.errors import UserError
 
@@ -31,8 +32,8 @@ try:
     import apache_beam as beam
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
-except ImportError:
-    raise UserError("--engine beam needs Apache Beam: pip install sketch-rnn-tf[beam]") from None
+except ImportError as error:
+    raise requirement.missing("apache_beam", "--engine beam", error) from None
 
 RESULT = "result.json"
 

@@ -18,6 +18,7 @@ from absl import logging
 from data_prep import fetch
 from data_prep.readers import detect
 from data_prep.readers.source import ReadError, Source
+from sketch_rnn_tf import requirement
 
 KANJIVG = "package:kanjivg"
 KANJIVG_CLASS = "kanji"
@@ -49,9 +50,7 @@ def kanjivg() -> tuple[list[Source], str]:
     try:
         package = importlib.metadata.distribution("kanjivg")
     except importlib.metadata.PackageNotFoundError:
-        raise ReadError(
-            f"{KANJIVG}: the package is not installed; pip install sketch-rnn-tf[kanjivg]"
-        ) from None
+        raise ReadError(str(requirement.missing("kanjivg", KANJIVG))) from None
     folder = pathlib.Path(str(package.locate_file("kanji")))
     paths = {path.name: str(path) for path in folder.glob("[0-9a-f]*.svg")}
     if not paths:

@@ -7,6 +7,7 @@ litert: for phones and other devices (.tflite).
 web: for the browser: a page that draws with you, and a JavaScript module with the model.
 magenta_js: for sketch-rnn-js (.vae.json and .gen.json) and @magenta/sketch (.gen.json, decoders
   alone), one file per class where the model knows classes.
+onnx: for other runtimes (onnxruntime, Triton, OpenVINO, .NET, Unity): encode, init_state, step.
 run: a run directory with nothing but the weights, in half precision, to pass on.
 """
 
@@ -21,7 +22,7 @@ import sys
 from absl import flags as absl_flags
 from absl import logging
 
-from sketch_rnn_tf import cli
+from sketch_rnn_tf import cli, requirement
 from sketch_rnn_tf.errors import UsageError, UserError
 
 NAME = "sketch-rnn-export"
@@ -30,12 +31,15 @@ FORMATS = {
     "litert": "sketch_rnn_tf.export.litert.exporter",
     "web": "sketch_rnn_tf.export.web.exporter",
     "magenta_js": "sketch_rnn_tf.interop.magenta_js",
+    "onnx": "sketch_rnn_tf.export.onnx.exporter",
     "run": "sketch_rnn_tf.export.half_run",
 }
+# What writing a format needs beside TensorFlow; looked for before that takes its time.
+_NEEDS = {"litert": "ai_edge_litert.schema_py_generated", "onnx": "onnx"}
 ALIASES = {"tflite": "litert"}
 WEB_WEIGHTS = ("float32", "float16", "int8")
 # What may be refused comes first; a SavedModel, which a server takes up at once, comes last.
-_ORDER = ("magenta_js", "run", "web", "litert", "saved_model")
+_ORDER = ("magenta_js", "run", "web", "onnx", "litert", "saved_model")
 
 
 def define_flags(flags: absl_flags.FlagValues) -> None:
@@ -59,10 +63,13 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "model", "output_dir", "format")
     formats = _formats(flags.format)
+    for name, module in _NEEDS.items():
+        if name in formats:
+            requirement.load(module, f"--format {name}")
     from sketch_rnn_tf import runs
 
     run = runs.open_run(flags.model)
-    for name in {"litert", "run", "web"} & set(formats):  # each is a folder of its own
+    for name in {"litert", "onnx", "run", "web"} & set(formats):  # each is a folder of its own
         cli.refuse_existing(pathlib.Path(flags.output_dir, name), flags.overwrite)
     cli.quiet_tensorflow()
     model = run.load_model(flags.checkpoint)

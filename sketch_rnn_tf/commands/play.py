@@ -11,14 +11,13 @@ from __future__ import annotations
 import errno
 import functools
 import http.server
-import pathlib
 import sys
 import webbrowser
 
 from absl import flags as absl_flags
 from absl import logging
 
-from sketch_rnn_tf import cli
+from sketch_rnn_tf import cli, pretrained
 from sketch_rnn_tf.errors import UserError
 
 NAME = "sketch-rnn-play"
@@ -61,9 +60,14 @@ def main(flags: absl_flags.FlagValues) -> None:
 
 
 def _model_file(flags: absl_flags.FlagValues) -> bytes:
-    """Returns the bytes of model.bin: of an exported one, or of a run that is exported now."""
-    path = pathlib.Path(flags.model)
-    path = path / MODEL_FILE if (path / MODEL_FILE).is_file() else path
+    """Returns the bytes of model.bin: of one that is there, or of a run that is exported now.
+
+    The models in the box have one, so that they need no TensorFlow here.
+    """
+    path = pretrained.resolve(flags.model)
+    chosen = flags["checkpoint"].present or flags["web_weights"].present
+    if (path / MODEL_FILE).is_file() and not chosen:
+        path = path / MODEL_FILE
     if path.suffix == ".bin" and path.is_file():
         from sketch_rnn_tf.export.web import model_file
 

@@ -7,8 +7,7 @@
 
 - `device_backend`: the backend of a `Sketcher`.
 - `drawer`: one sketch from a model file, whole or point by point.
-- `runtime`: a checked file and its signatures; `metadata`: what the file holds about itself;
-  `requirement`: the one package that they need.
+- `runtime`: a checked file and its signatures; `metadata`: what the file holds about itself.
 - `next_point`, `noise`: the distribution of the next point and the random numbers, in NumPy.
 
 docs/on_device.md describes the files for developers in Kotlin, Swift and C++.

@@ -13,11 +13,12 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from sketch_rnn_tf import requirement
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.ondevice import requirement
 
 NAME = "sketch_rnn_tf"
 FORMAT_VERSION = 1
+PURPOSE = "running .tflite files"  # what needs LiteRT
 _IDENTIFIER = b"TFL3"
 _SIZE, _CRC = '"file_size": "%010d"', '"crc32": "%08x"'
 # What the schema's classes and `json` raise for offsets and texts that were damaged.
@@ -49,7 +50,7 @@ def read(data: bytes, where: str) -> dict[str, Any]:
     """
     if data[4:8] != _IDENTIFIER:
         raise UserError(f"{where}: is not a .tflite file")
-    model = requirement.schema().Model.GetRootAs(data, 0)
+    model = requirement.load("ai_edge_litert.schema_py_generated", PURPOSE).Model.GetRootAs(data, 0)
     try:
         entries = [model.Metadata(i) for i in range(model.MetadataLength())]
         ours = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import files, model_paths, stderr
+from sketch_rnn_tf import files, model_paths, requirement, stderr
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.ondevice import metadata, requirement
+from sketch_rnn_tf.ondevice import metadata
 
 
 class Model:
@@ -70,7 +70,7 @@ def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True, keep: bool 
     Raises:
       UserError: ai-edge-litert is missing, or it refuses the file.
     """
-    litert = requirement.ai_edge_litert("interpreter")
+    litert = requirement.load("ai_edge_litert.interpreter", metadata.PURPOSE)
     kinds = litert.OpResolverType
     kind = kinds.AUTO if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:

@@ -1,6 +1,7 @@
 """Trained models that come with the package: `pretrained:NAME` wherever a model is asked for.
 
-pretrained:kanji         kanji/, a run directory like any other; see kanji/MODEL.md
+pretrained:kanji         kanji/, a run directory like any other, see kanji/MODEL.md; beside the run
+                         lies model.bin, by which the page of sketch-rnn-play needs no TensorFlow
 pretrained:kanji.tflite  kanji.tflite, the same model for ai-edge-litert: draws without TensorFlow
 
 They are for reading only.

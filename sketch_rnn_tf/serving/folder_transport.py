@@ -9,6 +9,7 @@ import pathlib
 
 import numpy as np
 
+from sketch_rnn_tf import requirement
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.serving.transport import Arrays, ModelName
 
@@ -24,8 +25,7 @@ class FolderTransport:
     """
 
     def __init__(self, path: pathlib.Path):
-        import tensorflow as tf
-
+        tf = requirement.load("tensorflow", str(path))
         self._path = path
         try:
             self._signatures = tf.saved_model.load(str(path)).signatures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sketch_rnn_tf import requirement
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.serving import transport
 from sketch_rnn_tf.serving.server_errors import (
@@ -39,9 +40,7 @@ class GrpcTransport:
                 prediction_service_pb2_grpc,
             )
         except ImportError as error:
-            raise UserError(
-                f"gRPC needs tensorflow-serving-api: pip install 'sketch-rnn-tf[serving]' ({error})"
-            ) from None
+            raise requirement.missing("grpc", address, error) from None
         options = [
             ("grpc.max_receive_message_length", MAX_MESSAGE),
             ("grpc.max_send_message_length", MAX_MESSAGE),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import drawing
+from sketch_rnn_tf import drawing, requirement
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.sketcher import arguments, latent_space
 from sketch_rnn_tf.sketcher.arguments import (
@@ -65,6 +65,7 @@ class Sketcher:
             self.backend = model
         else:
             # Here alone a lower room reaches up: whoever has a live Keras model has TensorFlow.
+            requirement.load("tensorflow", "a Sketcher of a Keras model")
             from sketch_rnn_tf.sampling import keras_backend
 
             self.backend = keras_backend.of_model(model, scale_factor, **settings)

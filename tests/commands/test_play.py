@@ -12,7 +12,9 @@ import sys
 
 import pytest
 
+from sketch_rnn_tf import cli
 from sketch_rnn_tf.commands import play
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.web import model_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -70,6 +72,23 @@ def test_the_page_is_served_and_nothing_else(served):
     says = process.stderr.read()
     assert "until Ctrl-C" in says
     assert says.endswith("ended\n")
+
+
+def test_the_models_in_the_box_need_no_tensorflow(monkeypatch):
+    def heavy():
+        raise AssertionError("imports TensorFlow")
+
+    def serve(port, page):
+        pages.append(page)
+        raise UserError("seen")
+
+    pages: list[bytes] = []
+    monkeypatch.setattr(cli, "quiet_tensorflow", heavy)
+    monkeypatch.setattr(play, "_server", serve)
+    assert play.run(["--model=pretrained:kanji"]) == 1
+    assert len(pages) == 1
+    with pytest.raises(AssertionError, match="imports TensorFlow"):
+        play.run(["--model=pretrained:kanji", "--web_weights=float16"])
 
 
 def test_a_port_in_use_has_a_sentence(exported, capsys):

@@ -13,9 +13,10 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from sketch_rnn_tf.ondevice import metadata, requirement
+from sketch_rnn_tf import requirement
+from sketch_rnn_tf.ondevice import metadata
 
-schema = requirement.schema()
+schema = requirement.load("ai_edge_litert.schema_py_generated", "writing .tflite files")
 
 IDENTIFIER = b"TFL3"
 ALIGNMENT = 16  # bytes, of constants, as the schema asks

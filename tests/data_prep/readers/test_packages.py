@@ -51,7 +51,7 @@ def test_missing_package_is_named_with_the_command_that_installs_it(monkeypatch)
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    with pytest.raises(ReadError, match=r"pip install sketch-rnn-tf\[kanjivg\]"):
+    with pytest.raises(ReadError, match=r"pip install 'sketch-rnn-tf\[kanjivg\]'"):
         list(readers.read("package:kanjivg"))
 
 
