@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import sketch_rnn_tf
 from sketch_rnn_tf import files, runs
 from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.export import facts as shared_facts
 from sketch_rnn_tf.export.litert import calibration, checks, flatbuffer, int8
 from sketch_rnn_tf.export.litert.graphs import Graphs
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -59,7 +59,7 @@ def write(
     folder = pathlib.Path(output_dir) / FOLDER
     if folder.exists() and not overwrite:
         raise UserError(f"{folder}: exists already")
-    model = in_float32(model)
+    model = shared_facts.in_float32(model)
     graphs = Graphs(
         model, run.config.scale_factor, run.config.start_token, run.config.temperature_mode
     )
@@ -97,25 +97,12 @@ def convert(
 
 def describe(run: runs.Run, graphs: Graphs) -> dict[str, Any]:
     """Returns the metadata that all files share, see docs/on_device.md."""
-    configuration, model = run.config, graphs.model
     return {
         "format_version": metadata.FORMAT_VERSION,
-        "package_version": sketch_rnn_tf.__version__,
-        "scale_factor": configuration.scale_factor,
-        "max_length": model.max_length,
-        "num_mixtures": model.num_mixtures,
-        "conditional": model.conditional,
-        "z_size": model.z_size,
-        "classes": list(configuration.classes) if model.num_classes else [],
-        "cell": model.decoder.get_config()["cell"],
-        "absolute_position": model.decoder.absolute_position,
+        **shared_facts.describe(run, graphs.model),
         "start_token": list(graphs.start_token),
         "temperature_mode": graphs.mode,
-        "drop_first_point": configuration.drop_first_point,
-        "simplification": configuration.simplification,
-        "canvas": configuration.canvas,
         "state_size": sum(graphs.state_sizes),
-        "num_parameters": model.count_params(),
     }
 
 
@@ -174,12 +161,3 @@ def _shapes_and_types(specs: Mapping[str, Any]) -> dict[str, Any]:
         name: {"shape": list(spec.shape), "dtype": spec.dtype.name}
         for name, spec in sorted(specs.items())
     }
-
-
-def in_float32(model: SketchRNN) -> SketchRNN:
-    """Returns the model itself, or a float32 copy of one in mixed precision."""
-    if model.dtype_policy.name == "float32":
-        return model
-    copy = SketchRNN.from_config({**model.get_config(), "dtype": "float32"})
-    copy.set_weights(model.get_weights())
-    return copy
