@@ -26,7 +26,6 @@ import time
 from collections.abc import Callable, Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# The root in place of this folder, where this very file would hide the package of its name.
 
 import numpy as np
 import orjson

@@ -114,11 +114,11 @@ def tf1_graph(settings: dict):
 def our_trainer(settings: dict):
     """Returns a function that does one step of our trainer on the next batch."""
     from sketch_rnn_tf import config
-    from sketch_rnn_tf.commands import train as train_command
+    from sketch_rnn_tf.commands import opening
 
     start = config.preset("magenta")
     model, training = config.override(start.model, start.training, settings)
-    train_command._use_threads(training.parallel_parts)
+    opening.use_threads(training.parallel_parts)
     import tempfile
 
     from sketch_rnn_tf import runs

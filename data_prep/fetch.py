@@ -73,8 +73,12 @@ def fetch(url: str, path: files.PathLike, *, sha256: str | None = None) -> pathl
         except ValueError as error:  # pooch's, for a checksum that differs
             raise UserError(f"{url}: what came is damaged ({error}); try again") from None
         time.sleep(attempt)
-    if not known:
-        _refuse_web_page(url, path)
+    if not known:  # a login page or a proxy may have sent something else
+        with open(path, "rb") as stream:
+            head = stream.read(256).lstrip().lower()
+        if head.startswith((b"<!doctype html", b"<html")):
+            path.unlink()
+            raise UserError(f"{url}: the answer is a web page, not the file; a login or proxy?")
     return path
 
 
@@ -88,12 +92,3 @@ def _checksum(url: str) -> str | None:
         if name == "md5":
             return f"md5:{base64.b64decode(value).hex()}"
     return None
-
-
-def _refuse_web_page(url: str, path: pathlib.Path) -> None:
-    """Removes and refuses what a login page or a proxy sent in place of the file."""
-    with open(path, "rb") as stream:
-        head = stream.read(256).lstrip().lower()
-    if head.startswith((b"<!doctype html", b"<html")):
-        path.unlink()
-        raise UserError(f"{url}: the answer is a web page, not the file; a login or proxy?")

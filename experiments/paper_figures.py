@@ -29,9 +29,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# The root before this folder, whose data_prep.py would hide the package of its name.
-
 import numpy as np
+from absl import logging
 
 import sketch_rnn_tf
 from sketch_rnn_tf import cli, drawing, runs
@@ -39,9 +38,9 @@ from sketch_rnn_tf.data import dataset
 
 TEMPERATURES = (0.01, 0.2, 0.4, 0.6, 0.8, 1.0)
 BETWEEN, OTHERWISE = 0.1, 0.4  # temperatures on the way between drawings, and of all the rest
-SIZE = 80  # pixels a drawing
+SIZE = 80  # pixels per drawing
 COLUMNS = 8  # drawings on the way from one to another
-SIDE = 5  # drawings a side of the square
+SIDE = 5  # drawings per side of the square
 COPIES = 6  # endings, and results of an analogy
 
 
@@ -68,6 +67,7 @@ class Drawings(NamedTuple):
 
 def main() -> None:
     arguments = _arguments()
+    cli.show_messages()
     compared, alone = open_models(arguments.runs)
     given = read_drawings(arguments.data_dir)
     pictures = {
@@ -80,7 +80,7 @@ def main() -> None:
     for name, suffix in itertools.product(pictures, arguments.formats.split(",")):
         path = arguments.output_dir / f"{name}.{suffix}"
         pictures[name].save(path, size=SIZE, overwrite=True)
-        cli.say(str(path))
+        logging.info("%s", path)
     print(analogy_counts(compared, given))
 
 

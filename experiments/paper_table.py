@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# The root before this folder, whose data_prep.py would hide the package of its name.
+from absl import logging
 
 from sketch_rnn_tf import cli, files, runs
 from sketch_rnn_tf.commands import train
@@ -48,9 +48,10 @@ LOSSES = (
 
 def main() -> int:
     arguments = _arguments()
+    cli.show_messages()
     results = []
     for number, setting in enumerate(arguments.settings):
-        _say_how_far(number, setting, arguments, results)
+        _log_how_far(number, setting, arguments, results)
         if code := train_setting(setting, arguments):
             return code
         run = runs.open_run(arguments.output_dir / run_name(setting))
@@ -90,14 +91,14 @@ def run_name(setting: str) -> str:
     return setting if setting == DECODER else f"kl_{float(setting):g}"
 
 
-def _say_how_far(number: int, setting: str, arguments, results: Sequence[dict]) -> None:
-    """Says which model is next and, from those that are there, how long it will all take."""
+def _log_how_far(number: int, setting: str, arguments, results: Sequence[dict]) -> None:
+    """Logs which model is next and, from those that are done, how long the rest will take."""
     count = len(arguments.settings)
     left = ""
     if results:
         mean = sum(result["seconds"] for result in results) / len(results)
         left = f"; {(count - number) * mean / 60:.0f} minutes left at most"
-    cli.say(f"--- model {number + 1} of {count}: {run_name(setting)}{left}")
+    logging.info("--- model %d of %d: %s%s", number + 1, count, run_name(setting), left)
 
 
 def train_setting(setting: str, arguments: argparse.Namespace) -> int:
@@ -146,12 +147,12 @@ def train_part(command: list[str]) -> int:
 
     keras.backend.clear_session()
     gc.collect()
-    cli.say(shlex.join([train.NAME, *command]))
+    logging.info("%s", shlex.join([train.NAME, *command]))
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the table
         code = train.run(command)
     run_dir = pathlib.Path(dict(itertools.pairwise(command))["--run_dir"])
     if code == 0 and not (run_dir / runs.REPORT).exists():
-        cli.say(f"{run_dir}: stopped; the same command goes on")
+        logging.info("%s: stopped; the same command goes on", run_dir)
         return cli.FAILURE
     return code
 

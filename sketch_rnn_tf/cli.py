@@ -68,7 +68,7 @@ def command(
 
     def run(argv: Sequence[str] | None = None) -> int:
         arguments = list(sys.argv[1:] if argv is None else argv)
-        _show_messages()
+        show_messages()
         flags = absl_flags.FlagValues()
         define_flags(flags)
         _define_common(flags)
@@ -103,20 +103,16 @@ def command(
         except KeyboardInterrupt:
             return _fail(name, "interrupted", 130)
         except Exception as error:
-            if os.environ.get("SKETCH_RNN_DEBUG") or not _is_failure(error):
+            # TensorFlow's own errors are of a full disk or memory; others would be bugs of ours.
+            of_tensorflow = any(kind.__name__ == "OpError" for kind in type(error).__mro__)
+            failed = of_tensorflow or isinstance(error, (UserError, OSError))
+            if os.environ.get("SKETCH_RNN_DEBUG") or not failed:
                 raise
             return _fail(name, _one_sentence(error), FAILURE)
         finally:
             _settle_stdout()
 
     return run
-
-
-def _is_failure(error: Exception) -> bool:
-    """Whether a run failed, not our code; TensorFlow's own errors are of a full disk or memory."""
-    if isinstance(error, (UserError, OSError)):
-        return True
-    return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
 
 
 def _settle_stdout() -> None:
@@ -145,11 +141,6 @@ def print_json(value: Any) -> None:
     print(json.dumps(_finite(value), allow_nan=False, ensure_ascii=False))
 
 
-def say(message: str) -> None:
-    """Prints progress on stderr, so that stdout holds results only."""
-    print(message, file=sys.stderr, flush=True)
-
-
 class _Stderr(logging.StreamHandler):
     """Prints messages for people on whatever stderr is at the time."""
 
@@ -165,7 +156,7 @@ class _Stderr(logging.StreamHandler):
         return text if record.levelno < logging.WARNING else f"warning: {text}"
 
 
-def _show_messages() -> None:
+def show_messages() -> None:
     """Shows what the library logs, in plain words: no time, no file, no level but `warning`."""
     logger = absl_logging.get_absl_logger()
     if not any(isinstance(handler, _Stderr) for handler in logger.handlers):

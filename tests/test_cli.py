@@ -154,8 +154,9 @@ def test_json_is_one_line_without_nan(capsys):
     assert json.loads(out) == {"loss": None, "l": [0.5, None, 3], "n": [1, 1], "t": [1, "é"]}
 
 
-def test_progress_goes_to_stderr(capsys):
-    cli.say("step 3")
+def test_messages_of_scripts_go_to_stderr(capsys):
+    cli.show_messages()
+    logging.info("step %d", 3)
     assert capsys.readouterr() == ("", "step 3\n")
 
 

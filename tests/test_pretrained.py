@@ -64,8 +64,7 @@ def data_dir(tmp_path_factory, real):
 @pytest.fixture(autouse=True)
 def _threads_stay(monkeypatch):
     """TensorFlow runs already, and takes no other number of threads."""
-    monkeypatch.setattr(opening, "use_threads", lambda: None)
-    monkeypatch.setattr(train, "_use_threads", lambda parts: None)
+    monkeypatch.setattr(opening, "use_threads", lambda *parts: None)
 
 
 def test_a_name_is_a_folder_or_file_of_the_package():

@@ -76,7 +76,12 @@ def strokes(pixels: np.ndarray, radius: np.ndarray, pen: float) -> list[np.ndarr
         for chain in chains
         if not graph.is_bridge(chain, partners, pen)
     ]
-    return [_dot_or_stroke(stroke, pen) for stroke in found + graph.rings]
+    return [
+        stroke
+        if _length(stroke) >= 0.6 * pen  # else a dot
+        else np.repeat((stroke.min(axis=0) + stroke.max(axis=0))[None] / 2, 2, axis=0)
+        for stroke in found + graph.rings
+    ]
 
 
 class Graph:
@@ -419,10 +424,3 @@ def _joined(chain: list[tuple[Edge, int]], graph: Graph, partners) -> np.ndarray
         whole = graph.extended(whole)
     closed = partners.get((chain[-1][0], 1 - chain[-1][1])) == chain[0]
     return np.concatenate([whole, whole[:1]]) if closed else whole
-
-
-def _dot_or_stroke(points: np.ndarray, pen: float) -> np.ndarray:
-    """Returns two equal points for a stroke that is shorter than the pen is wide."""
-    if _length(points) >= 0.6 * pen:
-        return points
-    return np.repeat((points.min(axis=0) + points.max(axis=0))[None] / 2, 2, axis=0)

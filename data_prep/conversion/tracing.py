@@ -138,20 +138,15 @@ def ink_level(depth: np.ndarray) -> np.ndarray:
         return np.zeros_like(depth)
     nearby = ndimage.maximum_filter(depth, 11)
     level = np.clip(depth / np.maximum(0.5 * nearby, max(floor, 0.25 * usual)), 0, 2)
-    ink = _with_some_dark(level > 1, depth > max(8 * noise, 0.4 * usual))
+    parts, count = ndimage.label(level > 1, np.ones((3, 3)))
+    dark = depth > max(8 * noise, 0.4 * usual)  # beyond doubt: a part of ink has two such pixels
+    ink = (ndimage.sum_labels(dark, parts, np.arange(count + 1)) >= 2)[parts] & (level > 1)
     if ink.mean() > MOST_INK:
         raise NotLineArtError(
             f"is no line art: {100 * ink.mean():.0f} % of it would be ink, expected at most"
             f" {100 * MOST_INK:.0f} %"
         )
     return np.where(ink | (level <= 1), level, 0)
-
-
-def _with_some_dark(ink: np.ndarray, dark: np.ndarray) -> np.ndarray:
-    """Returns the connected parts of ink that have some pixels that are dark beyond doubt."""
-    parts, count = ndimage.label(ink, np.ones((3, 3)))
-    sure = ndimage.sum_labels(dark, parts, np.arange(count + 1)) >= 2
-    return sure[parts] & ink
 
 
 def _noise(depth: np.ndarray) -> float:

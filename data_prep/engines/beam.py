@@ -140,11 +140,16 @@ def _row(sketch: Sketch) -> np.ndarray:
 
 def _splitter(sketches: beam.PCollection, job: Job) -> beam.PCollection:
     """Returns one element: (`Splitter.to_json`, whether it splits any drawing)."""
+
+    def splitter_of(groups: dict[int, str], fractions: Sequence[float]):
+        few = groups if len(groups) <= splits.SMALL else {}
+        return splits.Splitter(fractions, few).to_json(), bool(groups)
+
     return (
         sketches
         | "Groups" >> beam.FlatMap(_group)
         | "Few groups" >> beam.CombineGlobally(FewGroups())
-        | "Splitter" >> beam.Map(_splitter_of, job.fractions)
+        | "Splitter" >> beam.Map(splitter_of, job.fractions)
     )
 
 
@@ -153,11 +158,6 @@ def _group(sketch: Sketch) -> Iterator[tuple[int, str]]:
     row = _row(sketch)
     if row["split"][0] < 0:
         yield int(row["place"][0]), sketch[1]
-
-
-def _splitter_of(groups: dict[int, str], fractions: Sequence[float]) -> tuple[dict[str, Any], bool]:
-    few = groups if len(groups) <= splits.SMALL else {}
-    return splits.Splitter(fractions, few).to_json(), bool(groups)
 
 
 class FewGroups(beam.CombineFn):
@@ -196,18 +196,18 @@ def _with_split(sketch: Sketch, splitter: tuple[dict[str, Any], bool]) -> Sketch
 
 def _count_near(coded: beam.PCollection) -> beam.PCollection:
     """Returns one element: (near-duplicates, train drawings that resemble one of another split)."""
+
+    def signature_and_split(sketch: Sketch) -> tuple[bytes, tuple[int, int, int]]:
+        row = _row(sketch)[0]
+        return row["signature"].tobytes(), tuple(int(row["split"] == code) for code in range(3))
+
     return (
         coded
-        | "Signature" >> beam.Map(_signature_and_split)
+        | "Signature" >> beam.Map(signature_and_split)
         | "Alike" >> beam.CombinePerKey(_add_up, 3)
         | "Near" >> beam.Map(lambda item: (sum(item[1]) - 1, item[1][0] * any(item[1][1:])))
         | "Sum near" >> beam.CombineGlobally(_add_up, 2)
     )
-
-
-def _signature_and_split(sketch: Sketch) -> tuple[bytes, tuple[int, int, int]]:
-    row = _row(sketch)[0]
-    return row["signature"].tobytes(), tuple(int(row["split"] == code) for code in range(3))
 
 
 def _add_up(counts: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:

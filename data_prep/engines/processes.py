@@ -85,11 +85,10 @@ class _Context(context.SpawnContext):
 
 
 def _begin_worker() -> None:
+    def end_with_parent() -> None:
+        """Ends a worker whose parent was killed; it would wait for tasks forever."""
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends a worker whose parent was killed; it would wait for tasks for ever."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()

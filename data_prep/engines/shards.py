@@ -188,9 +188,17 @@ def describe(
     if not 0 < scale < float("inf"):
         raise UserError("all offsets of the train split are the same, so there are no drawings")
     lengths = sum((Counter(shard.lengths) for shard in shards), Counter())
+    splits = {}
+    for name in dataset.SPLITS:
+        own = [shard for shard in shards if shard.split == name]
+        per_class = sum((Counter(shard.per_class) for shard in own), Counter())
+        splits[name] = {
+            "num_sketches": sum(shard.num_records for shard in own),
+            "per_class": dict(sorted(per_class.items())),
+        }
     return dataset.DatasetInfo(
         classes=list(classes),
-        splits={name: _split_info(shards, name) for name in dataset.SPLITS},
+        splits=splits,
         max_length=max(lengths),
         scale_factor=scale,
         shards=[
@@ -203,15 +211,6 @@ def describe(
         length_histogram={str(points): lengths[points] for points in sorted(lengths)},
         **others,
     )
-
-
-def _split_info(shards: Sequence[Shard], name: str) -> dict[str, Any]:
-    own = [shard for shard in shards if shard.split == name]
-    per_class = sum((Counter(shard.per_class) for shard in own), Counter())
-    return {
-        "num_sketches": sum(shard.num_records for shard in own),
-        "per_class": dict(sorted(per_class.items())),
-    }
 
 
 def nested(dropped: Counter) -> dict[str, dict[str, int]]:

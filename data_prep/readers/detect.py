@@ -70,7 +70,10 @@ def detect_format(path: str | os.PathLike) -> str:
             head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
         except zlib.error as error:
             raise ReadError(f"{path}: is damaged gzip ({error})") from None
-    text = _as_utf8(head).lstrip()
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16, as SVG may be
+        text = head.decode("utf-16", "ignore").encode("utf-8", "ignore")
+    text = text.lstrip()
     if text.startswith(b"<"):
         return _of_markup(path, text)
     if text.startswith(b"["):
@@ -108,13 +111,6 @@ def refuse_stand_ins(path: str | os.PathLike) -> bytes:
             " repository fetches it"
         )
     return head
-
-
-def _as_utf8(head: bytes) -> bytes:
-    """Drops a byte order mark; UTF-16 text (SVG may be) becomes UTF-8."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return head.decode("utf-16", "ignore").encode("utf-8", "ignore")
-    return head.removeprefix(b"\xef\xbb\xbf")
 
 
 def _of_markup(path: str | os.PathLike, text: bytes) -> str:

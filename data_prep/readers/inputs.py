@@ -189,7 +189,11 @@ def _in_folder(
     suffixes = {**detect.SUFFIXES, "picture": detect.PICTURES}.get(format, SUFFIXES)
     sources: list[Source] = []
     ignored: collections.Counter = collections.Counter()
-    for root, folders, files in os.walk(folder, onerror=_raise):
+
+    def refuse(error: OSError) -> None:
+        raise ReadError(f"{error.filename}: {error.strerror}")
+
+    for root, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if dataset.DESCRIPTION in files and any(file.endswith(".tfrecord") for file in files):
             if root == str(folder):
@@ -224,10 +228,6 @@ def counted(ignored: dict[str, int]) -> str:
     ordered = sorted(ignored.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{count} {suffix}" for suffix, count in ordered[:5])
     return shown + (", ..." if len(ordered) > 5 else "")
-
-
-def _raise(error: OSError) -> None:
-    raise ReadError(f"{error.filename}: {error.strerror}")
 
 
 def _missing(name: str) -> str:

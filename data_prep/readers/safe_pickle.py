@@ -129,7 +129,9 @@ class _Array:
 
     def fill(self, shape: Any, dtype: Any, order: str, data: Any) -> None:
         """Takes the content after checking that the data is just what shape and type need."""
-        if not isinstance(dtype, _Dtype) or not _is_shape(shape):
+        is_shape = isinstance(shape, tuple) and len(shape) <= 8
+        is_shape = is_shape and all(type(size) is int and 0 <= size < 1 << 62 for size in shape)
+        if not isinstance(dtype, _Dtype) or not is_shape:
             raise UnpickleError("holds an array with a damaged description")
         count = math.prod(shape)
         if dtype.is_object:
@@ -279,11 +281,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin1")
     return value if isinstance(value, str) else ""
-
-
-def _is_shape(shape: Any) -> bool:
-    return (
-        isinstance(shape, tuple)
-        and len(shape) <= 8
-        and all(type(size) is int and 0 <= size < 1 << 62 for size in shape)
-    )

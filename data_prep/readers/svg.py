@@ -15,6 +15,7 @@ Entities that lie in other files and those that expand to too much are refused; 
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree
@@ -160,7 +161,8 @@ class _Clipping:
             unions = [self._union(clip)[1] for clip in shape.clips]
             seen = self._clipper.clip(own, unions)
             found += seen
-            if svg_ink.has_area(shape) and not _all_of(own, seen):
+            untouched = len(own) == len(seen) and all(map(operator.is_, own, seen))
+            if svg_ink.has_area(shape) and not untouched:
                 found += self._borders(shape, own, unions)
         return found
 
@@ -191,9 +193,3 @@ class _Clipping:
             )
             self._unions[id(clip)] = clip, union, borders
         return self._unions[id(clip)]
-
-
-def _all_of(strokes: list[np.ndarray], seen: list[np.ndarray]) -> bool:
-    return len(strokes) == len(seen) and all(
-        one is other for one, other in zip(strokes, seen, strict=True)
-    )

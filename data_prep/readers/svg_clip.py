@@ -88,7 +88,9 @@ class Clipper:
         along = np.diff(stroke, axis=0)
         points = np.concatenate([stroke[segment] + share[:, None] * along[segment], stroke[-1:]])
         inside = self.contains((points[:-1] + points[1:]) / 2, union)
-        return _runs(points, inside)
+        change = np.diff(np.concatenate([[0], inside.astype(np.int8), [0]]))
+        firsts, lasts = np.nonzero(change == 1)[0], np.nonzero(change == -1)[0]
+        return [points[first : last + 1] for first, last in zip(firsts, lasts, strict=True)]
 
     def _cuts(self, stroke: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns where a stroke crosses edges: segments and the shares of them before."""
@@ -146,13 +148,6 @@ def _all_regions(union: Union) -> list[Region]:
         for other in one.inner:
             found += _all_regions(other)
     return found
-
-
-def _runs(points: np.ndarray, inside: np.ndarray) -> list[np.ndarray]:
-    """Returns the polylines of successive segments that are inside."""
-    change = np.diff(np.concatenate([[0], inside.astype(np.int8), [0]]))
-    firsts, lasts = np.nonzero(change == 1)[0], np.nonzero(change == -1)[0]
-    return [points[first : last + 1] for first, last in zip(firsts, lasts, strict=True)]
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:

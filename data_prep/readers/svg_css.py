@@ -220,19 +220,16 @@ def declarations(text: str) -> tuple[Declaration, ...]:
     """Returns the declarations of a `style` attribute that matter here."""
     if len(text) > MAX_SHEET:
         raise GeometryError(f"has a style of {len(text)} characters")
-    if _NOT_SIMPLE.isdisjoint(text) and "/*" not in text and "data:" not in text:
-        return tuple(_split(text))
-    return tuple(_of_tokens(tinycss2.parse_blocks_contents(text, True, True)))
-
-
-def _split(text: str) -> Iterable[Declaration]:
-    """Yields the declarations of a style without strings, escapes or comments."""
-    for part in text.split(";"):
+    if not _NOT_SIMPLE.isdisjoint(text) or "/*" in text or "data:" in text:
+        return tuple(_of_tokens(tinycss2.parse_blocks_contents(text, True, True)))
+    found = []
+    for part in text.split(";"):  # there are no strings, escapes or comments
         name, colon, value = part.partition(":")
         name = name.strip().lower()
         if colon and name in _KNOWN:
             value, mark, word = value.partition("!")
-            yield name, value.strip(), bool(mark) and word.strip().lower() == "important"
+            found.append((name, value.strip(), bool(mark) and word.strip().lower() == "important"))
+    return tuple(found)
 
 
 def _of_tokens(parts: Iterable) -> Iterable[Declaration]:

@@ -114,8 +114,10 @@ class Document:
         for element in root.iter():
             if "id" in element.attrib:
                 self._by_id.setdefault(element.attrib["id"], element)
-            if element.tag in _STYLE and _is_sheet(element):
-                sheets.append("".join(element.itertext()))
+            if element.tag in _STYLE:
+                kind, medium = (element.get(n, "").strip().lower() for n in ("type", "media"))
+                if kind in ("", "text/css") and medium in ("", "all", "screen"):
+                    sheets.append("".join(element.itertext()))
         self._cascade = svg_css.Cascade(root, sheets, self._paints)
         self._draw(root, _Place())
 
@@ -225,19 +227,12 @@ class Document:
     def _draw_svg(
         self, element: ElementTree.Element, declared: Mapping[str, str], place: _Place
     ) -> None:
-        if place.depth == 0:
-            self._draw_root(element, declared, place)
-            return
         x, y = _length(declared, "x", place) or 0.0, _length(declared, "y", place) or 0.0
         width, height = _length(declared, "width", place), _length(declared, "height", place)
-        self._draw_viewport(element, declared, place, (x, y, width, height))
-
-    def _draw_root(
-        self, element: ElementTree.Element, declared: Mapping[str, str], place: _Place
-    ) -> None:
-        """Draws the outermost svg: its missing sizes come from the viewBox."""
-        width, height = _length(declared, "width", place), _length(declared, "height", place)
-        box = _view_box(element)
+        if place.depth:
+            self._draw_viewport(element, declared, place, (x, y, width, height))
+            return
+        box = _view_box(element)  # of the outermost, from which missing sizes come
         if box is not None and box.width > 0 and box.height > 0:
             if width is None:
                 width = box.width if height is None else height * box.width / box.height
@@ -413,13 +408,6 @@ _DRAWERS = {
 }
 
 
-def _is_sheet(element: ElementTree.Element) -> bool:
-    """Whether a style element holds CSS for screens."""
-    kind = element.get("type", "").strip().lower()
-    medium = element.get("media", "").strip().lower()
-    return kind in ("", "text/css") and medium in ("", "all", "screen")
-
-
 def _tag(element: ElementTree.Element) -> str:
     """Returns an SVG element's name; nothing for what belongs to another vocabulary."""
     tag = element.tag.removeprefix(_SVG)
@@ -503,18 +491,14 @@ def _length(declared: Mapping[str, str], name: str, place: _Place) -> float | No
     text = declared.get(name)
     if text is None:
         return None
+    whole = None
     if text.endswith("%") or not text.isascii():
-        return svg_values.length(text, _whole(name, place), place.style.font_size)
-    return svg_values.length(text, None, place.style.font_size)
-
-
-def _whole(name: str, place: _Place) -> float | None:
-    """Returns what a percentage refers to."""
-    if name == "r":
-        if place.width is None or place.height is None:
-            return None
-        return ((place.width**2 + place.height**2) / 2) ** 0.5
-    return place.width if name in ("x", "x1", "x2", "cx", "rx", "width") else place.height
+        sides = (place.width, place.height)
+        if name != "r":
+            whole = sides[name not in ("x", "x1", "x2", "cx", "rx", "width")]
+        elif None not in sides:
+            whole = ((sides[0] ** 2 + sides[1] ** 2) / 2) ** 0.5
+    return svg_values.length(text, whole, place.style.font_size)
 
 
 _NOTHING = Outline([], [])
@@ -532,16 +516,7 @@ def _rectangle(length) -> Outline:
     return svg_paths.rectangle(x, y, width, height, min(rx, width / 2), min(ry, height / 2))
 
 
-def _circle(length) -> Outline:
-    radius = length("r") or 0.0
-    return _ellipse_of(length, radius, radius)
-
-
-def _ellipse(length) -> Outline:
-    return _ellipse_of(length, *_radii(length))
-
-
-def _ellipse_of(length, rx: float, ry: float) -> Outline:
+def _ellipse(length, rx: float, ry: float) -> Outline:
     if rx <= 0 or ry <= 0:
         return _NOTHING
     return svg_paths.ellipse(length("cx") or 0.0, length("cy") or 0.0, rx, ry)
@@ -554,4 +529,9 @@ def _radii(length) -> tuple[float, float]:
     return (ry if rx is None else rx) or 0.0, (rx if ry is None else ry) or 0.0
 
 
-_GEOMETRY = {"line": _line, "rect": _rectangle, "circle": _circle, "ellipse": _ellipse}
+_GEOMETRY = {
+    "line": _line,
+    "rect": _rectangle,
+    "circle": lambda length: _ellipse(length, *[length("r") or 0.0] * 2),
+    "ellipse": lambda length: _ellipse(length, *_radii(length)),
+}

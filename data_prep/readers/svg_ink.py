@@ -70,20 +70,15 @@ def _paper(shapes: list[Shape], picture: Box | None) -> tuple[svg_css.Paint, lis
     for shape in shapes:
         if shape.fill is None or shape.clips or not _covers(shape, picture):
             break
-        color = _over(shape.fill, color or _WHITE)
+        below, color = color or _WHITE, shape.fill
+        if color:  # a translucent paint shows what is beneath
+            opacity = color[3]
+            pairs = zip(color[:3], below[:3], strict=True)
+            color = (*(opacity * a + (1 - opacity) * b for a, b in pairs), 1.0)
         if shape.stroke is not None and not _same(shape.stroke, shape.fill):
             return color, [shape._replace(fill=None), *shapes[count + 1 :]]  # its frame is seen
         count += 1
     return color, shapes[count:]
-
-
-def _over(paint: svg_css.Paint, below: svg_css.Paint) -> svg_css.Paint:
-    """Returns the color that a translucent paint has on paper."""
-    if not paint:
-        return paint
-    opacity = paint[3]
-    mixed = (opacity * a + (1 - opacity) * b for a, b in zip(paint[:3], below[:3], strict=True))
-    return (*mixed, 1.0)
 
 
 def _covers(shape: Shape, picture: Box | None) -> bool:

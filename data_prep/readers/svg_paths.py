@@ -238,7 +238,10 @@ def _run(pen: Pen, letter: str, numbers: list[float]) -> bool:
         pen.close()
         return not numbers
     if command in "HV":
-        _run_straight(pen, command, relative, numbers)
+        for number in numbers:
+            end, axis = [pen.x, pen.y], "HV".index(command)
+            end[axis] = number + end[axis] if relative else number
+            pen.line(*end)
         return bool(numbers)
     if command == "A":
         for i in range(0, len(numbers), 7):
@@ -259,15 +262,6 @@ def _run(pen: Pen, letter: str, numbers: list[float]) -> bool:
             chunk = map(operator.add, chunk, (pen.x, pen.y) * (count // 2))
         draw(pen, *chunk)
     return bool(numbers) and not len(numbers) % count
-
-
-def _run_straight(pen: Pen, command: str, relative: bool, numbers: list[float]) -> None:
-    """Draws horizontal or vertical lines."""
-    for number in numbers:
-        if command == "H":
-            pen.line(number + pen.x if relative else number, pen.y)
-        else:
-            pen.line(pen.x, number + pen.y if relative else number)
 
 
 def _numbers(text: str) -> tuple[list[float], bool]:
@@ -448,24 +442,19 @@ def flatten(curves: Curves, tolerance: float) -> list[np.ndarray]:
     """
     if not len(curves.points):
         return []
-    pieces = _pieces(curves.points, tolerance)  # [S]
+    # A cubic curve lies within d * 3 / 4 / n^2 of n chords that are equal steps of its parameter,
+    # d being its larger second difference (Wang's formula).
+    c = curves.points
+    second = np.abs(c[:, :2] - 2 * c[:, 1:3] + c[:, 2:])  # [S, 2, 2]
+    bend = np.hypot(second[..., 0], second[..., 1]).max(axis=1)  # [S]
+    pieces = np.ones(len(bend), np.int64)
+    if tolerance > 0:
+        needed = np.ceil(np.sqrt(0.75 * bend / tolerance) - 1e-9)
+        pieces = np.maximum(needed, 1).astype(np.int64)
     total = int(pieces.sum()) + len(curves.starts)
     if total > MAX_POINTS:
         raise GeometryError(f"makes a drawing of {total} points, more than {MAX_POINTS}")
     return _evaluate(curves.points, pieces, curves.starts)
-
-
-def _pieces(curves: np.ndarray, tolerance: float) -> np.ndarray:
-    """Returns into how many equal steps of its parameter each curve is cut (Wang's formula).
-
-    A cubic curve lies within d * 3 / 4 / n^2 of n chords, d being its larger second difference.
-    """
-    second = np.abs(curves[:, :2] - 2 * curves[:, 1:3] + curves[:, 2:])  # [S, 2, 2]
-    bend = np.hypot(second[..., 0], second[..., 1]).max(axis=1)  # [S]
-    if not tolerance > 0:
-        return np.ones(len(curves), np.int64)
-    needed = np.ceil(np.sqrt(0.75 * bend / tolerance) - 1e-9)
-    return np.maximum(needed, 1).astype(np.int64)
 
 
 def _evaluate(

@@ -77,7 +77,8 @@ def main(flags: absl_flags.FlagValues) -> None:
         cli.print_json({**values, "quality": measured.values} if measured else values)
         return
     for name, value in values.items():
-        if sketcher.config.model.conditional or not _is_of_latents(name):
+        of_z = name.startswith("kl_") or name.endswith("_sampled_z") or name == "active_latents"
+        if sketcher.config.model.conditional or not of_z:
             print(f"{name:40s}{value:.4f}" if isinstance(value, float) else f"{name:40s}{value}")
     if measured:
         print(measured.table())
@@ -122,11 +123,6 @@ def _measure(sketcher, flags: absl_flags.FlagValues, temperatures: list[float]):
         measured.save(flags.output, f"How good are the drawings of {flags.model}?")
         logging.info("%s: written", flags.output)
     return measured
-
-
-def _is_of_latents(name: str) -> bool:
-    """Whether a number says nothing of a decoder alone."""
-    return name.startswith("kl_") or name.endswith("_sampled_z") or name == "active_latents"
 
 
 run = cli.command(NAME, __doc__, define_flags, main)

@@ -71,7 +71,11 @@ def _read(flags):
     """Returns the configuration and the model."""
     import dataclasses
 
-    info = _data_set(flags.data_dir)
+    info = None
+    if flags.data_dir is not None:
+        from sketch_rnn_tf.data import dataset
+
+        info = dataset.read_info(flags.data_dir)
     scale = flags.scale_factor or (info.scale_factor if info else None)
     if pathlib.Path(flags.input).is_dir():
         return _read_checkpoint(flags.input, scale, info)
@@ -97,14 +101,6 @@ def _read_checkpoint(directory, scale, info):
         max_length=info.max_length if info else None,
         classes=tuple(info.classes) if info and len(info.classes) == 1 else (),
     )
-
-
-def _data_set(data_dir):
-    if data_dir is None:
-        return None
-    from sketch_rnn_tf.data import dataset
-
-    return dataset.read_info(data_dir)
 
 
 def _report(flags, run, model) -> None:

@@ -61,12 +61,15 @@ def check_flags(flags: absl_flags.FlagValues, not_on_servers: tuple[str, ...] = 
         raise UsageError("one of --model and --server is required")
     if flags.server and not flags.server.startswith(SCHEMES):
         raise UsageError(f"--server is {flags.server}, expected grpc://... or http://...")
-    place, refused = "--model", ("model_name", "model_version")
     if flags.server:
-        place, refused = "--server", ("checkpoint", *not_on_servers)
-    elif flags.model.endswith(".tflite"):
-        place, refused = "a .tflite file", (*refused, "checkpoint")
-    for name in refused:
+        _refuse(flags, "--server", "checkpoint", *not_on_servers)
+    else:
+        _refuse(flags, "--model", "model_name", "model_version")
+
+
+def _refuse(flags: absl_flags.FlagValues, place: str, *names: str) -> None:
+    """Raises UsageError where a flag is given that has no meaning for a model in this place."""
+    for name in names:
         if flags[name].value not in (None, flags[name].default):
             raise UsageError(f"--{name} cannot be used with {place}")
 
@@ -83,16 +86,24 @@ def find(
 
     Raises:
       UserError: there is no such model, or it cannot be reached.
+      UsageError: --checkpoint is given for a model that has only one.
     """
     if flags.server:
-        return _on_server(flags, temperature_mode)
+        from sketch_rnn_tf.serving import server_backend
+
+        wanted = flags.model_version
+        which = {"version": int(wanted)} if wanted and wanted.isdecimal() else {"label": wanted}
+        sketcher = server_backend.connect(flags.server, flags.model_name, **which)
+        return _fixed(flags.server, sketcher, temperature_mode)
     kind, path = model_paths.find(flags.model)
     if kind is model_paths.Kind.TFLITE:
+        _refuse(flags, "a .tflite file", "checkpoint")
         from sketch_rnn_tf import ondevice
 
         on_device = ondevice.open(path, temperature_mode=temperature_mode)
         return Model(flags.model, on_device.config, lambda: on_device)
     if kind is model_paths.Kind.SAVED_MODEL:
+        _refuse(flags, "a SavedModel", "checkpoint")
         cli.quiet_tensorflow()
         from sketch_rnn_tf import serving
 
@@ -114,15 +125,6 @@ def find(
     return Model(flags.model, run.config, load)
 
 
-def _on_server(flags: absl_flags.FlagValues, temperature_mode: str | None) -> Model:
-    from sketch_rnn_tf.serving import server_backend
-
-    version = flags.model_version
-    which = {"version": int(version)} if version and version.isdecimal() else {"label": version}
-    sketcher = server_backend.connect(flags.server, flags.model_name, **which)
-    return _fixed(flags.server, sketcher, temperature_mode)
-
-
 def _fixed(name: str, sketcher: Any, temperature_mode: str | None) -> Model:
     """Returns an exported graph as a model: its temperature mode is fixed."""
     own = sketcher.config.temperature_mode
@@ -133,13 +135,19 @@ def _fixed(name: str, sketcher: Any, temperature_mode: str | None) -> Model:
     return Model(name, sketcher.config, lambda: sketcher)
 
 
-def use_threads() -> None:
-    """One thread per operation, and as many batches side by side as there are cores."""
+def use_threads(parts: int | None = None) -> None:
+    """Gives operations that run side by side threads of their own.
+
+    Args:
+      parts: how many of them there are; as many as cores when not given.
+    """
     import tensorflow as tf
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(cores or 1)
+    cores = cores or 1
+    parts = max(cores if parts is None else parts, 1)
+    tf.config.threading.set_inter_op_parallelism_threads(parts)
+    tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // parts))
 
 
 def classes_of(model: Model, text: str | None) -> list[str] | None:

@@ -19,6 +19,7 @@ from absl import flags as absl_flags
 from absl import logging
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.commands import opening
 from sketch_rnn_tf.errors import UsageError
 
 NAME = "sketch-rnn-train"
@@ -83,7 +84,7 @@ def main(flags: absl_flags.FlagValues) -> None:
 
     dataset.read_info(flags.data_dir)  # before TensorFlow takes its time
     cli.quiet_tensorflow()
-    _use_threads(training.parallel_parts)
+    opening.use_threads(training.parallel_parts)
     from sketch_rnn_tf.training import trainer
 
     run = trainer.train(
@@ -172,10 +173,10 @@ EVALUATIONS = 8  # that a run has at least
 
 def _configuration(flags: absl_flags.FlagValues):
     """Returns the effective configuration; a mistake in it is a usage error."""
-    from sketch_rnn_tf import config
+    from sketch_rnn_tf import config, runs
     from sketch_rnn_tf.interop import magenta_hparams
 
-    model = _initial_model(flags.init_from)
+    model = runs.open_run(flags.init_from).config.model if flags.init_from else None
     try:
         start = config.preset(flags.preset)
         hparams = config.parse_settings([flags.hparams])
@@ -197,24 +198,6 @@ def _configuration(flags: absl_flags.FlagValues):
         every = min(training.evaluate_every, often)
         training = dataclasses.replace(training, evaluate_every=every)
     return model, training
-
-
-def _initial_model(init_from: str | None):
-    """Returns the architecture of the run to start from, if there is one."""
-    from sketch_rnn_tf import runs
-
-    return runs.open_run(init_from).config.model if init_from else None
-
-
-def _use_threads(parts: int) -> None:
-    """Gives each part of a batch threads of its own; see TrainingConfig.parallel_parts."""
-    import os
-
-    import tensorflow as tf
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    tf.config.threading.set_inter_op_parallelism_threads(max(parts, 1))
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // max(parts, 1)))
 
 
 def _hint(flag: str) -> str:

@@ -126,12 +126,16 @@ def lay_out(
         stroke_width = round(0.15 * math.sqrt(size), 2)
     if not 0 < stroke_width <= size:
         raise UserError(f"stroke_width is {stroke_width}, expected pixels above 0, up to {size}")
+    left = MARGIN
+    if row_titles:
+        widest = max(words.width(words.printable(title), HEADING_SIZE) for title in row_titles)
+        left += math.ceil(min(widest, LONGEST_ROW_TITLE)) + GAP
     square = max(math.ceil(math.sqrt(len(sketches))), 1)
     grid = Grid(
         count=len(sketches),
         columns=columns or len(column_titles) or square,
         size=size,
-        left=MARGIN + _width_of_row_titles(row_titles),
+        left=left,
         top=MARGIN + bool(title) * (TITLE_SIZE + GAP) + bool(column_titles) * (HEADING_SIZE + 6),
         lines=bool(captions) + bool(marks),
     )
@@ -256,13 +260,6 @@ def _palette(colors: str | Sequence[str] | None) -> Sequence[str]:
         colors = PALETTE if colors == "strokes" else (colors,)
     check_colors(*colors)
     return colors or (INK,)
-
-
-def _width_of_row_titles(titles: Sequence[str]) -> int:
-    if not titles:
-        return 0
-    widest = max(words.width(words.printable(title), HEADING_SIZE) for title in titles)
-    return math.ceil(min(widest, LONGEST_ROW_TITLE)) + GAP
 
 
 def _placed(

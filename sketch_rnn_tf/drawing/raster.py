@@ -198,15 +198,12 @@ class _Tile:
         i = self.drawn
         if 0 < i < len(times) and not self.begins[i]:
             part = (now - times[i - 1]) / (times[i] - times[i - 1])
-            start, end = self.points[i - 1], self.points[i]
-            self._draw_for_now(start, start + part * (end - start), self.colors[i])
-
-    def _draw_for_now(self, start: np.ndarray, end: np.ndarray, color: str) -> None:
-        """Draws a part of a line and keeps what was there before."""
-        x0, y0 = np.floor(np.minimum(start, end) - self.radius - 2).astype(int).tolist()
-        x1, y1 = np.ceil(np.maximum(start, end) + self.radius + 3).astype(int).tolist()
-        self.before = ((x0, y0), self.ink.crop((x0, y0, x1, y1)), [start, end])
-        self._line(start, end, color)
+            start = self.points[i - 1]
+            end = start + part * (self.points[i] - start)
+            x0, y0 = np.floor(np.minimum(start, end) - self.radius - 2).astype(int).tolist()
+            x1, y1 = np.ceil(np.maximum(start, end) + self.radius + 3).astype(int).tolist()
+            self.before = ((x0, y0), self.ink.crop((x0, y0, x1, y1)), [start, end])
+            self._line(start, end, self.colors[i])
 
     def show(self) -> None:
         """Puts what was drawn since the last time into the picture."""

@@ -43,21 +43,17 @@ def write(
     folder = pathlib.Path(output_dir) / FOLDER
     with files.atomic_directory(folder, overwrite) as temporary:
         written = runs.create(temporary, run.config)
-        model.save(written.path / runs.BEST)
-        _halve(written.path / runs.BEST)
+        path = written.path / runs.BEST
+        model.save(path)
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        parts[_WEIGHTS] = _halved(parts[_WEIGHTS])
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
         if (run.path / runs.MODEL_CARD).is_file():
             shutil.copy(run.path / runs.MODEL_CARD, temporary)
     return folder
-
-
-def _halve(path: pathlib.Path) -> None:
-    """Rewrites a `.keras` file with its float32 weights in float16, compressed."""
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    parts[_WEIGHTS] = _halved(parts[_WEIGHTS])
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
 
 
 def _halved(data: bytes) -> bytes:
@@ -67,18 +63,18 @@ def _halved(data: bytes) -> bytes:
 
         def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Dataset):
-                new[name] = _float16(item[()])
+                values = item[()]
+                if values.dtype == np.float32:
+                    if not np.abs(values).max(initial=0) <= np.finfo(np.float16).max:
+                        raise UserError(
+                            "a weight is non-finite or too large for float16: choose another"
+                            " --format"
+                        )
+                    values = values.astype(np.float16)
+                new[name] = values
             else:
                 new.require_group(name)
             new[name].attrs.update(item.attrs)
 
         old.visititems(copy)
     return stream.getvalue()
-
-
-def _float16(values: np.ndarray) -> np.ndarray:
-    if values.dtype != np.float32:
-        return values
-    if not np.abs(values).max(initial=0) <= np.finfo(np.float16).max:
-        raise UserError("a weight is non-finite or too large for float16: choose another --format")
-    return values.astype(np.float16)

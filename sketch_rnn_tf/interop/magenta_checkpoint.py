@@ -168,16 +168,12 @@ def describe(
             )
     settings = magenta_hparams.to_settings(hparams)
     model, training = config.override(config.ModelConfig(), config.TrainingConfig(), settings)
-    return _with_shapes(model, shapes), training
-
-
-def _with_shapes(model: config.ModelConfig, shapes: config.ModelConfig) -> config.ModelConfig:
-    """Takes sizes and cells from the shapes and dropout from the hparams."""
+    # Sizes and cells are those of the shapes, dropout is that of the hparams.
     replace = dataclasses.replace
     keep = ("recurrent_dropout", "input_dropout", "output_dropout")
     decoder = replace(shapes.decoder, **{name: getattr(model.decoder, name) for name in keep})
     encoder = replace(shapes.encoder, recurrent_dropout=model.encoder.recurrent_dropout)
-    return replace(shapes, encoder=encoder, decoder=decoder)
+    return replace(shapes, encoder=encoder, decoder=decoder), training
 
 
 def _length(hparams: Mapping[str, Any]) -> int:

@@ -290,9 +290,17 @@ def _content(info: dict[str, Any], model: SketchRNN) -> list:
     names = NAMES[info["mode"]]
     values = {name: v.numpy() for name, v in magenta_names.variables(model).items()}
     weights = magenta_names.to_magenta(model, values)
-    arrays = [weights[name] for name in names]
-    texts = [_encoded(*pair) for pair in zip(names, arrays, strict=True)]
-    return [info, [list(array.shape) for array in arrays], texts]
+    texts = []
+    for name in names:
+        largest = float(np.abs(weights[name]).max())
+        if not largest <= MAX_WEIGHT:
+            raise UserError(
+                f"magenta_js: the weight {name} has a value of {largest:g}, the format holds -10"
+                " to 10"
+            )
+        whole = np.round(weights[name] * (INT16 / MAX_WEIGHT)).astype("<i2")
+        texts.append(base64.b64encode(whole.tobytes()).decode())
+    return [info, [list(weights[name].shape) for name in names], texts]
 
 
 def require_javascript_model(configuration: config.RunConfig, model: SketchRNN) -> None:
@@ -333,12 +341,3 @@ def _info(configuration: config.RunConfig, name: str, mode: str) -> dict[str, An
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w .-]", "_", name).strip(". ")[:100] or "model"
-
-
-def _encoded(name: str, array: np.ndarray) -> str:
-    if not np.isfinite(array).all() or np.abs(array).max() > MAX_WEIGHT:
-        largest = float(np.abs(array).max())
-        raise UserError(
-            f"magenta_js: the weight {name} has a value of {largest:g}, the format holds -10 to 10"
-        )
-    return base64.b64encode(np.round(array * (INT16 / MAX_WEIGHT)).astype("<i2").tobytes()).decode()

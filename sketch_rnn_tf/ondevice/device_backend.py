@@ -147,18 +147,19 @@ class DeviceBackend:
         """Returns the `backend.NATS` of stroke-3 rows in source units, each [S]."""
         if self.config.model.conditional:
             self._require_encoder()
-        found = [self._score(points, _inputs(None, labels, i)) for i, points in enumerate(rows)]
+        found = []
+        for i, points in enumerate(rows):
+            inputs, kl_nats = _inputs(None, labels, i), 0.0
+            if self.config.model.conditional:
+                latents = self.drawer.encode(points, inputs)
+                mean, log_var = (
+                    latents[name].astype(np.float64) for name in ("z_mean", "z_log_var")
+                )
+                kl_nats = float((mean**2 + np.exp(log_var) - log_var - 1).sum() / 2)
+                inputs = {**inputs, "z": latents["z_mean"][None]}
+            nats = self.drawer.nats(points, inputs)
+            found.append({**nats, "nats": sum(nats.values()), "kl_nats": kl_nats})
         return {name: [one[name] for one in found] for name in backend.NATS}
-
-    def _score(self, points: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, float]:
-        kl_nats = 0.0
-        if self.config.model.conditional:
-            latents = self.drawer.encode(points, inputs)
-            mean, log_var = (latents[name].astype(np.float64) for name in ("z_mean", "z_log_var"))
-            kl_nats = float((mean**2 + np.exp(log_var) - log_var - 1).sum() / 2)
-            inputs = {**inputs, "z": latents["z_mean"][None]}
-        nats = self.drawer.nats(points, inputs)
-        return {**nats, "nats": sum(nats.values()), "kl_nats": kl_nats}
 
     def _prior(self, seeds: np.ndarray) -> np.ndarray:
         return np.stack([random_numbers.latent(row, self.config.model.z_size) for row in seeds])

@@ -77,7 +77,14 @@ class Drawer:
         Returns:
           The points [N, 3], the given ones included, and whether the sketch ended by itself.
         """
-        if self._in_graph(len(noise), temperature, greedy):
+        facts = self._facts
+        if (
+            "complete" in facts["signatures"]  # the loop in the graph: one temperature, its mode
+            and not greedy
+            and len(noise) <= facts["max_length"]
+            and self._mode == facts["temperature_mode"]
+            and (temperature == temperature[0]).all()
+        ):
             return self._draw_in_graph(inputs, noise, temperature, prefix)
         rows = list(self.points(inputs, noise, temperature, greedy, prefix))
         drawn = np.array([row for row in rows if row[4] < 0.5], np.float32).reshape(-1, 5)
@@ -112,16 +119,6 @@ class Drawer:
             yield stroke
             if stroke[4] > 0.5:
                 return
-
-    def _in_graph(self, length: int, temperature: np.ndarray, greedy: bool) -> bool:
-        """Returns whether the graph's loop can draw it: one temperature, its mode, N_max points."""
-        return (
-            "complete" in self._facts["signatures"]
-            and not greedy
-            and length <= self._facts["max_length"]
-            and self._mode == self._facts["temperature_mode"]
-            and bool((temperature == temperature[0]).all())
-        )
 
     def _draw_in_graph(self, inputs, noise, temperature, prefix) -> tuple[np.ndarray, bool]:
         padded = np.zeros((1, self._facts["max_length"], noise.shape[1]), np.float32)

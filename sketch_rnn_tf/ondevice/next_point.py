@@ -28,7 +28,11 @@ def next_point(
       A stroke-5 row [5], float32, normalized units.
     """
     pen, (pi, mu_x, mu_y, log_x, log_y, z) = raw[:PEN_STATES], raw[PEN_STATES:].reshape(6, -1)
-    pen_divisor, pi_divisor, factor = _tempered(temperature, mode)
+    pen_divisor, pi_divisor, factor = (np.float32(value) for value in temperature)
+    if mode == "javascript":
+        half = np.float32(0.5)
+        pen_divisor, pi_divisor = half + pen_divisor / 2, half + pi_divisor / 2
+    factor = factor if mode == "magenta" else np.sqrt(factor)
     pen = np.clip(pen, -MAX_LOGIT, MAX_LOGIT) / pen_divisor
     pi = np.clip(pi, -MAX_LOGIT, MAX_LOGIT) / pi_divisor
     state = int(pen.argmax()) if greedy else _choose(pen, noise[1])
@@ -67,14 +71,6 @@ def nats(raw: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
     logits = np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
     return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-
-
-def _tempered(temperature: np.ndarray, mode: str) -> tuple[float, float, float]:
-    """Returns the divisors of pen and mixture logits and the factor of sigma."""
-    pen, pi, offset = (np.float32(value) for value in temperature)
-    if mode == "javascript":
-        pen, pi = np.float32(0.5) + pen / 2, np.float32(0.5) + pi / 2
-    return pen, pi, offset if mode == "magenta" else np.sqrt(offset)
 
 
 def _choose(logits: np.ndarray, uniform: float) -> int:

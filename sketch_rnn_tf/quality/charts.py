@@ -37,7 +37,13 @@ def curve(
     ys = [y for _, y in [*points, *extra]] + ([floor] if floor is not None else [])
     across = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     upward = _Axis(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
-    parts = [_grid(across, upward), _titles(x_title, y_title)]
+    middle_x, middle_y = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+    parts = [
+        _grid(across, upward),
+        f'<text x="{middle_x}" y="{HEIGHT - 6}" text-anchor="middle">{html.escape(x_title)}</text>'
+        f'<text transform="translate(12 {middle_y}) rotate(-90)" text-anchor="middle">'
+        f"{html.escape(y_title)}</text>",
+    ]
     if floor is not None:
         y = upward.place(floor)
         parts.append(
@@ -97,12 +103,3 @@ def _grid(across: _Axis, upward: _Axis) -> str:
             f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">{value:.3g}</text>'
         )
     return "".join(parts)
-
-
-def _titles(x_title: str, y_title: str) -> str:
-    x, y = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
-    return (
-        f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="middle">{html.escape(x_title)}</text>'
-        f'<text transform="translate(12 {y}) rotate(-90)" text-anchor="middle">'
-        f"{html.escape(y_title)}</text>"
-    )

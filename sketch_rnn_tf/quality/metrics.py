@@ -218,13 +218,12 @@ def chamfer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
       float64 [S].
     """
-    return np.array([_chamfer(x > 127, y > 127) for x, y in zip(a, b, strict=True)], np.float64)
-
-
-def _chamfer(a: np.ndarray, b: np.ndarray) -> float:
-    if not (a.any() and b.any()):
-        return float("nan")
-    return float((_distance_to(b)[a].mean() + _distance_to(a)[b].mean()) / 2)
+    found = []
+    for x, y in zip(a > 127, b > 127, strict=True):
+        blank = not (x.any() and y.any())
+        ways = () if blank else (_distance_to(y)[x].mean(), _distance_to(x)[y].mean())
+        found.append(float("nan") if blank else sum(ways) / 2)
+    return np.array(found, np.float64)
 
 
 def _distance_to(ink: np.ndarray) -> np.ndarray:

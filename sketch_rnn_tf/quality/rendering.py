@@ -50,7 +50,11 @@ def _draw(rows: np.ndarray) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     side = SIZE * OVERSAMPLING
-    points = _fit(np.cumsum(rows[:, :2].astype(np.float64), axis=0), side)
+    points = np.cumsum(rows[:, :2].astype(np.float64), axis=0)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = (high - low).max()
+    scale = (side - 2 * MARGIN * OVERSAMPLING) / extent if extent > 0 else 0.0
+    points = (points - (low + high) / 2) * scale + (side - 1) / 2  # centers of pixels are whole
     image = Image.new("L", (side, side))
     pen = ImageDraw.Draw(image)
     width = round(PEN * OVERSAMPLING)
@@ -62,11 +66,3 @@ def _draw(rows: np.ndarray) -> np.ndarray:
         for x, y in way:  # round ends and joints
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
     return np.asarray(image.reduce(OVERSAMPLING))
-
-
-def _fit(points: np.ndarray, side: int) -> np.ndarray:
-    """Returns points [N, 2] fitted into a square of `side` pixels, whose centers are whole."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    extent = (high - low).max()
-    scale = (side - 2 * MARGIN * OVERSAMPLING) / extent if extent > 0 else 0.0
-    return (points - (low + high) / 2) * scale + (side - 1) / 2

@@ -40,7 +40,12 @@ class Graphs(tf.Module):
         self.start_token = tuple(float(value) for value in start_token)
         self.mode = mode
         self.length = model.max_length
-        self.state_sizes = [*model.decoder.state_size, *self._context_sizes()]
+        decoder = model.decoder
+        sizes = [*decoder.state_size]
+        if decoder.context_size:  # with the context's share of the projections
+            inputs = tf.zeros([1, decoder.input_size - decoder.context_size])
+            sizes.append(decoder.cell.project(inputs).shape[-1])
+        self.state_sizes = sizes
 
     def signatures(self) -> dict[str, Callable]:
         """Returns {name: concrete function} of all signatures of this model."""
@@ -177,14 +182,6 @@ class Graphs(tf.Module):
             stroke = tf.concat([stroke, *position], axis=-1)
         output, states = _cell_step(decoder.cell, stroke, states, term[0] if term else None)
         return decoder.output_layer(output), [*states, *position, *term]
-
-    def _context_sizes(self) -> list[int]:
-        """Returns the size of the context's share as a list, empty without a context."""
-        decoder = self.model.decoder
-        if not decoder.context_size:
-            return []
-        inputs = tf.zeros([1, decoder.input_size - decoder.context_size])
-        return [decoder.cell.project(inputs).shape[-1]]
 
     def _latent_specs(self) -> dict[str, tf.TensorSpec]:
         specs = {}

@@ -59,10 +59,11 @@ class Signatures:
         prefix = (_spec("prefix", [None, None, 3]), _spec("prefix_length", [None], tf.int32))
         draw = (_spec("temperature", [None]), _spec("seed", [None, 2], tf.int32))
         z = self._latent("z")
+        state = _spec("state", [None, 1 + sum(self.model.decoder.state_size)])
         made = {
             "generate": (self.generate, draw),
             "complete": (self.complete, prefix + draw),
-            "step": (self.step, (_spec("stroke", [None, 3]), *z, self._state_spec())),
+            "step": (self.step, (_spec("stroke", [None, 3]), *z, state)),
             "score": (self.score, strokes),
         }
         if self.model.conditional:
@@ -240,9 +241,6 @@ class Signatures:
 
     def _latent(self, name: str) -> tuple[tf.TensorSpec, ...]:
         return (_spec(name, [None, self.model.z_size]),) if self.model.conditional else ()
-
-    def _state_spec(self) -> tf.TensorSpec:
-        return _spec("state", [None, 1 + sum(self.model.decoder.state_size)])
 
 
 def _checked(function, specs) -> Callable[..., dict[str, tf.Tensor]]:

@@ -17,9 +17,18 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\b)", re.MU
 
 def script(entry: pathlib.Path) -> str:
     """Returns a module and all that it imports as one script without imports and exports."""
+    found: dict[pathlib.Path, None] = {}  # those that are imported first
+
+    def visit(path: pathlib.Path) -> None:
+        for name in _IMPORT.findall(path.read_text("utf-8")):
+            imported = (path.parent / name).resolve()
+            if imported not in found:
+                visit(imported)
+        found[path] = None
+
+    visit(entry.resolve())
     return "\n".join(
-        _EXPORT.sub("", _IMPORT.sub("", path.read_text("utf-8"))).strip() + "\n"
-        for path in _order(entry)
+        _EXPORT.sub("", _IMPORT.sub("", path.read_text("utf-8"))).strip() + "\n" for path in found
     )
 
 
@@ -40,18 +49,3 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
             raise ValueError(f"{name} cannot stand in the page")
         template = template.replace(place, part)
     return template
-
-
-def _order(entry: pathlib.Path) -> list[pathlib.Path]:
-    """Returns a module's files, those that are imported first."""
-    found: dict[pathlib.Path, None] = {}
-
-    def visit(path: pathlib.Path) -> None:
-        for name in _IMPORT.findall(path.read_text("utf-8")):
-            imported = (path.parent / name).resolve()
-            if imported not in found:
-                visit(imported)
-        found[path] = None
-
-    visit(entry.resolve())
-    return list(found)
