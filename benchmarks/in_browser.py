@@ -52,7 +52,7 @@ document.title = median(await load("model.bin"));
 def main(_) -> None:
     """Prints a row for each size."""
     cli.quiet_tensorflow()
-    print("| units | Node, ms a point | Chromium, ms a point |\n|---|---|---|")
+    print("| units | Node, ms per point | Chromium, ms per point |\n|---|---|---|")
     for units in map(int, _UNITS.value):
         with tempfile.TemporaryDirectory() as folder:
             web = _export(pathlib.Path(folder), units)

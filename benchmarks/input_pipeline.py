@@ -18,7 +18,7 @@ from absl import app, flags
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", None, "prepared data set", required=True)
 flags.DEFINE_integer("batches", 400, "timed batches")
-flags.DEFINE_integer("batch_size", 100, "sketches a batch")
+flags.DEFINE_integer("batch_size", 100, "sketches per batch")
 flags.DEFINE_float("step_seconds", None, "time of a training step, for the ratio")
 
 VARIANTS = {
@@ -34,7 +34,7 @@ def main(_):
     from sketch_rnn_tf.data import dataset, pipeline
 
     info = dataset.read_info(FLAGS.data_dir)
-    print(f"{'':26s}{'sketches/s':>12s}{'ms a batch':>12s}{'x a step':>10s}")
+    print(f"{'':26s}{'sketches/s':>12s}{'ms per batch':>12s}{'x per step':>10s}")
     show("read records only", read_only(info))
     for name, changes in VARIANTS.items():
         batches = pipeline.training_batches(
@@ -48,7 +48,7 @@ def main(_):
 
 
 def read_only(info) -> float:
-    """Returns seconds a batch of reading the train split's records, again and again."""
+    """Returns seconds per batch of reading the train split's records, again and again."""
     import tensorflow as tf
 
     paths = [str(pathlib.Path(FLAGS.data_dir) / shard["file"]) for shard in info.shards_of("train")]
@@ -56,7 +56,7 @@ def read_only(info) -> float:
 
 
 def timed(dataset) -> float:
-    """Returns seconds a batch, after two windows have filled what is filled once."""
+    """Returns seconds per batch, after two windows have filled what is filled once."""
     batches = iter(dataset)
     for _ in range(100):
         next(batches)

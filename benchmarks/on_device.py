@@ -119,7 +119,7 @@ def step_invocation(sampler: Sketcher):
 
 
 def seconds_of_a_sketch(sampler: Sketcher) -> float:
-    """Returns the seconds a point of a sketch drawn in the graph."""
+    """Returns the seconds per point of a sketch drawn in the graph."""
     noise = random_numbers.noise((2, 2), sampler.backend.metadata["max_length"])
     noise[:, 1] = 0  # the first pen state always: the drawing does not end
     given = {"noise": noise[None], "temperature": [0.5], "max_points": [len(noise)]}
@@ -216,7 +216,7 @@ def report(samplers, sizes, times, drifts, nats) -> None:
     print(f"{MODEL.value}: N_max {facts['max_length']}, {facts['num_parameters']:,} weights,"
           f" {len(_drawings)} test drawings\n")  # fmt: skip
     print(f"{'file':22}{'KB':>7}{'share':>7}{'step us':>9}{'cold':>7}{'250 ms':>8}{'loop':>6}"
-          f"{'drift 1 / 50 / 250':>26}{'nats a point':>14}{'loss':>17}")  # fmt: skip
+          f"{'drift 1 / 50 / 250':>26}{'nats per point':>14}{'loss':>17}")  # fmt: skip
     for name in samplers:
         step, cold, point = times[name]
         loss = (nats[name] - reference) / abs(reference.sum())

@@ -1,4 +1,4 @@
-"""Drawings a second and core of `sketch-rnn-prepare`, against the floor of the same drawings.
+"""Drawings per second and core of `sketch-rnn-prepare`, against the floor of the same drawings.
 
   python benchmarks/preparation.py --data ../shared/data [--drawings 20000] [--rounds 5] [--json]
 
@@ -92,7 +92,7 @@ def _copied(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _measure(path: pathlib.Path, folder: pathlib.Path, arguments) -> dict[str, float]:
-    """Returns microseconds a drawing of each way, and the number of drawings."""
+    """Returns microseconds per drawing of each way, and the number of drawings."""
     options = convert.Options()
     kept = [
         tfrecord.Record(strokes, 0, key)
@@ -178,7 +178,7 @@ def _with_numpy(work: Callable[[], None]) -> None:
 
 def _table(results: dict[str, dict[str, float]]) -> str:
     lines = [
-        "| input | drawings | floor (us) | floor, own (us) | prepare (us) | a second and core |"
+        "| input | drawings | floor (us) | floor, own (us) | prepare (us) | per second and core |"
         " times the floor | times the own floor |",
         "|---|---|---|---|---|---|---|---|",
     ]

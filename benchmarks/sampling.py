@@ -3,10 +3,10 @@
 python benchmarks/sampling.py                      # default sizes: H 512, Z 128, M 20, 250 points
 python benchmarks/sampling.py --points 100 --rounds 3
 
-The plain loop calls the model for one point of one sketch at a time, as `session.run` a point
+The plain loop calls the model for one point of one sketch at a time, as one `session.run` per point
 does; the floor is the matrix products of a point alone, in the same parts on the same threads.
-Figures are milliseconds a point and sketch, medians over rounds in which the candidates take turns;
-each number of threads has a process of its own, since TensorFlow's threads are a process's.
+Figures are milliseconds per point and sketch, medians over rounds in which the candidates take
+turns; each number of threads has a process of its own, since TensorFlow's threads are a process's.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Process:
         self._pipe.send(None)
 
     def time(self, name: str) -> float:
-        """Returns the seconds a sketch of one run."""
+        """Returns the seconds per sketch of one run."""
         self._pipe.send(name)
         return self._pipe.recv()
 
@@ -95,7 +95,7 @@ def _candidates(options, threads: int) -> dict:
 def _report(times: dict[str, float], options) -> None:
     plain = times[_PLAIN]
     print(f"H {options.units}, {options.points} points, {options.rounds} rounds")
-    print(f"{'':40s}{'ms a point':>12s}{'plain loop /':>14s}{'/ products':>12s}")
+    print(f"{'':40s}{'ms per point':>12s}{'plain loop /':>14s}{'/ products':>12s}")
     for name, value in times.items():
         floor = times.get(name.removesuffix("Sketcher") + "products alone", float("nan"))
         print(f"{name:40s}{value:12.4f}{plain / value:14.1f}{value / floor:12.2f}")
@@ -139,7 +139,7 @@ def _in_graph(model, points, batch):
 
 
 def _plain_loop(model):
-    """One call of the model a point; the choice of the point in NumPy, as in Magenta's Python."""
+    """One call of the model per point; the choice of the point in NumPy, as in Magenta's Python."""
     step = tf.function(model.decoder.step, reduce_retracing=True)
     rng = np.random.default_rng(0)
     context = model.context(tf.constant(rng.normal(size=(1, model.z_size)).astype(np.float32)))

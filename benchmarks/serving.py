@@ -1,10 +1,10 @@
-"""What serving costs: a drawing in the exported graph, and requests a second under load.
+"""What serving costs: a drawing in the exported graph, and requests per second under load.
 
     python benchmarks/serving.py --graph                                # SavedModel beside LiteRT
     python benchmarks/serving.py --model RUN --seconds 60 --clients 8   # load
 
 --graph draws 100 points at batch 1 with a model of the default sizes that never ends a drawing;
-the candidates take turns, one thread an operation. The load is held on the tests' own server over
+the candidates take turns, one thread per operation. The load is held on the tests' own server over
 TensorFlow's C++ session, not on TensorFlow Serving: it shows what the graph costs and whether it
 holds, not what the real server adds or saves. A third of the clients sends bad requests; the others
 must not notice.

@@ -1,7 +1,7 @@
 """A training step as the original TF1 code makes it, for `train_step.py` to compare with.
 
-The same operations a step, written anew: `dynamic_rnn` with swapped memory over sequences padded to
-N_max, z joined to every input, input and state in one product of weights concatenated at every
+The same operations per step, written anew: `dynamic_rnn` with swapped memory over sequences padded
+to N_max, z joined to every input, input and state in one product of weights concatenated at every
 step, layer norms and dropout as there, densities with 1e-6 inside the log, clipped gradients, Adam.
 Parameter counts are those of the original (2,186,107 with the lstm decoder, 3,477,627 with hyper).
 Only times and memory are looked at: weights start otherwise, and the drawings are made up.

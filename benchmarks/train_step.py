@@ -71,7 +71,7 @@ def run_in_process(name: str) -> dict:
 
 
 def time_variant(name: str) -> dict:
-    """Returns mean seconds a step, GFLOP a step, the peak in GFLOP/s and memory of a variant."""
+    """Returns a variant's mean seconds and GFLOP per step, the peak in GFLOP/s, and memory."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     step, batch_flops, dtype = variant(name)
     step()
@@ -168,8 +168,8 @@ def flops(model, batch: int, length: int) -> float:
     """Returns the floating point operations that a step must do on a batch padded to `length`.
 
     Matrix products only, two operations a multiplication and addition; the backward pass costs
-    twice the forward pass, but for the inputs, whose gradient nobody needs. The latent vector's
-    share is counted once a sketch.
+    twice the forward pass, but for the inputs, whose gradient is not needed. The latent vector's
+    share is counted once per sketch.
     """
     encoder, decoder = model.encoder.units, model.decoder.units
     inputs, outputs = 5, 3 + 6 * model.num_mixtures

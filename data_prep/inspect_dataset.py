@@ -186,7 +186,7 @@ def table(directory: str, info, features: np.ndarray, facts: dict) -> list[str]:
     lines += _classes(info)
     lines += histogram(features)
     lines.append(
-        f"strokes a drawing {facts['strokes']:.1f}, points a stroke"
+        f"strokes per drawing {facts['strokes']:.1f}, points per stroke"
         f" {facts['points_a_stroke']:.1f}, median size {facts['size']:.4g} source units"
     )
     for reason, per_class in info.dropped.items():

@@ -2,12 +2,12 @@
 
 An input is a file, a folder or a pattern: Sketch-RNN .npz; Quick, Draw! .ndjson (raw or simplified,
 also .gz), .bin and Kaggle's .csv; SVG; JSON of polylines or rows; icon sets and characters as JSON.
-package:kanjivg and npm:NAME are packages of drawings. Formats are told by content, and files beside
-the drawings of a folder are counted and ignored. Published rows and simplified drawings are taken
-as they are; other coordinates go through Quick, Draw!'s chain (align, scale to 255, resample,
-simplify, round). With --simplify_epsilon all are simplified in their own units. With --trace scans
-and pictures of line art (PNG, JPEG, TIFF, WebP, BMP, GIF) become strokes along the middle of their
-lines.
+package:kanjivg and npm:NAME are packages of drawings. Formats are detected from the content, and
+files beside the drawings of a folder are counted and ignored. Published rows and simplified
+drawings are taken as they are; other coordinates go through Quick, Draw!'s chain (align, scale to
+255, resample, simplify, round). With --simplify_epsilon all are simplified in their own units. With
+--trace scans and pictures of line art (PNG, JPEG, TIFF, WebP, BMP, GIF) become strokes along the
+middle of their lines.
 
   sketch-rnn-prepare --input my_drawings/ --output_dir data/mine
   sketch-rnn-prepare --input cat.ndjson --input dog.ndjson --output_dir data/pets

@@ -170,7 +170,7 @@ def main(_):
             journal.write_text(json.dumps(counts, indent=1))
         print(json.dumps(counts, indent=1))
         if any("wrong" in count for count in counts.values()):
-            raise SystemExit("a reader raised something else than ReadError")
+            raise SystemExit("a reader raised something other than ReadError")
 
 
 def some_inputs(folder: pathlib.Path, name: str, suffix: str, files: list[bytes], count: dict):

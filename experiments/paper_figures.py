@@ -124,7 +124,7 @@ def read_drawings(data_dir: pathlib.Path) -> Drawings:
 
 
 def reconstructions(models: Sequence[Model], originals: Sequence[np.ndarray]) -> drawing.Sketches:
-    """Each drawing and its reconstructions at rising temperatures, a row a model."""
+    """Each drawing and its reconstructions at rising temperatures, one row per model."""
     rows = []
     drawn = {
         (name, tau): sketcher.reconstruct(originals, temperature=tau)
@@ -143,7 +143,7 @@ def reconstructions(models: Sequence[Model], originals: Sequence[np.ndarray]) ->
 
 
 def interpolation(models: Sequence[Model], ends: Sequence[np.ndarray]) -> drawing.Sketches:
-    """The way from one drawing to another, a row a model, with the given ones at its ends."""
+    """The way from one drawing to another, one row per model, with the given ones at its ends."""
     rows = []
     for _, sketcher in models:
         way = sketcher.interpolate(ends, COLUMNS, temperature=BETWEEN)
@@ -164,7 +164,7 @@ def corners(models: Sequence[Model], ends: Sequence[np.ndarray]) -> drawing.Sket
 
 
 def analogy(models: Sequence[Model], given: Drawings) -> drawing.Sketches:
-    """A drawing of few strokes - few + many, and one of many - many + few; a row a model each.
+    """A drawing of few strokes - few + many, and one of many - many + few; one row per model.
 
     The two are the first such ones of the test split, the sets all such ones of the valid split.
     """
@@ -231,7 +231,7 @@ def _mean_strokes(sketches: Iterable) -> float:
 
 
 def endings(models: Sequence[Model], whole: np.ndarray) -> drawing.Sketches:
-    """One drawing, and six endings of its beginning; a row a model."""
+    """One drawing, and six endings of its beginning; one row per model."""
     cells = []
     for _, sketcher in models:
         ended = sketcher.complete([begun(whole)], COPIES, temperature=OTHERWISE)

@@ -1,4 +1,4 @@
-"""What every command shares: its own absl flags, help, exit codes, one clear sentence an error.
+"""What every command shares: its own absl flags, help, exit codes, one clear sentence per error.
 
 A command module defines its flags on a FlagValues of its own and does its work in `main`:
 

@@ -72,7 +72,7 @@ class Progress(std.tqdm):
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest will take at the speed so far; None while nobody can know."""
+        """How long the rest will take at the speed so far; None while it is unknown."""
         done = self.n - self.initial
         if done <= 0:
             return None

@@ -1,6 +1,6 @@
 """Three forms of one drawing, in NumPy: polylines, stroke-3 and stroke-5.
 
-- polylines: a list of [n, 2] absolute coordinates, one array a stroke.
+- polylines: a list of [n, 2] absolute coordinates, one array per stroke.
 - stroke-3: [N, 3] rows (dx, dy, pen_lifted); pen_lifted is 1 where the stroke ends at this point.
 - stroke-5: [T, 5] rows (dx, dy, pen_down, pen_up, end_of_sketch), one-hot over the last three.
 
@@ -54,7 +54,7 @@ def stroke3_to_polylines(strokes: np.ndarray) -> list[np.ndarray]:
       strokes: [N, 3]. A last stroke whose pen is never lifted is a stroke all the same.
 
     Returns:
-      float64 arrays [n, 2], one a stroke. `polylines_to_stroke3` gives the offsets back.
+      float64 arrays [n, 2], one per stroke. `polylines_to_stroke3` gives the offsets back.
 
     Raises:
       UserError: `strokes` is not of shape [N, 3].

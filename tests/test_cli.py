@@ -1,4 +1,4 @@
-"""What every command promises: help, exit codes, one sentence an error, JSON on stdout."""
+"""What every command promises: help, exit codes, one sentence per error, JSON on stdout."""
 
 from __future__ import annotations
 

@@ -365,7 +365,7 @@ def _smallest(fits: Callable[[float], bool], largest: float, target_length: int)
         return 0.0
     if not fits(largest):
         raise UserError(
-            f"target length {target_length}: even with two points a stroke more than 5 % of the"
+            f"target length {target_length}: even with two points per stroke more than 5 % of the"
             " drawings are longer"
         )
     low, high = largest * 1e-7, largest

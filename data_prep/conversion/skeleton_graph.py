@@ -210,7 +210,7 @@ class Graph:
     def uncross(self, pen: float) -> None:
         """Makes one node of the two junctions of a flat crossing, whose lines share a longer way.
 
-        They are told by two pairs of arms, each of which lies on a straight line.
+        They are recognized by two pairs of arms, each of which lies on a straight line.
         """
         for edge in sorted(self.edges, key=lambda edge: _length(edge.points)):
             if _length(edge.points) > LONGEST_CROSSING * pen or edge not in self.edges:

@@ -65,7 +65,7 @@ class _Process(context.SpawnProcess):
     """A process that does not run the main script again.
 
     A spawned process imports the script that started it, in case the function to run is in there.
-    Ours never are, and a script without `if __name__ == "__main__"` would start itself for ever.
+    Ours never are, and a script without `if __name__ == "__main__"` would start itself forever.
     """
 
     @staticmethod

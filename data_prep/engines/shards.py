@@ -325,7 +325,7 @@ def publish(directory: files.PathLike, info: dataset.DatasetInfo) -> None:
 
 
 def _remove(workspace: pathlib.Path) -> None:
-    """Removes a workspace, first what says whose it is: half of it is nobody's."""
+    """Removes a workspace, first what says whose it is: half of it would belong to nobody."""
     (workspace / JOB).unlink(missing_ok=True)
     shutil.rmtree(workspace)
 

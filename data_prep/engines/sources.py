@@ -65,7 +65,7 @@ _NEEDS = {
 
 
 def refuse_idle_options(all_units: Sequence, reading: dict[str, Any]) -> None:
-    """Refuses options of the readers that no file of the input can heed.
+    """Refuses options of the readers that have no effect on any file of the input.
 
     Raises:
       UserError: names the option and the reason.

@@ -131,7 +131,7 @@ def _document(icon: Any, content: dict[str, Any]) -> tuple[tuple[float, ...], by
     try:
         root = defusedxml.ElementTree.fromstring(document)
     except (ElementTree.ParseError, defusedxml.DefusedXmlException, ValueError) as error:
-        raise ReadError(f"has a body that is not whole XML ({error})") from None
+        raise ReadError(f"has a body that is not well-formed XML ({error})") from None
     paints = list(_paints(root, {"fill": "black", "stroke": "none"}))
     lines = any(stroke != "none" for _, stroke in paints)
     filled = any(fill != "none" for fill, _ in paints)

@@ -29,7 +29,7 @@ _OBJECT = re.compile(r"[|=]?O[48]?")
 
 
 class UnpickleError(UserError):
-    """The pickle is damaged, or holds something else than NumPy arrays."""
+    """The pickle is damaged, or holds something other than NumPy arrays."""
 
 
 def load(data: bytes, start: int = 0) -> np.ndarray | ObjectArray:

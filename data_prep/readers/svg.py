@@ -32,12 +32,12 @@ MAX_BYTES = 16 << 20  # of a file: 100,000 points take about one
 
 
 def read(source: Source, options: Options) -> Iterator[RawSketch | Skip]:
-    """Yields the one drawing of a file, or all drawings of a file of ours.
+    """Yields the one drawing of a file, or all drawings of a file of this project.
 
     Args:
       source: the file.
       options: of which `label`, `curve_tolerance`, `paper` and `keep_all` count; the label is the
-        drawing's own in a file of ours, else the folder's name.
+        drawing's own in a file of this project, else the folder's name.
 
     Yields:
       `RawSketch` with polylines; with offsets where the file is ours.
@@ -77,7 +77,7 @@ def read(source: Source, options: Options) -> Iterator[RawSketch | Skip]:
 def polylines_of(
     text: str | bytes, options: Options | None = None
 ) -> tuple[list[np.ndarray], Counter]:
-    """Returns the strokes of an SVG document that is at hand.
+    """Returns the strokes of an SVG document in memory.
 
     Args:
       text: the document.

@@ -28,7 +28,7 @@ def parse(data: bytes) -> ElementTree.Element:
     """Returns the root of a document; tags and attributes have the form {namespace}name.
 
     Raises:
-      XmlError: it is not whole XML, or declares an entity that is refused.
+      XmlError: it is not well-formed XML, or declares an entity that is refused.
     """
     builder = ElementTree.TreeBuilder()
     names = _Names()
@@ -51,7 +51,7 @@ def parse(data: bytes) -> ElementTree.Element:
         parser.Parse(data, True)
         return builder.close()
     except expat.ExpatError as error:
-        raise XmlError(f"is not whole XML ({error})") from None
+        raise XmlError(f"is not well-formed XML ({error})") from None
     except (ValueError, LookupError) as error:  # encodings that Python does not know
         raise XmlError(f"is not readable XML ({error})") from None
 

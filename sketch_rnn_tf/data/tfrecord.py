@@ -2,7 +2,7 @@
 
 The bytes are those that TensorFlow's own deterministic serialization and its own writer give. They
 are put together and taken apart here so that where data is prepared or looked at, TensorFlow need
-not be installed, and nobody waits for its import.
+not be installed, and its import takes no time.
 """
 
 from __future__ import annotations

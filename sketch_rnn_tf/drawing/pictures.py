@@ -60,7 +60,7 @@ def gif(drawings: Any, *, zoom: float = 1.0, **options: Any) -> bytes:
     """Returns an animated GIF that draws stroke after stroke, all cells of a grid side by side.
 
     The pen goes at an even pace, faster between strokes, and no picture takes longer than eight
-    seconds to draw. It repeats for ever.
+    seconds to draw. It repeats forever.
 
     Args:
       drawings: one drawing (a stroke-3 array or a Sketch) or a list of them.

@@ -33,7 +33,7 @@ def printable(text: str) -> str:
 
 
 def width(text: str, size: float) -> float:
-    """Returns about how wide a sans-serif text is: no font is at hand when SVG is written."""
+    """Returns about how wide a sans-serif text is: no font is available when SVG is written."""
     return size * sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.58 for c in text)
 
 

@@ -1,4 +1,4 @@
-"""Magenta's hparams, from old command lines and `model_config.json`, as settings of ours."""
+"""Magenta's hparams, from old command lines and `model_config.json`, as our settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sketch_rnn_tf import config
 from sketch_rnn_tf.errors import UserError
 
-# Settings of ours that mean the same thing.
+# Our settings that mean the same thing.
 _NAMES = {
     "num_steps": "training.train_steps",
     "save_every": ("training.evaluate_every", "training.checkpoint_every"),
@@ -84,7 +84,7 @@ def unused(hparams: Mapping[str, Any]) -> list[str]:
 
 
 def names() -> dict[str, str]:
-    """Returns {setting of ours, without `model.` and `training.`: Magenta's name}."""
+    """Returns {our setting, without `model.` and `training.`: Magenta's name}."""
     found = {}
     for name, targets in _NAMES.items():
         for target in (targets,) if isinstance(targets, str) else targets:

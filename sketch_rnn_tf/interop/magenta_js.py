@@ -165,7 +165,7 @@ def describe(info: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> conf
     """Returns the configuration of a run from a file's info object and weights.
 
     Raises:
-      UserError: a field or a shape cannot be meant.
+      UserError: a field or a shape is impossible.
     """
     if "initial_state" in info:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Which variables of a Magenta checkpoint each weight of ours is made of."""
+"""Which variables of a Magenta checkpoint each of our weights is made of."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KERNELS = {"kernel": "W_xh", "recurrent_kernel": "W_hh"}
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """How a weight of ours is put together.
+    """How one of our weights is put together.
 
     Attributes:
       names: variables of the checkpoint.

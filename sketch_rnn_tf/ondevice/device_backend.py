@@ -76,7 +76,7 @@ class DeviceBackend:
         """Returns a backend of the same file with another temperature mode.
 
         Raises:
-          UserError: something else than the temperature mode differs: the rest is in the graph.
+          UserError: something other than the temperature mode differs: the rest is in the graph.
         """
         mode = configuration.temperature_mode
         if dataclasses.replace(self.config, temperature_mode=mode) != configuration:

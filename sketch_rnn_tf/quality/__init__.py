@@ -12,7 +12,7 @@ drawer.py     the model at work
 memory.py     how near drawings are to those that the model was trained on
 latents.py    reconstructions, retrieval, the posterior
 rendering.py  the picture of a drawing that everything looks at
-networks.py   the network whose 128 numbers a picture are compared
+networks.py   the network whose 128 numbers per picture are compared
 geometry.py   strokes, points, lengths and angles, counted without a network
 metrics.py    the measures in NumPy: features in, numbers out
 report.py     quality.html, of page.html and charts.py

@@ -93,7 +93,7 @@ def neighborhoods(real: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
       nearest real one. `recall`: the same with real and drawn exchanged. `density`: how many of
       such balls (to the fifth nearest) a drawn one lies in, over 5; can exceed 1. `coverage`:
       share of real drawings with a drawn one in their ball. `one_nn_accuracy`: how often the
-      nearest other drawing is of the same set; 0.5 where nobody can tell them apart, 1 where
+      nearest other drawing is of the same set; 0.5 where they cannot be told apart, 1 where
       everybody can, below 0.5 where the drawn are copies of the real; a tie counts half.
 
     Raises:

@@ -179,7 +179,7 @@ def _scaled(kind: str, model: keras.Model, pictures: np.ndarray) -> Network:
 
 
 def _batches(count: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """Yields the members of each batch; every drawing once an epoch, in random order."""
+    """Yields the members of each batch; every drawing once per epoch, in random order."""
     generator = np.random.default_rng(seed)
     size = min(BATCH_SIZE, count)
     left = np.zeros(0, np.int64)

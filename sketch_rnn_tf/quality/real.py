@@ -24,7 +24,7 @@ _VERSION = 1  # of the file
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Looks:
-    """What the measures know of some drawings, a row a drawing.
+    """What the measures know of some drawings, one row per drawing.
 
     Attributes:
       features: float32 [S, 128], the network's.

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-SIZE = 64  # pixels a side
+SIZE = 64  # pixels per side
 MARGIN = 2.0  # pixels between the longer side of the bounding box and the edge
 OVERSAMPLING = 4  # lines are drawn so many times larger and averaged
 PEN = 7 / OVERSAMPLING  # pixels, the width of a line; Pillow draws odd widths the same both ways

@@ -216,8 +216,8 @@ class KerasBackend:
 def _workers() -> int:
     """Returns how many batches are drawn side by side.
 
-    With one thread an operation, a batch in parts on a thread each is faster than several threads
-    at every small operation of one whole.
+    With one thread per operation, a batch in parts, each on its own thread, is faster than several
+    threads at every small operation of one whole.
     """
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         return 1

@@ -25,7 +25,7 @@ def test_the_table_has_classes_counts_lengths_and_scale(data_set, capsys):
     lines = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
     assert sum(map(int, lines["cat"])) == 40
     assert sum(map(int, lines["all"])) == 70
-    for words in ("scale factor", "longest 24", "points a stroke 5.9", "#", "warning: the"):
+    for words in ("scale factor", "longest 24", "points per stroke 5.9", "#", "warning: the"):
         assert words in out
 
 

@@ -87,7 +87,7 @@ def test_greedy_needs_no_noise(sampler):
 
 
 def test_max_points_may_pass_the_length_of_the_graph(sampler):
-    numbers = np.zeros((1, 50, 4))  # the pen stays down for ever
+    numbers = np.zeros((1, 50, 4))  # the pen stays down forever
     long = sampler.generate(1, z=np.zeros((1, 3)), noise=numbers, max_points=50)[0]
     short = sampler.generate(1, z=np.zeros((1, 3)), noise=numbers, max_points=20)[0]
     assert (len(long), long.ended, len(short)) == (50, False, 20)

@@ -33,7 +33,7 @@ def sketch(kind: int, random: np.random.Generator) -> np.ndarray:
 
 
 def write(folder, sizes, classes=CLASSES, scale_factor=11.0, seed=3) -> dataset.DatasetInfo:
-    """Writes a data set of so many sketches a split, the classes in turn."""
+    """Writes a data set of so many sketches per split, the classes in turn."""
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True)
     shards, splits = [], {}

@@ -87,7 +87,7 @@ class Session:
 
     Args:
       path: the folder of one version.
-      config: serialized ConfigProto, such as b"\x10\x01" for one thread an operation.
+      config: serialized ConfigProto, such as b"\x10\x01" for one thread per operation.
     """
 
     def __init__(self, path, config: bytes = b""):

@@ -39,7 +39,7 @@ def said():
 
 
 def write_dataset(folder, sizes, seed=3) -> dataset.DatasetInfo:
-    """Writes zigzags of 4 to 11 points; one shard a split."""
+    """Writes zigzags of 4 to 11 points; one shard per split."""
     random = np.random.default_rng(seed)
     shards, histogram = [], {}
     folder.mkdir(parents=True, exist_ok=True)

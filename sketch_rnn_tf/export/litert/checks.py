@@ -136,7 +136,7 @@ def check_loops(file: runtime.Model, inputs: dict[str, Any], name: str) -> None:
     for signature, prefix in (("sample", None), ("complete", begun)):
         if not any(_loop_agrees(file, inputs, prefix, seed) for seed in range(ATTEMPTS)):
             raise UserError(
-                f"{signature} of {name} draws something else than its steps; it is not written"
+                f"{signature} of {name} draws something other than its steps; it is not written"
             )
 
 

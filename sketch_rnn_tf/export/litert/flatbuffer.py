@@ -31,7 +31,7 @@ def parse(data: bytes) -> Any:
 def finish(
     data: bytes, facts: Mapping[str, Any], change: Callable[[Any], None] = lambda model: None
 ) -> bytes:
-    """Returns a converter's file with our metadata, without what nobody reads, and sealed.
+    """Returns a converter's file with our metadata, without what is never read, and sealed.
 
     Args:
       data: the file.
@@ -108,7 +108,7 @@ def operator_code(model: Any, builtin: int, version: int) -> int:
 
 
 def _tidy(model: Any) -> None:
-    """Drops what nobody reads: names of tensors, empty buffers, quantizations without a scale."""
+    """Drops what is never read: names of tensors, empty buffers, quantizations without a scale."""
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     for tensor in tensors:
         data, scale = model.buffers[tensor.buffer].data, getattr(tensor.quantization, "scale", None)

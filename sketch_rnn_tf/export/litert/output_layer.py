@@ -82,7 +82,7 @@ def _split_product(model: Any, graph: Any, product: Any, bounds: list[int], piec
     graph.operators[place : place + 1] = [*operators, joined]
     for index in product.inputs[1:]:
         if index >= 0:
-            graph.tensors[index].buffer = 0  # nobody reads it any more
+            graph.tensors[index].buffer = 0  # never read anymore
 
 
 def _operator(code: int, inputs: Any, outputs: Any) -> Any:

@@ -36,7 +36,7 @@ def draw(
 def moments(model: SketchRNN, configuration: config.RunConfig) -> dict[str, np.ndarray]:
     """Returns {name of a matrix in `weights`: the mean of x x^T of the vectors x it meets}.
 
-    Matrices that meet a vector only once a sketch are not among them, except the encoder's.
+    Matrices that meet a vector only once per sketch are not among them, except the encoder's.
     """
     drawn = draw(model, configuration)
     if not drawn:

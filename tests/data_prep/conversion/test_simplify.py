@@ -187,7 +187,7 @@ def test_searched_epsilon_is_the_smallest_that_fits(target):
 def test_a_target_that_the_number_of_strokes_forbids_is_refused():
     dashes = [np.array([[i, 0.0], [i, 1]]) for i in range(30)]
 
-    with pytest.raises(ValueError, match="two points a stroke"):
+    with pytest.raises(ValueError, match="two points per stroke"):
         simplify.search_epsilon([Polylines.of(dashes)], 20, simplify.Simplification("rdp"))
 
 

@@ -100,8 +100,8 @@ def test_parts_of_a_large_set_are_the_set(icon_set, monkeypatch):
     ("icon", "message"),
     [
         ({}, "icon a has no body"),
-        ("<path", "icon a has a body that is not whole XML"),
-        ("<!DOCTYPE x [<!ENTITY e 'e'>]>", "icon a has a body that is not whole XML"),
+        ("<path", "icon a has a body that is not well-formed XML"),
+        ("<!DOCTYPE x [<!ENTITY e 'e'>]>", "icon a has a body that is not well-formed XML"),
         ('<path fill="none" stroke="red" d="M0 0L1e13 1"/>', "icon a: has a coordinate that is"),
         ({"body": LINE, "width": "wide"}, "icon a has a width that is no number"),
     ],

@@ -55,7 +55,7 @@ def test_units_read_alone_and_in_any_order_give_what_read_gives(folder):
 
 def test_bad_file_stops_or_is_skipped_and_reported(folder):
     (folder / "b" / "070.svg").write_text("<svg>")
-    with pytest.raises(ReadError, match=r"070\.svg: is not whole XML"):
+    with pytest.raises(ReadError, match=r"070\.svg: is not well-formed XML"):
         list(readers.read(folder))
     skipped = []
     assert len(list(readers.read(folder, on_error="skip", on_skip=skipped.append))) == 153
@@ -71,7 +71,7 @@ def test_unreadable_file_is_a_read_error(folder, monkeypatch):
 
 
 def test_format_overrides_the_content(folder):
-    with pytest.raises(ReadError, match=r"c\.ndjson: is not whole XML"):
+    with pytest.raises(ReadError, match=r"c\.ndjson: is not well-formed XML"):
         list(readers.read(folder / "a" / "c.ndjson", format="svg"))
 
 

@@ -274,7 +274,7 @@ def test_a_file_whose_loop_draws_something_else_is_refused(tmp_path, monkeypatch
         graphs, signature, lambda noise, **rest: whole(noise=0.3 + tf.zeros_like(noise), **rest)
     )
     data = exporter.convert(graphs, "float32", facts)
-    with pytest.raises(ValueError, match=f"{signature} of m.tflite draws something else than its"):
+    with pytest.raises(ValueError, match=f"{signature} of m.tflite draws something other than its"):
         checks.check(_written(data, tmp_path / "m.tflite"), model)
 
 

@@ -11,7 +11,7 @@ export class GifEncoder {
     this.bytes = [...ascii("GIF89a"), ...short(width), ...short(height)];
     this.bytes.push(0xf0 | (this.bits - 1), 0, 0);
     for (let i = 0; i < 1 << this.bits; i++) this.bytes.push(...(palette[i] ?? [0, 0, 0]));
-    this.bytes.push(0x21, 0xff, 11, ...ascii("NETSCAPE2.0"), 3, 1, 0, 0, 0); // for ever
+    this.bytes.push(0x21, 0xff, 11, ...ascii("NETSCAPE2.0"), 3, 1, 0, 0, 0); // forever
   }
 
   /** Adds a frame.

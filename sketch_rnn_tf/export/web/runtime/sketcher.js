@@ -142,7 +142,7 @@ export class Sketcher {
     return found;
   }
 
-  /** Returns what is to be drawn, one request a sketch; all arguments are checked. */
+  /** Returns what is to be drawn, one request per sketch; all arguments are checked. */
   #requests(num, options, copies = 1) {
     const {
       temperature,
