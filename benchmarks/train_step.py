@@ -46,7 +46,7 @@ DEFAULT_VARIANTS = (
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", None, "prepared aaron_sheep", required=True)
 flags.DEFINE_list("variants", DEFAULT_VARIANTS, f"of {', '.join(VARIANTS)}")
-flags.DEFINE_integer("steps", 12, "timed steps a round")
+flags.DEFINE_integer("steps", 12, "timed steps per round")
 flags.DEFINE_integer("rounds", 3, "rounds of all variants")
 flags.DEFINE_string("run", None, "internal: time one variant and print JSON")
 

@@ -116,7 +116,7 @@ def define_points(define: Definer) -> None:
     define.number(
         "points_per_drawing",
         None,
-        "simplify each drawing to at most so many points; two per stroke always stay",
+        "simplify each drawing to at most this many points; two per stroke always stay",
         lower_bound=2,
     )
 
@@ -147,7 +147,7 @@ def define_shards(define: Definer) -> None:
         "shares of train, valid and test, of drawings whose files carry no splits: by a stable hash"
         " of the key, within each class where there are at most 1,000 drawings",
     )
-    define.switch("resplit", False, "split anew even files that carry splits")
+    define.switch("resplit", False, "split all drawings again, even those whose files carry splits")
     define.number("seed", 0, "of the order of records")
     define.number("shard_mb", 32, "size of a shard", lower_bound=1)
     define.number("workers", None, "processes; default: one per core", lower_bound=1)

@@ -37,10 +37,10 @@ def run(job: Job, workspace: pathlib.Path, workers: int) -> Result:
       UserError: nothing is left, a split is empty, or a worker process died.
     """
     names = _spool_units(job, workspace, workers)
-    runs = [spool.Run(workspace / name) for name in names]
-    tally = functools.reduce(convert.Tally.add, (run.tally for run in runs), convert.Tally())
-    decided, near, leaking = _decide(job, runs, tally)
-    files.write_json(workspace / "plan.json", {"runs": names, "plan": decided.to_json()})
+    spooled = [spool.SpoolFile(workspace / name) for name in names]
+    tally = functools.reduce(convert.Tally.add, (one.tally for one in spooled), convert.Tally())
+    decided, near, leaking = _decide(job, spooled, tally)
+    files.write_json(workspace / "plan.json", {"files": names, "plan": decided.to_json()})
     tasks = [
         (str(workspace), code, number)
         for code, count in enumerate(decided.shards)
@@ -72,26 +72,26 @@ def _spool_units(job: Job, workspace: pathlib.Path, workers: int) -> list[str]:
 def _spool_unit(task: tuple[str, int, readers.Unit, convert.Options]) -> tuple[list[str], int]:
     """Converts one unit into files of the spool, unless it was done before."""
     workspace, index, unit, options = task
-    done = pathlib.Path(workspace, f"unit-{index:06d}.json")
+    done = pathlib.Path(workspace, f"unit-{index:06d}.done")
     if done.exists():
         content = files.read_json(done)
-        return content["runs"], content["read"]
+        return content["files"], content["read"]
     names, read = [], 0
     for number, batch in enumerate(convert.batches(index, unit, options)):
-        names.append(f"unit-{index:06d}-{number:04d}.run")
+        names.append(f"unit-{index:06d}-{number:04d}.spool")
         spool.write(pathlib.Path(workspace, names[-1]), batch)
         read += batch.tally.read
-    files.write_json(done, {"runs": names, "read": read})
+    files.write_json(done, {"files": names, "read": read})
     return names, read
 
 
 def _decide(
-    job: Job, runs: Sequence[spool.Run], tally: convert.Tally
+    job: Job, spooled: Sequence[spool.SpoolFile], tally: convert.Tally
 ) -> tuple[plan.Plan, int, int]:
-    """Plans the shards; marks duplicates beside the runs when they are to be dropped."""
-    rows = np.concatenate([run.rows for run in runs])
-    names = sorted({label for run in runs for label in run.labels})
-    labels = np.concatenate([run.labels_among(names) for run in runs])
+    """Plans the shards; marks duplicates beside the files when they are to be dropped."""
+    rows = np.concatenate([one.rows for one in spooled])
+    names = sorted({label for one in spooled for label in one.labels})
+    labels = np.concatenate([one.labels_among(names) for one in spooled])
     by_hash = rows["split"] < 0
     splitter = splits.Splitter(job.fractions, _groups(rows["place"], labels, names, by_hash))
     codes = plan.split_codes(rows, splitter)
@@ -100,9 +100,9 @@ def _decide(
     dropped = again & job.drop_duplicates
     for label, count in zip(*np.unique(labels[dropped], return_counts=True), strict=True):
         tally.dropped[convert.DUPLICATE, names[label]] += int(count)
-    ends = np.cumsum([len(run.rows) for run in runs])
-    for run, marks in zip(runs, np.split(dropped, ends[:-1]), strict=True):
-        run.mark_dropped(marks)
+    ends = np.cumsum([len(one.rows) for one in spooled])
+    for one, marks in zip(spooled, np.split(dropped, ends[:-1]), strict=True):
+        one.mark_dropped(marks)
     sketches = [int(((codes == code) & ~dropped).sum()) for code in range(3)]
     plan.check_splits(sketches, job.fractions if by_hash.any() else (1, 0, 0), tally)
     stored = plan.stored_bytes(rows)
@@ -135,24 +135,24 @@ def _write_shard(task: tuple[str, int, int]) -> shards.Shard:
     content = files.read_json(workspace / "plan.json")
     decided = plan.Plan(**content["plan"])
     sketches: list[shards.Sketch] = []
-    for name in content["runs"]:
-        run = spool.Run(workspace / name)
-        chosen = _chosen(run, decided, code, number)
-        rows = run.rows[chosen]
+    for name in content["files"]:
+        one = spool.SpoolFile(workspace / name)
+        chosen = _chosen(one, decided, code, number)
+        rows = one.rows[chosen]
         columns = (rows[column].tolist() for column in ("order", "unit", "position"))
-        names = [run.labels[label] for label in rows["label"].tolist()]
-        sketches += zip(*columns, names, *run.take(chosen), strict=True)
+        names = [one.labels[label] for label in rows["label"].tolist()]
+        sketches += zip(*columns, names, *one.take(chosen), strict=True)
     return shards.write_sorted(workspace, decided, code, number, sketches)
 
 
-def _chosen(run: spool.Run, decided: plan.Plan, code: int, number: int) -> np.ndarray:
-    """Returns the sorted indices of a run's rows that belong to a shard."""
+def _chosen(spooled: spool.SpoolFile, decided: plan.Plan, code: int, number: int) -> np.ndarray:
+    """Returns the sorted indices of a file's rows that belong to a shard."""
     count = decided.shards[code]
-    orders = run.rows["order"]
+    orders = spooled.rows["order"]
     first = np.searchsorted(orders, np.uint64(plan.first_order(number, count)))
     behind = plan.first_order(number + 1, count)
     last = np.searchsorted(orders, np.uint64(behind)) if behind < 1 << 64 else len(orders)
-    rows = run.rows[first:last]
-    dropped = run.dropped()[first:last]
+    rows = spooled.rows[first:last]
+    dropped = spooled.dropped()[first:last]
     splitter = splits.Splitter.from_json(decided.splitter)
     return first + np.flatnonzero((plan.split_codes(rows, splitter) == code) & ~dropped)

@@ -32,7 +32,7 @@ def write(path: files.PathLike, batch: convert.Batch) -> None:
         stream.writelines(strokes.tobytes() for strokes in batch.strokes)
 
 
-class Run:
+class SpoolFile:
     """A batch in its file.
 
     Attributes:
@@ -52,7 +52,7 @@ class Run:
         self.tally = convert.Tally.from_json(header["tally"])
 
     def labels_among(self, names: Sequence[str]) -> np.ndarray:
-        """Returns the labels of the rows as indices into the sorted names of all runs."""
+        """Returns the labels of the rows as indices into the sorted names of all files."""
         numbers = {name: i for i, name in enumerate(names)}
         own = np.array([numbers[label] for label in self.labels], np.int64)
         return own[self.rows["label"]] if len(self.rows) else np.zeros(0, np.int64)

@@ -5,8 +5,8 @@
   sketch-rnn-compare runs/a runs/b --quality a.json,b.json
 
 Runs that differ in nothing but the seed are one group, whose mean and standard deviation are
-given. Costs of validation compare only between runs on the same data; where the data differ it is
-said. --quality adds what `sketch-rnn-evaluate --samples --json` printed for each run.
+given. Costs of validation compare only between runs on the same data; there is a warning where the
+data differ. --quality adds what `sketch-rnn-evaluate --samples --json` printed for each run.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@ sketch-rnn-evaluate --model runs/sheep --data_dir data/sheep --split test
 sketch-rnn-evaluate --model runs/sheep --data_dir data/sheep --samples 300 \
     --temperature 0.2,0.4,0.6 --output quality.html
 
---samples draws so many sketches at each temperature and holds them against as many real ones of the
-split: how near they are (kid, frechet), how good (precision, density), how varied (recall,
+--samples draws this many sketches at each temperature and compares them with as many real ones of
+the split: how near they are (kid, frechet), how good (precision, density), how varied (recall,
 coverage), how many are copies of training drawings, how many end by themselves. Each number stands
 beside its floor, the same between real drawings. The features are of a small network that is
-trained on the data at the first time, in a few minutes, and kept beside it as quality.npz.
+trained on the data the first time, in a few minutes, and kept beside it as quality.npz.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     number("batch_size", 100, "sketches at once", lower_bound=1)
     number("seed", 0, "of sampled latent vectors and drawings", -(2**31), 2**31 - 1)
     absl_flags.DEFINE_integer(
-        "samples", None, "drawings a temperature, to measure how good they are", flag_values=flags
+        "samples", None, "drawings per temperature, to measure how good they are", flag_values=flags
     )
     absl_flags.DEFINE_list(
         "temperature", None, "with --samples: one or more, such as 0.2,0.4", flag_values=flags

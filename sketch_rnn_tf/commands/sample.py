@@ -18,7 +18,7 @@ drawing a file of its own. With the same flags a run, its exported .tflite file 
 the same.
 
 A beginning (--task complete) keeps its size: the canvas of an SVG, its width and height or its
-viewBox, becomes the canvas of the training data. --units says otherwise.
+viewBox, becomes the canvas of the training data. --units chooses another size.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 
     absl_flags.DEFINE_multi_string(
         "output", [], "file to write: .svg, .png, .gif, .json or .npz, or - for SVG on stdout; may"
-        " be repeated; {i} in the name: a file per drawing", flag_values=flags,
+        " be repeated; {i} in the name: one file per drawing", flag_values=flags,
     )  # fmt: skip
     outputs.define_flags(flags)
     switch("overwrite", False, "replace existing files")

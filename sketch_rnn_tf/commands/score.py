@@ -4,7 +4,7 @@
   sketch-rnn-score --model runs/sheep --input data/sheep --split train --worst 25 --output worst.svg
   sketch-rnn-score --model runs/pets --input unknown.svg --class all
 
-A drawing that the model can hardly explain is often broken, mislabelled or of another kind. Nats
+A drawing that the model can hardly explain is often broken, mislabeled or of another kind. Nats
 are of normalized units and lower is better; a negative number is a density above 1. With --class
 all a class-conditioned model scores every drawing as each of its classes and names the best.
 """

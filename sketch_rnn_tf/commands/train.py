@@ -55,7 +55,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     number(
         "early_stopping_patience", None,
-        "end after so many evaluations without a lower validation cost",
+        "end after this many evaluations without a lower validation cost",
     )  # fmt: skip
     text(
         "init_from", None,
@@ -68,7 +68,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
         flag_values=flags,
     )  # fmt: skip
     absl_flags.DEFINE_bool(
-        "overwrite", False, "start anew: what is in --run_dir is removed first", flag_values=flags
+        "overwrite", False, "start over: what is in --run_dir is removed first", flag_values=flags
     )
     absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
 

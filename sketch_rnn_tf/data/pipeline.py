@@ -336,13 +336,13 @@ def _alternate(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
       seed: int32 [2].
 
     Returns:
-      int32 [count]: the sorted places are cut into `_STRATA` runs; each round takes one at random
-      of every run, in random order.
+      int32 [count]: the sorted places are cut into `_STRATA` strata; each round takes one at random
+      of every stratum, in random order.
     """
     keys = tf.random.stateless_uniform([2, count], seed)
-    run = tf.range(count) * _STRATA // count
-    shuffled = tf.argsort(tf.cast(run, tf.float32) + keys[0])  # at random within each run
-    first = tf.searchsorted(run, run)  # run is sorted, and shuffling within runs keeps it so
+    stratum = tf.range(count) * _STRATA // count
+    shuffled = tf.argsort(tf.cast(stratum, tf.float32) + keys[0])  # at random within each stratum
+    first = tf.searchsorted(stratum, stratum)  # sorted, also after shuffling within strata
     turn = tf.cast(tf.range(count) - first, tf.float32)
     return tf.gather(shuffled, tf.argsort(turn + keys[1]))
 

@@ -174,7 +174,7 @@ class Grid:
         return math.ceil(self.count / self.columns)
 
     @property
-    def step(self) -> int:
+    def row_height(self) -> int:
         """From one row to the next, in pixels."""
         return self.size + GAP + self.lines * LINE
 
@@ -186,12 +186,12 @@ class Grid:
     @property
     def height(self) -> int:
         """Of the whole picture."""
-        return self.top + max(self.rows * self.step - GAP, 0) + MARGIN
+        return self.top + max(self.rows * self.row_height - GAP, 0) + MARGIN
 
     def corner(self, index: int) -> tuple[int, int]:
         """Returns the top left corner of a cell."""
         row, column = divmod(index, self.columns)
-        return self.left + column * (self.size + GAP), self.top + row * self.step
+        return self.left + column * (self.size + GAP), self.top + row * self.row_height
 
     def check_counts(self, captions, marks, row_titles, column_titles) -> None:
         """Raises UserError where words and places differ in number; see `lay_out`."""

@@ -13,7 +13,7 @@ from sketch_rnn_tf.drawing import curves, fonts, layout
 from sketch_rnn_tf.errors import UserError
 
 LARGEST_PNG = 100_000_000  # pixels
-LARGEST_GIF = 4_000_000  # pixels a frame
+LARGEST_GIF = 4_000_000  # pixels per frame
 PACE = 1.6  # how many times its own size a drawing's pen goes per second
 LIFT = 0.08  # seconds that lifting the pen takes
 LONGEST = 8.0  # seconds; what would take longer is drawn faster

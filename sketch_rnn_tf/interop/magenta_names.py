@@ -22,7 +22,7 @@ _KERNELS = {"kernel": "W_xh", "recurrent_kernel": "W_hh"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class Origin:
     """How one of our weights is put together.
 
     Attributes:
@@ -62,7 +62,7 @@ class Source:
         return dict(zip(self.names, parts, strict=True))
 
 
-def sources(model: SketchRNN) -> dict[str, Source]:
+def origins(model: SketchRNN) -> dict[str, Origin]:
     """Returns {path of our weight: what it is made of} for Magenta's TF1 `sketch_rnn`.
 
     Paths are relative to the model, such as `encoder/forward/kernel`.
@@ -70,17 +70,17 @@ def sources(model: SketchRNN) -> dict[str, Source]:
     Raises:
       UserError: the model has a part that Magenta's lacks, such as a class embedding.
     """
-    found = _cell_sources("decoder/cell", "vector_rnn/RNN", model.decoder.cell)
-    found["decoder/output/kernel"] = Source(("vector_rnn/RNN/output_w",))
-    found["decoder/output/bias"] = Source(("vector_rnn/RNN/output_b",))
+    found = _cell_origins("decoder/cell", "vector_rnn/RNN", model.decoder.cell)
+    found["decoder/output/kernel"] = Origin(("vector_rnn/RNN/output_w",))
+    found["decoder/output/bias"] = Origin(("vector_rnn/RNN/output_b",))
     if model.encoder is not None:
         for ours, theirs in (("forward", "fw"), ("backward", "bw")):
             cell = getattr(model.encoder, f"{ours}_cell")
-            found |= _cell_sources(f"encoder/{ours}", f"vector_rnn/ENC_RNN/{theirs}", cell)
-        found |= _linear_sources("encoder/z_mean", "vector_rnn/ENC_RNN_mu")
-        found |= _linear_sources("encoder/z_log_var", "vector_rnn/ENC_RNN_sigma")
+            found |= _cell_origins(f"encoder/{ours}", f"vector_rnn/ENC_RNN/{theirs}", cell)
+        found |= _linear_origins("encoder/z_mean", "vector_rnn/ENC_RNN_mu")
+        found |= _linear_origins("encoder/z_log_var", "vector_rnn/ENC_RNN_sigma")
         order = state_order(model.decoder.cell)
-        found |= _linear_sources("decoder/initial_state", "vector_rnn/linear", order)
+        found |= _linear_origins("decoder/initial_state", "vector_rnn/linear", order)
     unknown = set(variables(model)) - set(found)
     if unknown:
         raise UserError(f"Magenta's model has no counterpart of {sorted(unknown)[0]}")
@@ -103,25 +103,25 @@ def assign(model: SketchRNN, weights: Mapping[str, np.ndarray]) -> None:
       UserError: a weight is missing or of another shape; the message names it.
     """
     own = variables(model)
-    for path, source in sources(model).items():
-        for name in source.names:
+    for path, origin in origins(model).items():
+        for name in origin.names:
             if name not in weights:
                 raise UserError(f"the weight {name} is missing")
-        expected = source.to_magenta(np.zeros(own[path].shape, np.float32))
+        expected = origin.to_magenta(np.zeros(own[path].shape, np.float32))
         for name, value in expected.items():
             if np.shape(weights[name]) != value.shape:
                 raise UserError(
                     f"{name} has shape {list(np.shape(weights[name]))}, expected"
                     f" {list(value.shape)}"
                 )
-        own[path].assign(source.to_ours(weights))
+        own[path].assign(origin.to_ours(weights))
 
 
 def to_magenta(model: SketchRNN, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns values of our weights (or gradients, by path) by Magenta's names."""
     found = {}
-    for path, source in sources(model).items():
-        found |= source.to_magenta(np.asarray(values[path]))
+    for path, origin in origins(model).items():
+        found |= origin.to_magenta(np.asarray(values[path]))
     return found
 
 
@@ -211,7 +211,7 @@ def relative(path: str) -> str:
     return path
 
 
-def _cell_sources(ours: str, theirs: str, cell) -> dict[str, Source]:
+def _cell_origins(ours: str, theirs: str, cell) -> dict[str, Origin]:
     scope = f"{theirs}/{type(cell).__name__}"
     names = {mine: f"{scope}/{name}" for mine, name in _KERNELS.items()}
     kind = type(cell).__name__
@@ -219,15 +219,15 @@ def _cell_sources(ours: str, theirs: str, cell) -> dict[str, Source]:
         names["bias"] = f"{scope}/bias"
     if kind in ("LayerNormLSTMCell", "HyperLSTMCell"):
         names |= {mine: f"{scope}/{name}" for mine, name in _NORMS.items()}
-    found = {f"{ours}/{mine}": Source((name,)) for mine, name in names.items()}
-    return found | (_hyper_sources(ours, scope) if kind == "HyperLSTMCell" else {})
+    found = {f"{ours}/{mine}": Origin((name,)) for mine, name in names.items()}
+    return found | (_hyper_origins(ours, scope) if kind == "HyperLSTMCell" else {})
 
 
-def _hyper_sources(ours: str, scope: str) -> dict[str, Source]:
+def _hyper_origins(ours: str, scope: str) -> dict[str, Origin]:
     """The small LSTM, and the eight scales and four shifts that are one weight each with us."""
     small = f"{scope}/LayerNormLSTMCell"
     inner = {**_KERNELS, **_NORMS}
-    found = {f"{ours}/hyper_{mine}": Source((f"{small}/{name}",)) for mine, name in inner.items()}
+    found = {f"{ours}/hyper_{mine}": Origin((f"{small}/{name}",)) for mine, name in inner.items()}
     scales = [f"{scope}/hyper_{gate}{path}" for path in "xh" for gate in _GATES]
     shifts = [f"{scope}/hyper_{gate}h" for gate in _GATES]
     embeddings = [f"{path}/zw/super_linear_w" for path in scales]
@@ -235,14 +235,14 @@ def _hyper_sources(ours: str, scope: str) -> dict[str, Source]:
     made = [f"{path}/alpha/super_linear_w" for path in scales]
     made += [f"{path}/beta/super_linear_w" for path in shifts]
     biases = [f"{path}/zw/super_linear_b" for path in scales]
-    found[f"{ours}/embedding_kernel"] = Source(tuple(embeddings), "columns")
-    found[f"{ours}/embedding_bias"] = Source(tuple(biases), "columns")
-    found[f"{ours}/generator"] = Source(tuple(made), "stack")
+    found[f"{ours}/embedding_kernel"] = Origin(tuple(embeddings), "columns")
+    found[f"{ours}/embedding_bias"] = Origin(tuple(biases), "columns")
+    found[f"{ours}/generator"] = Origin(tuple(made), "stack")
     return found
 
 
-def _linear_sources(ours: str, theirs: str, order=None) -> dict[str, Source]:
+def _linear_origins(ours: str, theirs: str, order=None) -> dict[str, Origin]:
     return {
-        f"{ours}/kernel": Source((f"{theirs}/super_linear_w",), order=order),
-        f"{ours}/bias": Source((f"{theirs}/super_linear_b",), order=order),
+        f"{ours}/kernel": Origin((f"{theirs}/super_linear_w",), order=order),
+        f"{ours}/bias": Origin((f"{theirs}/super_linear_b",), order=order),
     }

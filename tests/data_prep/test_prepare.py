@@ -301,7 +301,7 @@ def test_a_killed_run_leaves_nothing_that_looks_finished_and_is_continued(tmp_pa
     killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
     workspace = tmp_path / "x" / shards.WORKSPACE
     deadline = time.monotonic() + 60
-    while not list(workspace.glob("*.run")) and time.monotonic() < deadline:
+    while not list(workspace.glob("*.spool")) and time.monotonic() < deadline:
         time.sleep(0.01)
     killed.kill()
     killed.wait()
@@ -323,7 +323,7 @@ def test_a_workspace_that_is_half_removed_is_nobodys(tmp_path, write_ndjson, mon
             prepare.prepare(*command, workers=1)
     workspace = tmp_path / "x" / shards.WORKSPACE
     assert not (workspace / shards.JOB).exists()
-    for path in workspace.glob("*.run"):
+    for path in workspace.glob("*.spool"):
         path.unlink()
     prepare.prepare(*command, workers=1, overwrite=True)
     assert sum(count for _, count in shards.verify(tmp_path / "x")) == 40

@@ -22,9 +22,9 @@ def batch():
 
 @pytest.mark.parametrize("chosen", [[], [0], [4], [1, 2], [0, 3, 4], [0, 1, 2, 3, 4]])
 def test_any_rows_come_back_as_they_were_written(tmp_path, batch, chosen):
-    spool.write(tmp_path / "x.run", batch)
+    spool.write(tmp_path / "x.spool", batch)
 
-    run = spool.Run(tmp_path / "x.run")
+    run = spool.SpoolFile(tmp_path / "x.spool")
     keys, strokes = run.take(np.array(chosen, np.int64))
 
     assert (run.labels, run.tally.read) == (batch.labels, 5)
