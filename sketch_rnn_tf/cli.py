@@ -215,7 +215,12 @@ def _parse(
     try:
         return flags([name, *arguments])[1:]
     except absl_flags.UnrecognizedFlagError as error:
-        raise UsageError(_unknown_flag(error.flagname, flags, hint)) from None
+        ending = hint(error.flagname)
+        if not ending:
+            near = difflib.get_close_matches(error.flagname, list(flags), n=2)
+            words = " or ".join(f"--{word}" for word in near)
+            ending = f"; did you mean {words}?" if near else ""
+        raise UsageError(f"unknown flag --{error.flagname}{ending}") from None
     except absl_flags.IllegalFlagValueError as error:
         raise UsageError(_illegal_value(_one_sentence(error), flags)) from None
     except absl_flags.Error as error:
@@ -234,14 +239,6 @@ def _illegal_value(message: str, flags: absl_flags.FlagValues) -> str:
     else:
         expected = parser.syntactic_help or "another value"
     return f"--{name}: expected {expected}, received {value!r}"
-
-
-def _unknown_flag(flag: str, flags: absl_flags.FlagValues, hint: Callable[[str], str]) -> str:
-    if hint(flag):
-        return f"unknown flag --{flag}{hint(flag)}"
-    near = difflib.get_close_matches(flag, list(flags), n=2)
-    ending = f"; did you mean {' or '.join('--' + word for word in near)}?" if near else ""
-    return f"unknown flag --{flag}{ending}"
 
 
 def _help_text(

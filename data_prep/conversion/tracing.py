@@ -190,7 +190,10 @@ def skeleton(level: np.ndarray) -> Skeleton:
     ink = skimage.morphology.remove_small_holes(ink, max_size=dust)
     ink = np.pad(ink, 1)  # the border of the picture is paper to the radius
     radius = ndimage.distance_transform_edt(ink)
-    ink &= ~_cores(radius, pen)
+    inside, count = ndimage.label(radius > pen)
+    if count:  # of areas that are more than four pens wide the outline stays
+        deepest = ndimage.maximum(radius, inside, np.arange(count + 1))
+        ink &= ~((deepest > 2 * pen)[inside] & (inside > 0))
     radius = np.minimum(radius, pen)
     return Skeleton(skimage.morphology.skeletonize(ink)[1:-1, 1:-1], radius[1:-1, 1:-1], pen, scale)
 
@@ -201,15 +204,6 @@ def _pen(ink: np.ndarray) -> float:
     radius = ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1]
     wide = 2 * float(np.median(radius[lines])) - 0.5 if lines.any() else 1.0
     return max(1.0, wide)
-
-
-def _cores(radius: np.ndarray, pen: float) -> np.ndarray:
-    """Returns the inside of areas that are filled: more than four pens wide."""
-    inside, count = ndimage.label(radius > pen)
-    if not count:
-        return np.zeros(radius.shape, bool)
-    deepest = ndimage.maximum(radius, inside, np.arange(count + 1))
-    return (deepest > 2 * pen)[inside] & (inside > 0)
 
 
 def _finished(found: list[np.ndarray], lines: Skeleton) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ graphics.txt.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
@@ -98,7 +98,15 @@ class _Lines:
 
     def __iter__(self) -> Iterator[bytes]:
         with opened(self.source) as stream:
-            place = self._seek(stream)
+            place = 0
+            if self._start:  # the first line that begins at or after the start of the range
+                stream.seek(self._start - 1)
+                place = self._start - 1
+                while rest := stream.readline(MAX_LINE):
+                    place += len(rest)
+                    if rest.endswith(b"\n"):
+                        break
+                self._start = place
             while self._stop is None or place < self._stop:
                 line = stream.readline(MAX_LINE)
                 if not line:
@@ -125,19 +133,6 @@ class _Lines:
     def where(self) -> str:
         """The file and the line."""
         return f"{self.source.path}: line {self.number}"
-
-    def _seek(self, stream: IO[bytes]) -> int:
-        """Goes to the first line that begins at or after the start of the range."""
-        if not self._start:
-            return 0
-        stream.seek(self._start - 1)
-        place = self._start - 1
-        while rest := stream.readline(MAX_LINE):
-            place += len(rest)
-            if rest.endswith(b"\n"):
-                break
-        self._start = place
-        return place
 
 
 def _item(record: Any, lines: _Lines, options: Options) -> RawSketch | Skip:

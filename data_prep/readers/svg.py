@@ -121,27 +121,16 @@ def _strokes(
     shapes, left_out = document.shapes, Counter()
     if not options.keep_all:
         shapes, left_out = svg_ink.ink(document, options.paper)
-    strokes = _flattened(shapes, options.curve_tolerance)
+    curves = svg_paths.placed([(shape.outline, shape.matrix) for shape in shapes])
+    strokes = []
+    if len(curves.points):
+        extent = float(np.ptp(curves.points.reshape(-1, 2), axis=0).max())
+        tolerance = options.curve_tolerance * extent
+        strokes = svg_paths.flatten(curves, tolerance)
+        if any(shape.clips for shape in shapes):
+            strokes = _Clipping(tolerance).apply(shapes, strokes)
     canvas = max(document.picture[2:]) if document.picture else None
     return strokes, +(document.left_out + left_out), canvas
-
-
-def _flattened(shapes: list[Shape], share: float) -> list[np.ndarray]:
-    """Returns the strokes of shapes as points.
-
-    Args:
-      shapes: what is drawn.
-      share: how far a stroke may lie from its curve, as a share of the longer side of the box
-        around all control points.
-    """
-    curves = svg_paths.placed([(shape.outline, shape.matrix) for shape in shapes])
-    if not len(curves.points):
-        return []
-    tolerance = share * float(np.ptp(curves.points.reshape(-1, 2), axis=0).max())
-    strokes = svg_paths.flatten(curves, tolerance)
-    if not any(shape.clips for shape in shapes):
-        return strokes
-    return _Clipping(tolerance).apply(shapes, strokes)
 
 
 class _Clipping:

@@ -92,8 +92,14 @@ def main(flags: absl_flags.FlagValues, paths: Sequence[str]) -> None:
     for path in flags.output:
         if pathlib.PurePath(path).suffix.lower() not in (".svg", ".png"):
             raise UsageError(f"--output {path}: curves are drawn as .svg or .png")
-    quality = [_read_quality(path) for path in flags.quality] or [None] * len(paths)
-    compared = [read(path, measured) for path, measured in zip(paths, quality, strict=True)]
+    quality = [files.read_json(path) for path in flags.quality]
+    for path, content in zip(flags.quality, quality, strict=True):
+        if not isinstance(content, dict) or not isinstance(content.get("quality"), dict):
+            raise UserError(
+                f"{path}: has no quality: sketch-rnn-evaluate --samples --json prints it"
+            )
+    measured = [content["quality"] for content in quality] or [None] * len(paths)
+    compared = [read(path, numbers) for path, numbers in zip(paths, measured, strict=True)]
     different = differences(compared)
     groups = group(compared)
     if len({one.settings.get("data_fingerprint") for one in compared}) > 1:
@@ -248,13 +254,6 @@ def _metrics(path: pathlib.Path) -> list[dict[str, Any]]:
         if isinstance(line, dict) and isinstance(line.get("step"), int) and "split" in line:
             lines.append(line)
     return lines
-
-
-def _read_quality(path: str) -> dict[str, Any]:
-    content = files.read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("quality"), dict):
-        raise UserError(f"{path}: has no quality: sketch-rnn-evaluate --samples --json prints it")
-    return content["quality"]
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

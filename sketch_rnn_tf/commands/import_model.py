@@ -49,22 +49,18 @@ def main(flags: absl_flags.FlagValues) -> None:
         raise UsageError(f"--scale_factor is {flags.scale_factor}, expected more than 0")
     if flags.data_dir and not pathlib.Path(flags.input).is_dir():
         raise UsageError("--data_dir is for checkpoints: a file holds its own scale factor")
-    _check_output(flags)
-    cli.quiet_tensorflow()
-    configuration, model = _read(flags)
-    from sketch_rnn_tf.interop import imported
-
-    run = imported.write_run(flags.output_dir, configuration, model, overwrite=flags.overwrite)
-    _report(flags, run, model)
-
-
-def _check_output(flags) -> None:
     from sketch_rnn_tf import runs
 
     cli.refuse_existing(flags.output_dir, flags.overwrite)
     path = pathlib.Path(flags.output_dir)
     if path.exists() and not (path / runs.CONFIG).is_file():
         raise UserError(f"{path}: exists and is not a run directory; it is left as it is")
+    cli.quiet_tensorflow()
+    configuration, model = _read(flags)
+    from sketch_rnn_tf.interop import imported
+
+    run = imported.write_run(flags.output_dir, configuration, model, overwrite=flags.overwrite)
+    _report(flags, run, model)
 
 
 def _read(flags):
@@ -78,29 +74,25 @@ def _read(flags):
         info = dataset.read_info(flags.data_dir)
     scale = flags.scale_factor or (info.scale_factor if info else None)
     if pathlib.Path(flags.input).is_dir():
-        return _read_checkpoint(flags.input, scale, info)
+        if scale is None:
+            raise UserError(
+                f"{flags.input}: a checkpoint holds no scale factor: give --scale_factor, or"
+                " --data_dir with the data set that the model was trained on"
+            )
+        from sketch_rnn_tf.interop import magenta_checkpoint
+
+        return magenta_checkpoint.read_model(
+            flags.input,
+            scale_factor=scale,
+            max_length=info.max_length if info else None,
+            classes=tuple(info.classes) if info and len(info.classes) == 1 else (),
+        )
     from sketch_rnn_tf.interop import magenta_js
 
     configuration, model = magenta_js.read_model(flags.input)
     if flags.scale_factor:
         configuration = dataclasses.replace(configuration, scale_factor=flags.scale_factor)
     return configuration, model
-
-
-def _read_checkpoint(directory, scale, info):
-    if scale is None:
-        raise UserError(
-            f"{directory}: a checkpoint holds no scale factor: give --scale_factor, or --data_dir"
-            " with the data set that the model was trained on"
-        )
-    from sketch_rnn_tf.interop import magenta_checkpoint
-
-    return magenta_checkpoint.read_model(
-        directory,
-        scale_factor=scale,
-        max_length=info.max_length if info else None,
-        classes=tuple(info.classes) if info and len(info.classes) == 1 else (),
-    )
 
 
 def _report(flags, run, model) -> None:

@@ -64,23 +64,18 @@ def main(flags: absl_flags.FlagValues) -> None:
     classes = opening.classes_of(model, flags["class"].value)
     drawings = inputs.load(flags.input, model.config, indices=indices, **input_flags.reading(flags))
     if classes is None and model.config.model.class_conditioned:
-        _require_classes(model, drawings)
+        for one in drawings:
+            if one.label not in model.config.classes:
+                raise UserError(
+                    f"{one.where}: the model has no class {one.label!r}: --class all scores it as"
+                    f" each of {', '.join(model.config.classes)}"
+                )
     sketcher = model.open()
     scores = score_all(sketcher, drawings, classes, flags.batch_size)
     listed = chosen(scores, flags.sort, flags.worst)
     _report(flags, listed)  # first: whatever becomes of the pictures
     if flags.output:
         _draw(flags, listed, drawings, model.config.drop_first_point)
-
-
-def _require_classes(model: opening.Model, drawings) -> None:
-    """Finds a drawing of a class that a class-conditioned model does not know."""
-    for one in drawings:
-        if one.label not in model.config.classes:
-            raise UserError(
-                f"{one.where}: the model has no class {one.label!r}: --class all scores it as each"
-                f" of {', '.join(model.config.classes)}"
-            )
 
 
 def score_all(sketcher: Any, drawings: list, classes: list[str] | None, at_once: int) -> list[dict]:

@@ -199,16 +199,11 @@ def as_sketches(drawings: Any) -> Sketches:
     """
     if isinstance(drawings, Sketches):
         return drawings
-    if isinstance(drawings, Sketch) or _is_rows(drawings):
+    one = isinstance(drawings, Sketch) or (isinstance(drawings, np.ndarray) and drawings.ndim == 2)
+    if isinstance(drawings, (list, tuple)) and drawings:  # of rows, or of drawings
+        first = drawings[0]
+        is_row = isinstance(first, (list, tuple, np.ndarray)) and len(first)
+        one = bool(is_row) and np.ndim(first[0]) == 0
+    if one:
         return Sketches([drawings], size=SINGLE_SIZE)
     return Sketches(drawings)
-
-
-def _is_rows(drawings: Any) -> bool:
-    """Whether this is one stroke-3 array, or a list of numbers like one, and not a list of them."""
-    if isinstance(drawings, np.ndarray):
-        return drawings.ndim == 2
-    first = drawings[0] if isinstance(drawings, (list, tuple)) and drawings else None
-    if not isinstance(first, (list, tuple, np.ndarray)) or not len(first):
-        return False
-    return np.ndim(first[0]) == 0

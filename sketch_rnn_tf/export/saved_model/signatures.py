@@ -188,14 +188,10 @@ class Signatures:
             *prefix,
             skipped=~rows.good,
         )
-        return self._source_units(rows, drawn, lengths)
-
-    def _source_units(self, rows, points, lengths) -> dict[str, tf.Tensor]:
-        """Returns stroke-5 as stroke-3 in source units; a dropped row 0 is put back."""
-        offsets = points[..., :2] * tf.constant(self.config.scale_factor, tf.float32)
-        strokes = tf.concat([offsets, points[..., 3:4]], axis=-1)
+        offsets = drawn[..., :2] * tf.constant(self.config.scale_factor, tf.float32)
+        strokes = tf.concat([offsets, drawn[..., 3:4]], axis=-1)
         strokes = tf.ensure_shape(strokes, [None, self.max_points, 3])
-        if self.config.drop_first_point:
+        if self.config.drop_first_point:  # row 0 is put back
             strokes = tf.pad(strokes, [[0, 0], [1, 0], [0, 0]])
             lengths = tf.where(rows.good, lengths + 1, 0)
         return {"strokes": strokes, "lengths": lengths}

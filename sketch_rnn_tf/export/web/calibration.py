@@ -100,17 +100,12 @@ def _vectors(
         before = [np.asarray(state) for state in states]
         output, states = cell.step(projected, states)
         outputs.append(np.asarray(output)[real])
-        for name, vector in _of_step(before, [np.asarray(state) for state in states]).items():
+        multiplied = {"recurrent_kernel": before[0]}
+        if len(before) == 4:  # hyper: h, c, and those of the small LSTM
+            multiplied["hyper_state_kernel"] = np.concatenate([before[0], before[2]], axis=1)
+            multiplied["embedding_kernel"] = np.asarray(states[2])
+        for name, vector in multiplied.items():
             if name in met:
                 met[name].append(vector[real])
     found = {name: np.concatenate(vectors) for name, vectors in met.items() if vectors}
     return found, np.concatenate(outputs)
-
-
-def _of_step(before: list[np.ndarray], after: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns what the matrices of any cell are multiplied with in a step, from its states."""
-    found = {"recurrent_kernel": before[0]}
-    if len(before) == 4:  # hyper: h, c, and those of the small LSTM
-        found["hyper_state_kernel"] = np.concatenate([before[0], before[2]], axis=1)
-        found["embedding_kernel"] = after[2]
-    return found

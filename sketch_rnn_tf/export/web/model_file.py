@@ -101,7 +101,14 @@ def unpack(data: bytes, where: str) -> tuple[dict[str, Any], dict[str, np.ndarra
     tensors = {}
     for tensor in facts["tensors"]:
         columns = int(np.prod(tensor["shape"][1:]))
-        parts = [_part(payload, part, columns) for part in tensor["parts"]]
+        parts = []
+        for part in tensor["parts"]:
+            rows, kind = part["rows"], np.dtype(part["dtype"]).newbyteorder("<")
+            values = np.frombuffer(payload, kind, rows * columns, part["offset"])
+            values = values.astype(np.float32).reshape(rows, columns)
+            if part["dtype"] == "int8":
+                values *= np.frombuffer(payload, "<f4", rows, part["scales"])[:, None]
+            parts.append(values)
         tensors[tensor["name"]] = np.concatenate(parts).reshape(tensor["shape"])
     return facts, tensors
 
@@ -123,14 +130,3 @@ def _parts(name: str, array: np.ndarray, weights: str, num_mixtures: int):
             yield slice(begin, end), dtype
     else:
         yield whole, "int8"
-
-
-def _part(payload: bytes, part: Mapping[str, Any], columns: int) -> np.ndarray:
-    count = part["rows"] * columns
-    values = np.frombuffer(
-        payload, np.dtype(part["dtype"]).newbyteorder("<"), count, part["offset"]
-    )
-    values = values.astype(np.float32).reshape(part["rows"], columns)
-    if part["dtype"] == "int8":
-        values *= np.frombuffer(payload, "<f4", part["rows"], part["scales"])[:, None]
-    return values
