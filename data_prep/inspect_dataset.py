@@ -2,7 +2,8 @@
 
 The sheet (SVG and PNG) has drawings from all over the data set, then its longest, its shortest and
 its oddest ones: those whose number of strokes, size, proportions or largest step lie farthest from
-the rest. A bad drawing is usually among them. With --before_after it has drawings as they came
+the rest. A bad drawing is usually among them; these are also listed with their index and the key
+that tells their file. With --before_after it has drawings as they came
 beside the same drawings as they are in the data set, those that cleaning changed most first; they
 are read from the data set's sources again.
 
@@ -29,6 +30,7 @@ from sketch_rnn_tf import cli
 
 NAME = "sketch-rnn-inspect"
 COLUMNS = 10
+LISTED = 3  # longest, shortest and oddest drawings that are named in print
 ROWS = 3  # of drawings from all over; then a row each of longest, shortest, odd
 BARS = 12
 
@@ -65,15 +67,17 @@ def main(flags: absl_flags.FlagValues) -> None:
     sheets = _sheet_paths(flags)
     features, labels = measure(flags.data_dir, info, flags.split)
     facts = describe(features)
+    shown = looked_up(flags.data_dir, info, flags.split, *choose(features, labels))
     if sheets and flags.before_after:
         _write_before_after(sheets, flags.data_dir, info)
     elif sheets:
-        _write_sheets(sheets, flags.data_dir, info, flags.split, features, labels)
+        _write_sheets(sheets, flags.data_dir, info, shown, len(features))
+    extremes = named(shown)
     if flags.json:
-        content = dataclasses.asdict(info)
-        cli.print_json({**content, "measured": facts, "sheets": [str(path) for path in sheets]})
+        content = {**dataclasses.asdict(info), "measured": facts, **extremes}
+        cli.print_json({**content, "sheets": [str(path) for path in sheets]})
     else:
-        print("\n".join(table(flags.data_dir, info, features, facts)))
+        print("\n".join(table(flags.data_dir, info, features, facts) + _listed(extremes)))
         print("\n".join(map(str, sheets)))
 
 
@@ -239,34 +243,80 @@ def histogram(features: np.ndarray) -> list[str]:
     return lines
 
 
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A drawing of the contact sheet.
+
+    Attributes:
+      index: its place in what was looked at.
+      mark: why it is marked: `longest`, `shortest`, `odd: ...`; None for an ordinary one.
+      label: its class.
+      key: what names it in its source.
+      strokes: float32 [N, 3].
+    """
+
+    index: int
+    mark: str | None
+    label: str
+    key: str
+    strokes: np.ndarray
+
+
+def looked_up(
+    directory: str, info, split: str, chosen: list[int], marks: dict[int, str]
+) -> list[Shown]:
+    """Returns the drawings that `choose` chose."""
+    wanted = set(chosen)
+    found = {i: record for i, record in enumerate(_records(directory, info, split)) if i in wanted}
+    shown = []
+    for place, i in enumerate(chosen):
+        record = found[i]
+        label, key = info.classes[record.label], record.key.decode("utf-8", "replace")
+        shown.append(Shown(i, marks.get(place), label, key, record.strokes))
+    return shown
+
+
+def named(shown: Sequence[Shown]) -> dict[str, list[dict[str, Any]]]:
+    """Returns the marked drawings by what they are: `longest`, `shortest`, `odd`."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in shown:
+        if one.mark:
+            kind, _, why = one.mark.partition(": ")
+            entry = {"index": one.index, "key": one.key, "label": one.label}
+            entry["points"] = len(one.strokes)
+            found.setdefault(kind, []).append({**entry, **({"why": why} if why else {})})
+    return found
+
+
+def _listed(extremes: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Returns the lines that name the first of the marked drawings."""
+    lines = []
+    for kind, entries in extremes.items():
+        for entry in entries[:LISTED]:
+            why = entry.get("why") or f"{entry['points']} points"
+            lines.append(f"{kind:8} {entry['index']:7}  {entry['key']}  ({why})")
+    return lines
+
+
 def _write_sheets(
-    paths: Sequence[pathlib.Path],
-    directory: str,
-    info,
-    split: str,
-    features: np.ndarray,
-    labels: np.ndarray,
+    paths: Sequence[pathlib.Path], directory: str, info, shown: Sequence[Shown], count: int
 ) -> None:
     from sketch_rnn_tf import drawing
 
-    chosen, marks = choose(features, labels)
-    wanted = set(chosen)
-    found = {i: record for i, record in enumerate(_records(directory, info, split)) if i in wanted}
-    sketches = [found[i].strokes for i in chosen]
     many = len(info.classes) > 1
-    captions = [
-        info.classes[found[i].label] if many else str(len(found[i].strokes)) for i in chosen
-    ]
+    ordinary = [one.label if many else str(len(one.strokes)) for one in shown]
     for path in paths:
         drawing.save(
             path,
-            sketches,
+            [one.strokes for one in shown],
             overwrite=True,  # looked at before
             columns=COLUMNS,
             size=96,
-            title=f"{pathlib.Path(directory).name}: {len(features)} drawings",
-            captions=captions,
-            marks=marks,
+            title=f"{pathlib.Path(directory).name}: {count} drawings",
+            captions=[
+                one.key if one.mark else word for one, word in zip(shown, ordinary, strict=True)
+            ],
+            marks={place: one.mark for place, one in enumerate(shown) if one.mark},
         )
 
 

@@ -185,9 +185,9 @@ def _class_warnings(per_class: dict[str, dict[str, int]]) -> list[str]:
     train = sum(per_class.get("train", {}).values())
     if train < 100:
         found.append(
-            f"the train split has {train} drawings, fewer than the default batch of 100: give"
-            f" sketch-rnn-train a smaller one, such as"
-            f" --set training.batch_size={max(1, train // 4)}"
+            f"the train split has {train} {'drawing' if train == 1 else 'drawings'}, fewer than the"
+            " default batch of 100, which sketch-rnn-train lowers"
+            f" (--batch_size {max(1, train // 4)} chooses it)"
         )
     return found
 

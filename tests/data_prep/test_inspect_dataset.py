@@ -6,6 +6,7 @@ from PIL import Image
 
 from data_prep import inspect_dataset, prepare
 from sketch_rnn_tf import drawing
+from sketch_rnn_tf.data import dataset
 
 
 @pytest.fixture
@@ -58,6 +59,28 @@ def test_the_sheet_is_written_as_svg_and_png_and_marks_the_extremes(data_set, tm
     for word in ("longest", "shortest", "odd: ", "70 drawings"):
         assert word in text
     assert Image.open(tmp_path / "sheet.png").size[0] > 900
+
+
+def test_extreme_drawings_are_named_in_print_in_json_and_on_the_sheet(data_set, tmp_path, capsys):
+    capsys.readouterr()
+    flags = [f"--data_dir={data_set}", f"--output={tmp_path}/sheet"]
+
+    assert inspect_dataset.run([*flags, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert inspect_dataset.run([*flags, "--overwrite"]) == 0
+    printed = capsys.readouterr().out
+
+    records = [r for name in dataset.SPLITS for r in dataset.read_split(data_set, name)]
+    captions = (tmp_path / "sheet.svg").read_text()
+    for kind in ("longest", "shortest", "odd"):
+        assert len(found[kind]) == inspect_dataset.COLUMNS
+        for one in found[kind]:
+            record = records[one["index"]]
+            assert (one["key"], one["points"]) == (record.key.decode(), len(record.strokes))
+        first = found[kind][0]
+        (line,) = [x for x in printed.splitlines() if x.startswith(kind) and first["key"] in x]
+        assert line.split()[1] == str(first["index"])
+        assert first["key"] in captions
 
 
 def test_an_existing_sheet_is_kept_without_overwrite(data_set, tmp_path, capsys):
