@@ -12,6 +12,7 @@ from browser import line, ring
 import sketch_rnn_tf
 from data_prep import readers
 from sketch_rnn_tf import drawing
+from sketch_rnn_tf.interop import imported, magenta_js
 
 pytestmark = pytest.mark.large
 
@@ -173,6 +174,7 @@ def test_an_svg_of_a_paper_holds_the_beginning_in_the_models_units(page, index, 
     _open(page, index, mode)
     _draw(page, mode)
     page.draw(PAPER[mode], ring((0.5, 0.6), 0.15))
+    page.draw(PAPER[mode], [(0.2, 0.8)])  # a dot
     page.wait_for(ANSWERED[mode])
     if mode == "together":
         page.click(".hold")
@@ -292,6 +294,34 @@ def test_another_model_is_opened_as_a_file_or_a_page(page, index, web_folder):
         assert page.find("#tab-again").get_attribute("disabled")
         page.draw(PAPER["together"], line((0.3, 0.3), (0.7, 0.35)))
         page.wait_for("The model")
+
+
+def test_a_model_of_google_draws_pythons_drawings(page, web_folder, shared_data, tmp_path):
+    model = magenta_js.read_model(shared_data("pretrained/bird.gen.json"))
+    run = imported.write_run(tmp_path / "bird", *model)
+    _load(page, web_folder(run) / "index.html", "#m=new&t=0.4&s=3", "bird")
+    page.wait_for(ANSWERED["new"])
+    expected = sketch_rnn_tf.load_model(run.path).generate(12, temperature=0.4, seed=3)
+    for ours, theirs in zip(page.sketches(), expected, strict=True):
+        np.testing.assert_allclose(
+            ours["strokes"], np.asarray(theirs), atol=1e-3 * run.config.scale_factor
+        )
+    page.click("#tab-together")
+    page.draw(PAPER["together"], ring((0.5, 0.5), 0.16))
+    page.wait_for("The model")
+
+
+def test_the_paper_goes_farther_away_when_a_drawing_leaves_it(page, index):
+    _open(page, index, "together")
+    page.draw(PAPER["together"], line((0.5, 0.5), (0.99, 0.5)))
+    page.draw(PAPER["together"], line((0.9, 0.1), (0.99, 0.9)))
+    page.wait_for("The model")
+    page.click(".hold")
+    png = page.saved(".save[value=png]", "sketch.png")
+    with PIL.Image.open(png) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    border = np.concatenate([pixels[[0, -1]].ravel(), pixels[:, [0, -1]].ravel()])
+    assert border.min() > 200  # no line is cut by the edge
 
 
 @pytest.mark.parametrize("name", ["model.bin", "index.html"])

@@ -11,7 +11,8 @@ export async function heatMap(app, board) {
   app.say(
     `The next point likely lies where the paper is colored. The pen stays down: ${down}, is lifted: ${up}, is done: ${end}.`,
   );
-  return (context, _, pixels) => paint(context, density, app.colors.colors[0], pixels);
+  return (context, place) =>
+    paint(context, density, app.colors.colors[0], place, board.side * place.scale);
 }
 
 /** Returns the square roots of densities over a paper, the largest being 1, [CELLS * CELLS]. */
@@ -32,7 +33,7 @@ function densities(components, x, y, side) {
   return found.map((value) => Math.sqrt(value / largest));
 }
 
-function paint(context, density, color, pixels) {
+function paint(context, density, color, place, width) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = CELLS;
   const small = canvas.getContext("2d");
@@ -44,5 +45,5 @@ function paint(context, density, color, pixels) {
   });
   small.putImageData(image, 0, 0);
   context.imageSmoothingQuality = "high";
-  context.drawImage(canvas, 0, 0, pixels, pixels);
+  context.drawImage(canvas, place.x, place.y, width, width);
 }

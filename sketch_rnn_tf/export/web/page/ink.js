@@ -45,6 +45,23 @@ export function fitted(strokes, extent) {
   return { scale, x: 0.5 - ((left + right) / 2) * scale, y: 0.5 - ((top + bottom) / 2) * scale };
 }
 
+/** Returns the smallest square {side, left, top} that holds a paper and strokes that leave it.
+ *
+ * @param side of the paper, whose corner is the origin.
+ */
+export function framed(strokes, side) {
+  const points = strokes.flatMap(({ points: own }) => own);
+  const margin = side / 25;
+  const [left, top] = [0, 1].map((axis) =>
+    Math.min(0, ...points.map((point) => point[axis] - margin)),
+  );
+  const [right, bottom] = [0, 1].map((axis) =>
+    Math.max(side, ...points.map((point) => point[axis] + margin)),
+  );
+  const wanted = Math.max(right - left, bottom - top);
+  return { side: wanted, left: (left + right - wanted) / 2, top: (top + bottom - wanted) / 2 };
+}
+
 /** A drawing that appears as a pen would draw it, while its rows come in. */
 export class Growth {
   /**

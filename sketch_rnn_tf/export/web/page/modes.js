@@ -240,17 +240,17 @@ export class Together extends Mode {
     const grew = growth?.advance(milliseconds);
     const color = app.colors.colors[this.hue - 1];
     const own = growth?.visible().map((points) => ({ points, color })) ?? [];
-    sheet.side = app.board.side;
     sheet.strokes = [...this.ghosts, ...app.board.inks(app.colors), ...own];
     const [x, y] = growth?.pen ?? [];
     sheet.pen = growth && !growth.isDone ? { x, y, color } : null;
+    const isMoving = sheet.follow(app.board.side);
     sheet.render();
     this.holdButton.hidden = !growth;
     this.section.classList.toggle("is-empty", app.board.isEmpty && !sheet.line);
-    if (!growth?.isDone) return grew || Boolean(growth && growth.ended === null);
+    if (!growth?.isDone) return grew || isMoving || Boolean(growth && growth.ended === null);
     if (!this.rested) app.say(this.#told(growth));
     this.rested += Math.max(milliseconds, 1);
-    if (this.isHeld || app.isStill || this.variation + 1 >= ENDINGS) return false;
+    if (this.isHeld || app.isStill || this.variation + 1 >= ENDINGS) return isMoving;
     if (this.rested > REST) this.next();
     return true;
   }
@@ -381,11 +381,11 @@ export class Endings extends Mode {
       button.classList.toggle("is-taken", this.taken === k);
       button.classList.toggle("is-left", this.taken !== null && this.taken !== k);
     });
-    sheet.side = app.board.side;
     sheet.strokes = begun;
+    const isMoving = sheet.follow(app.board.side);
     sheet.render();
     this.section.classList.toggle("is-empty", app.board.isEmpty && !sheet.line);
-    return isGrowing;
+    return isGrowing || isMoving;
   }
 
   undo() {

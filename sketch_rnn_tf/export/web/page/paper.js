@@ -1,6 +1,6 @@
 // A sheet of paper on a canvas: shows ink, and takes a pen, a finger, a mouse or the keyboard.
 
-import { drawInk } from "./ink.js";
+import { drawInk, framed } from "./ink.js";
 
 const DEAD_ZONE = 2; // pixels that a pen moves before it draws
 const STEP = 1 / 40; // of the paper, that an arrow key moves the pen
@@ -21,20 +21,7 @@ export class Sheet {
    * @returns whether it is still on its way.
    */
   stepBack(side) {
-    const points = this.strokes.flatMap(({ points: own }) => own);
-    const margin = side / 25;
-    const [left, top] = [0, 1].map((axis) =>
-      Math.min(0, ...points.map((point) => point[axis] - margin)),
-    );
-    const [right, bottom] = [0, 1].map((axis) =>
-      Math.max(side, ...points.map((point) => point[axis] + margin)),
-    );
-    const wanted = Math.max(right - left, bottom - top);
-    const goals = {
-      side: wanted,
-      left: (left + right - wanted) / 2,
-      top: (top + bottom - wanted) / 2,
-    };
+    const goals = framed(this.strokes, side);
     let isMoving = false;
     for (const [name, goal] of Object.entries(goals)) {
       const near = Math.abs(goal - this[name]) < side / 500;
@@ -119,7 +106,8 @@ export class Paper extends Sheet {
   #position(event) {
     const box = this.canvas.getBoundingClientRect();
     const factor = this.side / box.width;
-    return [(event.clientX - box.left) * factor, (event.clientY - box.top) * factor];
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    return [this.left + x * factor, this.top + y * factor];
   }
 
   #down(event) {
@@ -154,14 +142,27 @@ export class Paper extends Sheet {
 
   #up(event) {
     if (!this.line || !event.isPrimary || this.cursor) return;
+    if (event.type === "pointercancel" && this.line.length === 1) this.line = null; // no dot
     this.#finish();
   }
 
   #finish() {
     const points = this.line;
     this.line = null;
-    if (points?.length > 1) this.on.stroke(points, this.times);
+    if (points) this.on.stroke(points, this.times);
     this.render();
+  }
+
+  /** Shows a paper of this side, from farther away where what is drawn leaves it.
+   *
+   * @returns whether it is still on its way; while a pen draws nothing moves beneath it.
+   */
+  follow(side) {
+    return this.line ? false : this.stepBack(side);
+  }
+
+  #middle() {
+    return [this.left + this.side / 2, this.top + this.side / 2];
   }
 
   /** Arrows move the pen, Enter lowers and lifts it. */
@@ -169,14 +170,15 @@ export class Paper extends Sheet {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const step = steps[event.key];
     if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
-      this.cursor ??= [this.side / 2, this.side / 2];
+      this.cursor ??= this.#middle();
       if (this.line) this.#finish();
       else this.#begin(this.cursor, event.timeStamp);
     } else if (step) {
       const length = this.side * STEP * (event.shiftKey ? 4 : 1);
-      const from = this.cursor ?? [this.side / 2, this.side / 2];
+      const from = this.cursor ?? this.#middle();
+      const corner = [this.left, this.top];
       this.cursor = from.map((value, i) =>
-        Math.min(Math.max(value + step[i] * length, 0), this.side),
+        Math.min(Math.max(value + step[i] * length, corner[i]), corner[i] + this.side),
       );
       this.#add(this.cursor, event.timeStamp);
     } else return;

@@ -4,7 +4,7 @@
 // square of side 1 and the scale that they have there; sketches are {strokes, label, ended}, the rows
 // of the same drawings.
 
-import { drawInk, fitted } from "./ink.js";
+import { drawInk, fitted, framed } from "./ink.js";
 
 const CELL = 320; // units of an SVG's cell
 const LINE = 1 / 140; // thickness of a line, of a cell
@@ -18,10 +18,14 @@ function size({ columns, cells }) {
 
 /** Returns strokes as a cell; those on a paper where they are, others in the middle. */
 export function toCell(strokes, side, extent) {
-  const place = side ? { scale: 1 / side, x: 0, y: 0 } : fitted(strokes, extent);
+  const place = side ? onPaper(framed(strokes, side)) : fitted(strokes, extent);
   const move = ([x, y]) => [x * place.scale + place.x, y * place.scale + place.y];
   const moved = strokes.map((stroke) => ({ ...stroke, points: stroke.points.map(move) }));
   return { strokes: moved, scale: place.scale };
+}
+
+function onPaper({ side, left, top }) {
+  return { scale: 1 / side, x: -left / side, y: -top / side };
 }
 
 /** Returns a scene as SVG.
