@@ -2,7 +2,8 @@
 
 Characters of KanjiVG and the example drawings are drawn with pens of several widths, once clean and
 once as a pale, blurred, noisy JPEG on paper with a shadow; each picture is traced and held against
-its strokes. `--pictures` also writes the pictures of docs/cleaning_and_tracing.md.
+its strokes. `hatched` and `scribbled` are example drawings with a shaded disc, of parallel lines and
+of one line to and fro. `--pictures` also writes the pictures of docs/cleaning_and_tracing.md.
 
   python experiments/tracing.py --number 40
   python experiments/tracing.py --number 4 --pictures docs/pictures
@@ -13,8 +14,10 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import math
 import pathlib
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -24,6 +27,7 @@ from data_prep import readers
 from data_prep.conversion import cleaning, simplify, tracing
 from sketch_rnn_tf import drawing, strokes
 
+KINDS = ("kanji", "examples", "hatched", "scribbled")
 NEAR = 2.0  # pixels within which a line counts as found
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -45,6 +49,28 @@ def fitted(drawing_: list[np.ndarray], side: int) -> list[np.ndarray]:
     low, size = points.min(axis=0), np.ptp(points, axis=0)
     factor = 0.84 * side / size.max()
     return [(stroke - low) * factor + (side - size * factor) / 2 for stroke in drawing_]
+
+
+def shaded(drawing_: list[np.ndarray], kind: str, gap: float) -> list[np.ndarray]:
+    """Shades a disc in the middle of a drawing with lines that lie `gap` apart.
+
+    Args:
+      drawing_: strokes in pixels.
+      kind: `hatched`: parallel lines; `scribbled`: one line to and fro; else nothing is done.
+      gap: pixels.
+    """
+    if kind not in ("hatched", "scribbled"):
+        return drawing_
+    points = np.concatenate(drawing_)
+    middle, radius = (points.min(axis=0) + points.max(axis=0)) / 2, np.ptp(points, axis=0).max() / 5
+    heights = np.arange(gap / 2 - radius, radius, gap)
+    widths = np.sqrt(radius**2 - heights**2)
+    lines = np.stack([[-widths, heights], [widths, heights]]).transpose(2, 0, 1)  # [L, 2, 2]
+    turned = middle + lines @ (np.array([[1, 1], [-1, 1]]) / math.sqrt(2))
+    if kind == "hatched":
+        return [*drawing_, *turned]
+    turned[1::2] = turned[1::2, ::-1]
+    return [*drawing_, turned.reshape(-1, 2)]
 
 
 def rendered(drawing_: list[np.ndarray], side: int, pen: float) -> np.ndarray:
@@ -89,18 +115,18 @@ def shares(truth: list[np.ndarray], found: list[np.ndarray]) -> tuple[float, flo
     return float(recovered), float((spatial.cKDTree(one).query(other)[0] <= NEAR).mean())
 
 
-def table(number: int) -> None:
+def table(number: int, kinds: Sequence[str]) -> None:
     """Prints a line for each kind of drawing, size, pen and picture."""
     print("| drawings | picture | pen | ink recovered: mean, worst | right | strokes | s |")
     print("|---|---|---|---|---|---|---|")
-    for kind in ("kanji", "examples"):
+    for kind in kinds:
         drawings = known(kind, number)
         for side, pen in ((500, 2), (500, 4), (500, 8), (1000, 6), (1000, 16)):
             for as_scan in (False, True):
                 generator = np.random.default_rng(0)
                 rows, took = [], 0.0
                 for drawing_ in drawings:
-                    truth = fitted(drawing_, side)
+                    truth = shaded(fitted(drawing_, side), kind, 3 * pen)
                     picture = rendered(truth, side, pen)
                     picture = scanned(picture, generator) if as_scan else picture
                     start = time.perf_counter()
@@ -168,9 +194,10 @@ def _worn(drawing_: list[np.ndarray], generator: np.random.Generator) -> list[np
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--number", type=int, default=40, help="drawings of each kind")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="of drawings")
     parser.add_argument("--pictures", type=pathlib.Path, help="folder for pictures, no table")
     flags = parser.parse_args()
     if flags.pictures:
         write_pictures(flags.pictures)
     else:
-        table(flags.number)
+        table(flags.number, flags.kinds.split(","))

@@ -195,12 +195,17 @@ def skeleton(level: np.ndarray) -> Skeleton:
         deepest = ndimage.maximum(radius, inside, np.arange(count + 1))
         ink &= ~((deepest > 2 * pen)[inside] & (inside > 0))
     radius = np.minimum(radius, pen)
-    return Skeleton(skimage.morphology.skeletonize(ink)[1:-1, 1:-1], radius[1:-1, 1:-1], pen, scale)
+    return Skeleton(_thinned(ink)[1:-1, 1:-1], radius[1:-1, 1:-1], pen, scale)
+
+
+def _thinned(ink: np.ndarray) -> np.ndarray:
+    """Returns the middle of ink, one pixel wide; Zhang's method eats diagonals of even width."""
+    return skimage.morphology.skeletonize(ink, method="lee") > 0
 
 
 def _pen(ink: np.ndarray) -> float:
     """Returns the usual width of a line in pixels."""
-    lines = skimage.morphology.skeletonize(ink)
+    lines = _thinned(ink)
     radius = ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1]
     wide = 2 * float(np.median(radius[lines])) - 0.5 if lines.any() else 1.0
     return max(1.0, wide)

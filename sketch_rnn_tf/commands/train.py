@@ -168,6 +168,10 @@ def _table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+FLAGS_OF_SETTINGS = (
+    *("train_steps", "seed", "checkpoint_every", "evaluate_every", "batch_size"),
+    *("learning_rate", "early_stopping_patience"),
+)
 EVALUATIONS = 8  # that a run has at least
 
 
@@ -182,10 +186,7 @@ def _configuration(flags: absl_flags.FlagValues):
         hparams = config.parse_settings([flags.hparams])
         settings = magenta_hparams.to_settings(hparams)
         settings |= config.parse_settings(flags.set)
-        for name in (
-            *("train_steps", "seed", "checkpoint_every", "evaluate_every", "batch_size"),
-            *("learning_rate", "early_stopping_patience"),
-        ):
+        for name in FLAGS_OF_SETTINGS:
             if flags[name].value is not None:
                 settings[name] = flags[name].value
         model, training = config.override(model or start.model, start.training, settings)
@@ -204,7 +205,9 @@ def _hint(flag: str) -> str:
     """Returns what is meant by a flag that there is not: perhaps a setting."""
     from sketch_rnn_tf import config
 
-    return config.hint(flag)
+    hint = config.hint(flag)
+    setting = hint.rpartition("--set ")[2].partition("=")[0]
+    return f"; did you mean --{setting}?" if setting in FLAGS_OF_SETTINGS else hint
 
 
 run = cli.command(NAME, __doc__, define_flags, main, hint=_hint)

@@ -75,9 +75,10 @@ def check_count(
             raise UserError(f"{data_dir}: {words} has no drawings of {empty[0]!r} to compare with")
         available = sum(counts.values())
     if available < samples:
+        have = "have" if len(splits) > 1 else "has"
         more = "" if "valid" in splits else ", or add those of valid (--with_valid)"
         raise UserError(
-            f"{data_dir}: {words} has {available} drawings of what the model draws, fewer than the"
+            f"{data_dir}: {words} {have} {available} drawings of what the model draws, fewer than the"
             f" {samples} asked for; ask for {available} or fewer{more}"
         )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from absl import logging
 
-from sketch_rnn_tf import drawing, files
+from sketch_rnn_tf import drawing, files, progress
 from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.quality import (
     checks,
@@ -96,7 +98,14 @@ def measure(
     held_out_memory = memory.Memory.of(held_out.reference, training)
     drawer = Drawer(sketcher, info.classes, seed)
     by_temperature, pictures, pairs = {}, {"real": held_out.shown()}, {}
-    for temperature in temperatures:
+    begun = time.monotonic()
+    for done, temperature in enumerate(temperatures):
+        if done:
+            left = (time.monotonic() - begun) / done * (len(temperatures) - done)
+            logging.info(
+                "measured at %d of %d temperatures, %s left",
+                *(done, len(temperatures), progress.duration(left)),
+            )
         name = f"{temperature:g}"
         drawn = drawer.generate(held_out.reference.labels, temperature)
         told = sketcher.config.model.class_conditioned or len(allowed) == 1

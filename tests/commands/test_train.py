@@ -79,7 +79,7 @@ def test_a_run_is_evaluated_eight_times_at_least_unless_told_otherwise(arguments
     [
         ("--decoder.units=5", "--set decoder.units=VALUE"),
         ("--kl_weight=1", "--set kl_weight=VALUE"),
-        ("--lr=1", "--set learning_rate=VALUE"),
+        ("--lr=1", "did you mean --learning_rate?"),
         ("--epochs=3", "--train_steps"),
         ("--data_dri=x", "--data_dir"),
     ],

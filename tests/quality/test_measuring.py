@@ -145,7 +145,7 @@ def test_the_table_has_a_column_a_temperature_and_the_floors(measured):
         (
             {"samples": 101, "with_valid": True},
             {},
-            "test and valid has 100 .* ask for 100 or fewer",
+            "test and valid have 100 .* ask for 100 or fewer",
         ),
         ({"samples": 3}, {}, "3 drawings were asked for, expected 20 to 5000"),
         ({"temperatures": (0.4, 0.0)}, {}, "a temperature of 0.0"),

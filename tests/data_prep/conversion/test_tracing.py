@@ -131,6 +131,18 @@ def test_a_straight_line_is_found_within_a_third_of_a_pixel():
     assert np.abs(found[-1] - truth[1]).max() < 2
 
 
+@pytest.mark.parametrize("pen", [3, 4, 5])
+def test_hatching_is_found_line_for_line(pen):
+    lines = [
+        np.array([[40 + left, 40.0], [160 + left, 160.0]])
+        for left in np.arange(8) * (3 * pen + 0.3)
+    ]
+    found = tracing.trace(drawn(lines, pen=pen))
+    assert len(found) == len(lines)
+    for line, traced in zip(lines, sorted(found, key=lambda one: one[0, 0]), strict=True):
+        np.testing.assert_allclose(traced[[0, -1]], line, atol=2)
+
+
 def test_strokes_begin_at_the_top_left_and_follow_in_that_order():
     truth = [[(250, 250), (60, 240)], [(150, 20), (140, 200)], arc(60, 60, 30, 1, 7.28)]
     ring, bar, foot = tracing.trace(drawn(truth))

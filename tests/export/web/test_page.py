@@ -54,7 +54,7 @@ def _load(page, address, fragment="", name="classes"):
 
 
 def _wait_for_model(page, name):
-    page.wait(lambda: page.all(f"html[data-model={name}]"), f"the model {name}")
+    page.wait(lambda: page.all(f"html[data-model={name}]"), f"the model {name}", 60)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -300,7 +300,7 @@ def test_a_model_of_google_draws_pythons_drawings(page, web_folder, shared_data,
     model = magenta_js.read_model(shared_data("pretrained/bird.gen.json"))
     run = imported.write_run(tmp_path / "bird", *model)
     _load(page, web_folder(run) / "index.html", "#m=new&t=0.4&s=3", "bird")
-    page.wait_for(ANSWERED["new"])
+    page.wait_for(ANSWERED["new"], 60)
     expected = sketch_rnn_tf.load_model(run.path).generate(12, temperature=0.4, seed=3)
     for ours, theirs in zip(page.sketches(), expected, strict=True):
         np.testing.assert_allclose(
@@ -313,12 +313,13 @@ def test_a_model_of_google_draws_pythons_drawings(page, web_folder, shared_data,
 
 def test_the_paper_goes_farther_away_when_a_drawing_leaves_it(page, index):
     _open(page, index, "together")
-    page.draw(PAPER["together"], line((0.5, 0.5), (0.99, 0.5)))
-    page.draw(PAPER["together"], line((0.9, 0.1), (0.99, 0.9)))
+    page.draw(PAPER["together"], line((0.5, 0.5), (0.995, 0.995)))
     page.wait_for("The model")
     page.click(".hold")
-    png = page.saved(".save[value=png]", "sketch.png")
-    with PIL.Image.open(png) as picture:
+    (sketch,) = page.sketches()
+    places = np.cumsum(np.asarray(sketch["strokes"])[:, :2], axis=0)
+    assert places.max() > 0.5 * 1.6 * 255  # beyond the right or the lower edge
+    with PIL.Image.open(page.saved(".save[value=png]", "sketch.png")) as picture:
         pixels = np.asarray(picture.convert("L"))
     border = np.concatenate([pixels[[0, -1]].ravel(), pixels[:, [0, -1]].ravel()])
     assert border.min() > 200  # no line is cut by the edge
