@@ -2,8 +2,8 @@
 
 Characters of KanjiVG and the example drawings are drawn with pens of several widths, once clean and
 once as a pale, blurred, noisy JPEG on paper with a shadow; each picture is traced and held against
-its strokes. `hatched` and `scribbled` are example drawings with a shaded disc, of parallel lines and
-of one line to and fro. `--pictures` also writes the pictures of docs/cleaning_and_tracing.md.
+its strokes. `hatched` and `scribbled` are example drawings with a disc that is shaded by parallel
+lines or by one line to and fro. `--pictures` writes the pictures of docs/cleaning_and_tracing.md.
 
   python experiments/tracing.py --number 40
   python experiments/tracing.py --number 4 --pictures docs/pictures

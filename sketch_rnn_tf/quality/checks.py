@@ -78,8 +78,8 @@ def check_count(
         have = "have" if len(splits) > 1 else "has"
         more = "" if "valid" in splits else ", or add those of valid (--with_valid)"
         raise UserError(
-            f"{data_dir}: {words} {have} {available} drawings of what the model draws, fewer than the"
-            f" {samples} asked for; ask for {available} or fewer{more}"
+            f"{data_dir}: {words} {have} {available} drawings of what the model draws, fewer than"
+            f" the {samples} asked for; ask for {available} or fewer{more}"
         )
 
 
