@@ -1,5 +1,6 @@
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -134,29 +135,30 @@ SIZES = "encoder.units=4,decoder.units=6,z_size=3,num_mixtures=2,batch_size=10"
 
 
 @pytest.mark.large
-def test_runs_tell_their_steps_costs_and_time_and_are_compared(tmp_path, capsys):
+def test_a_run_tells_its_steps_costs_and_time_and_is_compared(tmp_path, capsys):
     generator = np.random.default_rng(0)
     drawings = [[walk.tolist()] for walk in generator.integers(0, 99, (60, 6, 2))]
     (tmp_path / "walk.json").write_text(json.dumps(drawings))
     data = f"{tmp_path}/data"
     assert prepare.run([f"--input={tmp_path}/walk.json", f"--output_dir={data}"]) == 0
-    for seed in (1, 2):
-        capsys.readouterr()
-        arguments = [f"--data_dir={data}", f"--run_dir={tmp_path}/{seed}", f"--seed={seed}"]
-        assert train.run([*arguments, "--train_steps=8", f"--set={SIZES}", "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        lines = (tmp_path / str(seed) / runs.METRICS).read_text().splitlines()
-        costs = {
-            line["step"]: line["cost"]
-            for line in map(json.loads, lines)
-            if line["split"] == "valid"
-        }
-        assert (told["steps"], told["train_steps"], told["finished"]) == (8, 8, True)
-        assert told["best_valid_cost"] == min(costs.values()) == costs[told["best_step"]]
-        assert len(costs) == 8  # evaluations, whatever the length
-        assert told["test_cost"] > 0
-        assert 0 < told["seconds"] < 600
-        assert pathlib.Path(told["weights"]) == tmp_path / str(seed) / runs.BEST
+    capsys.readouterr()
+    arguments = [f"--data_dir={data}", f"--run_dir={tmp_path}/1", "--train_steps=8", "--json"]
+    assert train.run([*arguments, f"--set={SIZES}"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    lines = (tmp_path / "1" / runs.METRICS).read_text().splitlines()
+    costs = {
+        line["step"]: line["cost"] for line in map(json.loads, lines) if line["split"] == "valid"
+    }
+    assert (told["steps"], told["train_steps"], told["finished"]) == (8, 8, True)
+    assert told["best_valid_cost"] == min(costs.values()) == costs[told["best_step"]]
+    assert len(costs) == 8  # evaluations, whatever the length
+    assert told["test_cost"] > 0
+    assert 0 < told["seconds"] < 600
+    assert pathlib.Path(told["weights"]) == tmp_path / "1" / runs.BEST
+    shutil.copytree(tmp_path / "1", tmp_path / "2")
+    content = json.loads((tmp_path / "2" / runs.CONFIG).read_text())
+    content["training"]["seed"] = 2
+    (tmp_path / "2" / runs.CONFIG).write_text(json.dumps(content))
     pictures = f"--output={tmp_path}/curves.png"
     assert compare.run([f"{tmp_path}/1", f"{tmp_path}/2", pictures, "--json"]) == 0
     compared = json.loads(capsys.readouterr().out)
