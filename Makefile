@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart gallery test quick test-browser lint lint-js clean
+.PHONY: help quickstart gallery test quick test-browser lint lint-js docs dist clean
 
 help:
 	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws, exports"
@@ -27,8 +27,10 @@ help:
 	@echo "make test        installs what the tests need, checks style and runs all tests"
 	@echo "make test-browser  runs the tests that need Node.js and Chromium (npm and apt install what is missing)"
 	@echo "make quick       runs the fast tests that need no training"
-	@echo "make lint        checks style only"
+	@echo "make lint        checks style and types only"
 	@echo "make lint-js     checks the style of JavaScript and CSS with Biome (npm)"
+	@echo "make docs        makes the pages of docs/_build/html"
+	@echo "make dist        makes dist/: the source distribution and the wheel, checked"
 	@echo "make clean       removes what make made: $(VENV), $(OUT) and caches"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python (3.10 to 3.13), PYTEST_ARGS='-k drawing' some of the tests."
@@ -58,6 +60,7 @@ $(VENV)/installed-%: $(VENV)/made pyproject.toml setup.cfg
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # pyproject.toml makes warnings from our own code errors.
 test: lint
@@ -113,9 +116,22 @@ $(OUT)/litert.png: $(OUT)/exported
 	$(BIN)/sketch-rnn-sample --model $(OUT)/export/litert/model.tflite --num 25 --temperature 0.4 --seed 0 \
 	  --overwrite --output $@
 
+# --- pages and distributions -------------------------------------------------------------------
+
+# A link or a name that leads nowhere is an error.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+dist: $(VENV)/installed-test
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents --toplevel sketch_rnn_tf,data_prep dist/*.whl
+
 gallery: $(OUT)/trained
 	$(BIN)/python examples/gallery.py --model $(OUT)/run --data_dir $(OUT)/data --output_dir docs/pictures
 
 clean:
-	rm -rf $(VENV) $(OUT) build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(OUT) build dist docs/_build docs/_generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -11,11 +11,17 @@ TensorFlow, and `sketch_rnn_tf.strokes`, `drawing`, `config` and `ondevice` neve
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sketch_rnn_tf import keras_names, requirement
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from sketch_rnn_tf.commands.inputs import read
+    from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+    from sketch_rnn_tf.sampling.keras_backend import load_model
+    from sketch_rnn_tf.sketcher.sketcher import Sketcher
+
+__version__ = "1.0.0"
 
 _HOMES = {
     "SketchRNN": "sketch_rnn_tf.model.sketch_rnn",

@@ -241,6 +241,14 @@ def _illegal_value(message: str, flags: absl_flags.FlagValues) -> str:
     return f"--{name}: expected {expected}, received {value!r}"
 
 
+def flags_of(define_flags: Callable[[absl_flags.FlagValues], None]) -> list[absl_flags.Flag]:
+    """Returns a command's own flags in the order of its help, second names left out."""
+    flags = absl_flags.FlagValues()
+    define_flags(flags)
+    groups = flags.flags_by_module_dict().values()
+    return [flag for group in groups for flag in group if not flag.help.startswith("Alias for")]
+
+
 def _help_text(
     name: str, description: str, flags: absl_flags.FlagValues, positional: str | None
 ) -> str:
@@ -261,9 +269,9 @@ def _flag_lines(flag: absl_flags.Flag, second_name: str | None) -> list[str]:
     common = flag.name in ("help", "version")
     names.append(f"--{'[no]' if flag.boolean and not common else ''}{flag.name}")
     names += [f"--{second_name}"] if second_name else []
-    text = flag.help
+    text = flag.help or ""
     if flag.default not in (None, "", []) and not common:
-        text += f" (default: {flag.default_as_str.strip(chr(39))})"
+        text += f" (default: {(flag.default_as_str or '').strip(chr(39))})"
     indent = " " * 6
     words = " ".join(text.split())
     return [

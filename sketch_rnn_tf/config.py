@@ -408,7 +408,7 @@ def to_json(config: Any) -> Any:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def from_json(kind: type, content: Mapping[str, Any], where: str = "configuration") -> Any:
+def from_json(kind: Any, content: Mapping[str, Any], where: str = "configuration") -> Any:
     """Makes a configuration from JSON values.
 
     Args:
@@ -452,9 +452,9 @@ def _field_from_json(kind: Any, value: Any, where: str) -> Any:
     return converted(where, value, kind)
 
 
-def _leaf_types(kind: type, prefix: str) -> dict[str, type]:
+def _leaf_types(kind: Any, prefix: str) -> dict[str, type]:
     """Returns {dotted key: type} of all plain fields."""
-    leaves = {}
+    leaves: dict[str, type] = {}
     for name, hint in typing.get_type_hints(kind).items():
         if dataclasses.is_dataclass(hint):
             leaves |= _leaf_types(hint, f"{prefix}{name}.")

@@ -139,7 +139,7 @@ def _padded(sketches, labels, scale_factor) -> dict[str, tf.Tensor]:
 
 def _run(model: SketchRNN, function: Callable, batch: dict[str, tf.Tensor]):
     """Calls a function of a model and a batch as a graph, which the model keeps."""
-    kept = vars(model)  # past Keras, which would track it
+    kept: Any = vars(model)  # past Keras, which would track it
     if "_evaluation_graphs" not in kept:
         kept["_evaluation_graphs"] = graphs.BatchGraphs({"strokes": [5], "seed": [2]})
     return kept["_evaluation_graphs"].of(function, model, inputs=batch)(batch)
@@ -190,7 +190,7 @@ def _sums_of_batch(model: SketchRNN, batch):
 
 def _report(model, sums, latents, split, n_max, kl_weight) -> dict[str, Any]:
     count = sums["sketches"]
-    losses = {}
+    losses: dict[str, Any] = {}
     for suffix, part in (("", ""), ("_sampled_z", "_sampled" if model.conditional else "")):
         offset = sums["offset" + part] / (count * n_max)
         pen_masked = sums["pen_masked" + part] / (count * n_max)

@@ -116,8 +116,8 @@ def sha256_of_file(path: PathLike) -> str:
     """Returns the SHA-256 of a file's bytes in hexadecimal."""
     with open(path, "rb") as stream:
         return (
-            hashlib.file_digest(stream, "sha256").hexdigest()
-            if _HAS_FILE_DIGEST
+            hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[attr-defined]
+            if _HAS_FILE_DIGEST  # Python 3.11
             else _digest(stream)
         )
 

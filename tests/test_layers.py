@@ -20,7 +20,7 @@ LAYERS = [
     BOTTOM,
     {"sketcher"},
     {"model", "data"},
-    {"sampling", "evaluation", "runs", "serving", "ondevice"},
+    {"sampling", "evaluation", "runs", "card", "serving", "ondevice"},
     {"training", "export", "interop", "quality"},
     {"commands"},
 ]

@@ -114,7 +114,7 @@ def read_info(directory: files.PathLike) -> DatasetInfo:
 
 
 def _info_from_json(path: pathlib.Path, content: Mapping[str, Any]) -> DatasetInfo:
-    expected = {
+    expected: dict[str, Any] = {
         "classes": list,
         "splits": dict,
         "max_length": int,

@@ -75,6 +75,6 @@ def flattened(points: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.nd
             curve = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
             parts.append(curve)
         rows += [row] * len(parts[-1])
-    rows = np.array(rows)
-    first = np.concatenate([[True], rows[1:] != rows[:-1]])
-    return np.concatenate(parts), begins[rows] & first, rows
+    row_of = np.array(rows)
+    first = np.concatenate([[True], row_of[1:] != row_of[:-1]])
+    return np.concatenate(parts), begins[row_of] & first, row_of

@@ -188,7 +188,7 @@ class Grid:
         """Of the whole picture."""
         return self.top + max(self.rows * self.row_height - GAP, 0) + MARGIN
 
-    def corner(self, index: int) -> tuple[int, int]:
+    def corner(self, index: int) -> tuple[float, float]:
         """Returns the top left corner of a cell."""
         row, column = divmod(index, self.columns)
         return self.left + column * (self.size + GAP), self.top + row * self.row_height
@@ -212,7 +212,7 @@ class Grid:
         """Returns the words above the grid, above its columns and left of its rows."""
         half, texts = self.size / 2, []
         if title:
-            y = MARGIN + TITLE_SIZE - 3
+            y: float = MARGIN + TITLE_SIZE - 3
             texts.append(words.fitted(self.width / 2, y, title, TITLE_SIZE, self.width, INK))
         for i, text in enumerate(column_titles):
             x, limit = self.corner(i)[0] + half, self.size + GAP

@@ -9,6 +9,7 @@ from typing import Any
 
 from sketch_rnn_tf.drawing import data_files, fonts, layout, raster, saving
 from sketch_rnn_tf.drawing import sketch as sketch_lib
+from sketch_rnn_tf.errors import UserError
 
 
 def lay_out(drawings: Any, **options: Any) -> layout.Picture:
@@ -26,7 +27,10 @@ def svg(drawing: Any, **options: Any) -> str:
     Raises:
       UserError: the drawing or an option is wrong.
     """
-    return sketch_lib.as_sketch(drawing).svg(**options)
+    sketch = sketch_lib.as_sketch(drawing)
+    if sketch is None:
+        raise UserError("a sketch is None, expected a stroke-3 array")
+    return sketch.svg(**options)
 
 
 def grid(drawings: Any, **options: Any) -> str:

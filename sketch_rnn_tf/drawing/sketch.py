@@ -185,7 +185,10 @@ def as_sketch(drawing: Any, where: str = "a sketch") -> Sketch | None:
     """
     if drawing is None or isinstance(drawing, Sketch):
         return drawing
-    array = np.asarray(drawing)
+    try:
+        array = np.asarray(drawing)
+    except ValueError:  # rows or drawings of several lengths
+        raise UserError(f"{where} is a list of several arrays, expected one [N, 3]") from None
     if array.shape == (0,):  # an empty list is a drawing without points
         array = np.zeros((0, 3), np.float32)
     return Sketch(strokes_lib.check_stroke3(array, where))

@@ -54,7 +54,8 @@ def drawings_of(root: ElementTree.Element, where: str = "SVG") -> sketch_lib.Ske
     for group in root.iter(f"{NAMESPACE}g"):
         if group.get("class") != "sketch":
             continue
-        name, rows = f"{where}: sketch {len(found)}", []
+        rows: list[list[float]] = []
+        name = f"{where}: sketch {len(found)}"
         for path in group.iter(f"{NAMESPACE}path"):
             _read_path(path.get("d", ""), rows, name)
         if rows and group.get("data-pen") != "down":

@@ -2,24 +2,23 @@
 
 DIR/run/config.json
 DIR/run/best.keras   stored in float16; loading gives float32, as of any run
-DIR/run/MODEL.md     the run's card, where it has one
+DIR/run/README.md    the run's card, with a head that Hugging Face reads
 """
 
 from __future__ import annotations
 
 import io
 import pathlib
-import shutil
 import zipfile
 
 import h5py
 import numpy as np
 
-from sketch_rnn_tf import files, runs
+from sketch_rnn_tf import card, files, runs
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
-FOLDER = "run"
+FOLDER, CARD = "run", "README.md"
 _WEIGHTS = "model.weights.h5"  # Keras's name for them inside of a .keras file
 
 
@@ -51,9 +50,22 @@ def write(
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for name, content in parts.items():
                 archive.writestr(name, content)
-        if (run.path / runs.MODEL_CARD).is_file():
-            shutil.copy(run.path / runs.MODEL_CARD, temporary)
+        (temporary / CARD).write_text(_card(run), "utf-8")
     return folder
+
+
+def _card(run: runs.Run) -> str:
+    """Returns the run's own card, or what its configuration tells where it has none."""
+    path, name = run.path / runs.MODEL_CARD, run.path.resolve().name
+    if path.is_file():
+        return card.with_head(path.read_text("utf-8"), name)
+    kind = "with a latent vector" if run.config.model.conditional else "a decoder alone"
+    classes = f" of {', '.join(run.config.classes[:20])}" if run.config.classes else ""
+    return card.with_head(
+        f"# {name}\n\nA Sketch-RNN ({kind}){classes}; what it was made from and under which"
+        " license is not recorded.\n",
+        name,
+    )
 
 
 def _halved(data: bytes) -> bytes:

@@ -62,7 +62,10 @@ class DeviceBackend:
         xnnpack: bool = True,
         temperature_mode: str | None = None,
     ):
-        self._options = {"threads": arguments.count("threads", threads), "xnnpack": xnnpack}
+        self._options: dict[str, Any] = {
+            "threads": arguments.count("threads", threads),
+            "xnnpack": xnnpack,
+        }
         self._path = path
         self.file = runtime.Model(path, threads, xnnpack)
         mode = temperature_mode or self.metadata["temperature_mode"]
@@ -81,7 +84,7 @@ class DeviceBackend:
         mode = configuration.temperature_mode
         if dataclasses.replace(self.config, temperature_mode=mode) != configuration:
             raise UserError(f"{self._path}: only the temperature mode can be changed")
-        return DeviceBackend(self._path, **self._options, temperature_mode=mode)
+        return DeviceBackend(self._path, temperature_mode=mode, **self._options)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -111,7 +114,7 @@ class DeviceBackend:
 
     def points(self, request: backend.Request) -> Iterator[np.ndarray]:
         """Yields (dx, dy, pen_lifted) of one sketch, source units, as soon as each is drawn."""
-        scale = np.float32([self.metadata["scale_factor"]] * 2 + [1])
+        scale = np.array([self.metadata["scale_factor"]] * 2 + [1], np.float32)
         inputs = _inputs(self._latents(request), request.labels, 0)
         noise = random_numbers.noise(request.seeds[0], request.limit)
         rows = self.drawer.points(inputs, noise, request.temperature[0], request.greedy)

@@ -35,7 +35,7 @@ class Drawer:
 
     def nats(self, points: np.ndarray, inputs: dict[str, Any]) -> dict[str, float]:
         """Returns `offset_nats`, `pen_nats` and `end_nats` of a drawing [N, 3]."""
-        rows = np.concatenate([self._normalized(points), np.float32([strokes.PADDING])])
+        rows = np.concatenate([self._normalized(points), np.array([strokes.PADDING], np.float32)])
         offset, pen = next_point.nats(self.parameters(rows[:-1], inputs), rows)
         sums = {"offset_nats": offset[:-1].sum(), "pen_nats": pen[:-1].sum(), "end_nats": pen[-1]}
         return {name: float(value) for name, value in sums.items()}
@@ -160,4 +160,4 @@ class Drawer:
             )
         padded = np.zeros((1, longest, 3), np.float32)
         padded[0, : len(points)] = points
-        return {"strokes": padded, "lengths": np.int32([len(points)])}
+        return {"strokes": padded, "lengths": np.array([len(points)], np.int32)}

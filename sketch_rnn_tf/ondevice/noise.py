@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 _UNIFORMS, _NORMALS, _LATENT = range(3)
-_FACTORS = np.uint64([0xD2511F53, 0xCD9E8D57])  # of Philox's multiplications
-_WEYL = np.uint32([0x9E3779B9, 0xBB67AE85])  # what a round adds to the key
-_SCRAMBLE = np.uint32([0x3EC8F720, 0x02461E29])  # TensorFlow's key for seeds
+_FACTORS = np.array([0xD2511F53, 0xCD9E8D57], np.uint64)  # of Philox's multiplications
+_WEYL = np.array([0x9E3779B9, 0xBB67AE85], np.uint32)  # what a round adds to the key
+_SCRAMBLE = np.array([0x3EC8F720, 0x02461E29], np.uint32)  # TensorFlow's key for seeds
 _ROUNDS = 10
 _LEAST = np.float32(1e-7)  # uniforms below pass for it before their logarithm is taken
 
@@ -36,7 +36,7 @@ def latent(seeds: Sequence[int], z_size: int) -> np.ndarray:
 def _seed(seeds: Sequence[int], stream: int) -> np.ndarray:
     """Returns the seed of a stream, int64 [2]; TensorFlow computes it in int32, which wraps."""
     first, second = (int(seed) for seed in seeds)
-    return np.int64([first, 4 * second + stream]).astype(np.int32).astype(np.int64)
+    return np.array([first, 4 * second + stream], np.int64).astype(np.int32).astype(np.int64)
 
 
 def _normal(seed: np.ndarray, count: int) -> np.ndarray:

@@ -108,7 +108,9 @@ def between(ends: np.ndarray, steps: int, interpolation: str) -> np.ndarray:
     """
     if len(ends) not in (2, 4):
         raise UserError(f"the way between {len(ends)} drawings cannot be drawn: 2 or 4 can")
-    return row(*ends, steps, interpolation) if len(ends) == 2 else grid(ends, steps, interpolation)
+    if len(ends) == 2:
+        return row(ends[0], ends[1], steps, interpolation)
+    return grid(ends, steps, interpolation)
 
 
 def analogy(start: np.ndarray, minus: np.ndarray, plus: np.ndarray) -> np.ndarray:

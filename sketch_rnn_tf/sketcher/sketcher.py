@@ -68,7 +68,11 @@ class Sketcher:
             requirement.load("tensorflow", "a Sketcher of a Keras model")
             from sketch_rnn_tf.sampling import keras_backend
 
-            self.backend = keras_backend.of_model(model, scale_factor, **settings)
+            self.backend = keras_backend.of_model(
+                model,  # type: ignore[arg-type]
+                scale_factor,
+                **settings,
+            )
 
     def __enter__(self) -> Sketcher:
         """Returns itself; leaving the block closes the backend, such as a server's connection."""

@@ -7,7 +7,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from sketch_rnn_tf import files, runs
+from sketch_rnn_tf import card, files, runs
 from sketch_rnn_tf.data import dataset
 
 _TEMPLATE = pathlib.Path(__file__).with_name("model_card.md")
@@ -66,7 +66,14 @@ def write(
         fingerprint=(run.config.data_fingerprint or "unknown")[:16],
         versions=", ".join(f"{name} {version}" for name, version in run.config.versions.items()),
     )
-    files.write_text(run.path / runs.MODEL_CARD, text)
+    measures = {name: test[name] for name in _MEASURES if name in test} if test else {}
+    head = card.head(
+        run.path.resolve().name,
+        [source.get("license") for source in info.sources],
+        measures,
+        ", ".join(_cell(source.get("path")) for source in info.sources) or "unknown",
+    )
+    files.write_text(run.path / runs.MODEL_CARD, head + text)
 
 
 def _cell(value: Any) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import yaml
 
-from sketch_rnn_tf import config, runs
+from sketch_rnn_tf import card, config, runs
 from sketch_rnn_tf.export import half_run
 from sketch_rnn_tf.model import sketch_rnn
 
@@ -43,7 +44,11 @@ def test_the_file_takes_two_bytes_a_weight(run, tmp_path):
     folder = half_run.write(run, model, tmp_path / "out")
     half, whole = (path.stat().st_size for path in (folder / runs.BEST, run.weights()))
     assert half < whole - 2 * model.count_params()
-    assert sorted(path.name for path in folder.iterdir()) == [runs.BEST, runs.CONFIG]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        half_run.CARD,
+        runs.BEST,
+        runs.CONFIG,
+    ]
 
 
 @pytest.mark.parametrize("value", [1e5, np.nan, np.inf])
@@ -62,3 +67,21 @@ def test_an_existing_folder_stays_unless_told(run, tmp_path):
     with pytest.raises(ValueError, match="exists already"):
         half_run.write(run, run.load_model(), tmp_path)
     assert half_run.write(run, run.load_model(), tmp_path, overwrite=True) == folder
+
+
+def test_the_card_is_the_runs_own_with_a_head(run, tmp_path):
+    model = run.load_model()
+    first = half_run.write(run, model, tmp_path / "without")
+    head, text = _parts(first / "README.md")
+    assert head["library_name"] == "keras"
+    assert "license" not in head  # nobody knows
+    assert "# trained\n" in text
+    (run.path / runs.MODEL_CARD).write_text(card.head("trained", ["MIT"]) + "# Mine\n")
+    head, text = _parts(half_run.write(run, model, tmp_path / "with") / "README.md")
+    assert head["license"] == "mit"
+    assert text.strip() == "# Mine"
+
+
+def _parts(path) -> tuple[dict, str]:
+    _, head, text = path.read_text("utf-8").split("---\n", 2)
+    return yaml.safe_load(head), text
