@@ -7,6 +7,7 @@ the repository that pages link to become pages of their own.
 from __future__ import annotations
 
 import importlib
+import os
 import pathlib
 import re
 import sys
@@ -101,7 +102,7 @@ def read(app, page: str, source: list[str]) -> None:
     up = "../" * page.count("/")
 
     def link(match: re.Match) -> str:
-        target = (base / match[1]).resolve()
+        target = pathlib.Path(os.path.normpath(base / match[1]))
         if not target.is_relative_to(ROOT) or not target.is_file():
             return match[0]  # Sphinx says that it is broken
         name = target.relative_to(ROOT).as_posix()

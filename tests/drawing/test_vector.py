@@ -24,10 +24,12 @@ def _polylines(text):
     lines = []
     for path in svgelements.SVG.parse(io.StringIO(text)).elements():
         if isinstance(path, svgelements.Path) and not isinstance(path, svgelements.Rect):
-            for part in path.as_subpaths():
-                points = [segment.end for segment in part if segment.end is not None]
-                lines.append(np.array([[point.x, point.y] for point in points]))
-    return lines
+            for segment in path:  # its subpaths cannot be iterated from Python 3.13 on
+                if isinstance(segment, svgelements.Move):
+                    lines.append([])
+                if segment.end is not None:
+                    lines[-1].append([segment.end.x, segment.end.y])
+    return [np.array(line) for line in lines]
 
 
 def _is_similar(seen, meant):
