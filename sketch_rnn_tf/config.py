@@ -17,7 +17,7 @@ from typing import Any
 from sketch_rnn_tf import strokes
 from sketch_rnn_tf.errors import UserError
 
-CELLS = ["lstm", "layer_norm", "hyper"]  # and those that `model.cells.register` adds
+CELLS = ["lstm", "layer_norm", "hyper", "stacked"]  # and those that `model.cells.register` adds
 TEMPERATURE_MODES = ("paper", "magenta", "javascript")
 
 
@@ -26,7 +26,7 @@ class EncoderConfig:
     """The encoder; see `model.encoder.Encoder`.
 
     Attributes:
-      cell: `lstm`, `layer_norm` or `hyper`.
+      cell: `lstm`, `layer_norm`, `hyper` or `stacked` (two layers of half the units each).
       units: units of each direction.
       recurrent_dropout: drop rate of the cell's candidate, a fresh mask each step.
       hyper_units: units of the hyper network, for `hyper` cells.
@@ -45,7 +45,7 @@ class DecoderConfig:
     """The decoder; see `model.decoder.Decoder`.
 
     Attributes:
-      cell: `lstm`, `layer_norm` or `hyper`.
+      cell: `lstm`, `layer_norm`, `hyper` or `stacked` (two layers of half the units each).
       units: units of the cell.
       recurrent_dropout: drop rate of the cell's candidate, a fresh mask each step.
       input_dropout: drop rate of the cell's inputs, latent vector and class included.
@@ -99,7 +99,7 @@ class TrainingConfig:
       batch_size: B, sketches per step.
       learning_rate: at the first step (after the warm-up).
       min_learning_rate: what it falls to.
-      learning_rate_schedule: `exponential` (Magenta's) or `cosine` (over train_steps).
+      learning_rate_schedule: `exponential` (Magenta's), or `cosine` or `linear` over train_steps.
       learning_rate_decay: factor per step of the exponential schedule.
       warmup_steps: steps in which the rate rises linearly from zero.
       kl_weight: what the KL weight rises to.
@@ -109,7 +109,12 @@ class TrainingConfig:
       adam_beta_1: of Adam.
       adam_beta_2: of Adam.
       adam_epsilon: of Adam; Keras's own default gives other weights than Magenta's.
+      weight_decay: of AdamW, decoupled from the gradient, on matrices only; 0 is Adam.
       gradient_clip: gradients are clipped elementwise to +- this; 0 for none.
+      gradient_clip_norm: gradients are scaled down to this global norm, before they are clipped
+        elementwise; 0 for none.
+      average_decay: decay per step of the moving average of the weights, which is what is evaluated
+        and saved; 0: the weights themselves.
       random_scale: each axis of a sketch is scaled by U(1 - this, 1 + this).
       point_dropout: probability with which a point that may be dropped is dropped.
       loss_length: `bucket` takes the pen loss over the batch's own length, `full` over N_max.
@@ -141,7 +146,10 @@ class TrainingConfig:
     adam_beta_1: float = 0.9
     adam_beta_2: float = 0.999
     adam_epsilon: float = 1e-8
+    weight_decay: float = 0.0
     gradient_clip: float = 1.0
+    gradient_clip_norm: float = 0.0
+    average_decay: float = 0.0
     random_scale: float = 0.15
     point_dropout: float = 0.1
     loss_length: str = "bucket"
@@ -382,7 +390,8 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
         for name in ("recurrent_dropout", "input_dropout", "output_dropout"):
             _in_unit_interval(f"{part}.{name}", getattr(section, name, 0.0))
     _positive(model, "", "z_size", "num_mixtures", "class_embedding")
-    _one_of("learning_rate_schedule", training.learning_rate_schedule, ("exponential", "cosine"))
+    schedules = ("exponential", "cosine", "linear")
+    _one_of("learning_rate_schedule", training.learning_rate_schedule, schedules)
     _one_of("loss_length", training.loss_length, ("bucket", "full"))
     _one_of("dtype", training.dtype, ("float32", "mixed_bfloat16"))
     _one_of("jit_compile", training.jit_compile, ("auto", "on", "off"))
@@ -393,11 +402,11 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
         *("evaluate_every", "checkpoint_every", "keep_checkpoints", "parallel_parts"),
         "max_bad_steps",
     )
-    for name in ("random_scale", "point_dropout", "adam_beta_1", "adam_beta_2"):
+    for name in ("random_scale", "point_dropout", "adam_beta_1", "adam_beta_2", "average_decay"):
         _in_unit_interval(name, getattr(training, name))
     for name in (
         *("kl_weight", "kl_weight_start", "kl_tolerance", "gradient_clip", "warmup_steps"),
-        "early_stopping_patience",
+        *("early_stopping_patience", "weight_decay", "gradient_clip_norm"),
     ):
         if getattr(training, name) < 0:
             raise UserError(f"{name} is {getattr(training, name)}, expected 0 or more")

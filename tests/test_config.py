@@ -24,7 +24,10 @@ def test_settings_reach_their_fields_with_and_without_the_leading_name():
         ({"decoder.unit": 1}, r"no setting 'decoder.unit'; the nearest known ones are decoder.uni"),
         ({"batch_size": "many"}, "batch_size has the value 'many', expected a whole number"),
         ({"batch_size": 0}, "batch_size is 0, expected more than 0"),
-        ({"decoder.cell": "gru"}, "decoder.cell is 'gru', expected one of lstm, layer_norm, hyper"),
+        (
+            {"decoder.cell": "gru"},
+            "decoder.cell is 'gru', expected one of lstm, layer_norm, hyper, stacked",
+        ),
         ({"encoder.recurrent_dropout": 1}, r"encoder.recurrent_dropout is 1.0, expected .* \[0, 1"),
         ({"learning_rate": "nan"}, "learning_rate has the value 'nan'"),
         ({"conditional": "perhaps"}, "conditional has the value 'perhaps', expected true or false"),

@@ -107,8 +107,9 @@ class Encoder(keras.layers.Layer):
         strokes = tf.transpose(strokes, [1, 0, 2])  # [T, B, 5]
         length, batch = tf.shape(strokes)[0], tf.shape(strokes)[1]
         states = cell.get_initial_state(batch)
-        if not training:  # h is the first state; zero where there is no point
-            return sequence.last_states(cell, strokes, context, states, lengths)[0]
+        if not training:  # zero where there is no point
+            last = sequence.last_states(cell, strokes, context, states, lengths)
+            return cell.output_of(last)
         mask = None
         if cell.recurrent_dropout:
             shape = [length, batch, cell.units]

@@ -246,7 +246,7 @@ class _Loop:
         def gradient(d_outputs, *d_last):
             return self._backward(kept_states, kept, d_outputs, d_last)
 
-        return (self._stack(outputs, states[0].shape[-1]), *last), gradient
+        return (self._stack(outputs, self.cell.output_size), *last), gradient
 
     def _places(self, name, length):
         """Returns where the products with a matrix, or their activations, are kept."""

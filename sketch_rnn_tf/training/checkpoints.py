@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -13,8 +14,10 @@ from absl import logging
 from sketch_rnn_tf import files, runs
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
+from sketch_rnn_tf.training import averaging
 
 MODEL, OPTIMIZER, STATE = "model.keras", "optimizer.npz", "state.json"
+WEIGHTS = "weights.npz"  # where there is an average, which then is what MODEL holds
 
 
 @dataclasses.dataclass
@@ -41,9 +44,16 @@ class State:
 
 
 def save(
-    run: runs.Run, model: SketchRNN, optimizer: keras.optimizers.Optimizer, state: State, keep: int
+    run: runs.Run,
+    model: SketchRNN,
+    optimizer: keras.optimizers.Optimizer,
+    state: State,
+    keep: int,
+    average: averaging.Average | None = None,
 ) -> None:
     """Writes a checkpoint, then removes all but the newest `keep`.
+
+    With an average of the weights, the model that is saved is the average.
 
     The folder is written beside, flushed and renamed: it is whole or not there.
 
@@ -51,11 +61,18 @@ def save(
       OSError: the disk is full, or cannot be written for another reason; what was there stays.
     """
     with files.atomic_directory(run.checkpoint_path(state.step), overwrite=True) as folder:
-        save_weights(model, folder / MODEL)
+        names = [MODEL, OPTIMIZER]
+        if average is not None:
+            names.append(WEIGHTS)
+            np.savez(
+                folder / WEIGHTS, *(variable.numpy() for variable in model.trainable_variables)
+            )
+        with average.in_place() if average is not None else contextlib.nullcontext():
+            save_weights(model, folder / MODEL)
         np.savez(folder / OPTIMIZER, **_optimizer_values(optimizer))
-        checksums = {name: files.sha256_of_file(folder / name) for name in (MODEL, OPTIMIZER)}
+        checksums = {name: files.sha256_of_file(folder / name) for name in names}
         files.write_json(folder / STATE, {**dataclasses.asdict(state), "sha256": checksums})
-        for name in (MODEL, OPTIMIZER):
+        for name in names:
             _flush(folder / name)
     for step, folder in list(run.checkpoints().items())[:-keep]:
         if step != state.step:
@@ -80,6 +97,7 @@ def restore(
     run: runs.Run,
     model: SketchRNN,
     optimizer: keras.optimizers.Optimizer,
+    average: averaging.Average | None = None,
 ) -> State:
     """Puts model and optimizer back to the newest checkpoint that is undamaged.
 
@@ -89,6 +107,7 @@ def restore(
       run: the run.
       model: takes the weights.
       optimizer: takes its variables; it has to be built.
+      average: takes the average of the weights, where there is one.
 
     Returns:
       The state of that checkpoint; a new one where there is none.
@@ -99,7 +118,7 @@ def restore(
     there = run.checkpoints()
     for step, folder in reversed(there.items()):
         try:
-            state = _restore_from(folder, model, optimizer)
+            state = _restore_from(folder, model, optimizer, average)
         except (ValueError, OSError, KeyError, TypeError) as error:
             logging.warning(
                 "checkpoint of step %d is damaged, trying the one before (%s)", step, error
@@ -140,7 +159,7 @@ def _renew_last(run: runs.Run, step: int) -> None:
         write_last(run, step)
 
 
-def _restore_from(folder, model, optimizer) -> State:
+def _restore_from(folder, model, optimizer, average) -> State:
     content = files.read_json(folder / STATE)
     for name, checksum in content.pop("sha256").items():
         if files.sha256_of_file(folder / name) != checksum:
@@ -151,6 +170,11 @@ def _restore_from(folder, model, optimizer) -> State:
         for variable, name in zip(optimizer.variables, _optimizer_values(optimizer), strict=True):
             variable.assign(values[name])
     model.set_weights(saved.get_weights())
+    if average is not None:
+        average.restart()
+        with np.load(folder / WEIGHTS, allow_pickle=False) as weights:
+            for variable, name in zip(model.trainable_variables, weights.files, strict=True):
+                variable.assign(weights[name])
     return state
 
 

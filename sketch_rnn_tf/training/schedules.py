@@ -44,6 +44,39 @@ class FlooredExponential(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises linearly in the warm-up and then falls linearly to the end.
+
+    Args:
+      start: rate at the end of the warm-up.
+      floor: rate at the last step.
+      steps: of the whole run.
+      warmup_steps: steps of the warm-up.
+    """
+
+    def __init__(self, start: float, floor: float, steps: int, warmup_steps: int = 0):
+        self.start, self.floor, self.steps, self.warmup_steps = start, floor, steps, warmup_steps
+
+    def __call__(self, step):
+        """Returns the rate at a step, a float32 scalar."""
+        step = tf.cast(step, tf.float32)
+        left = (self.steps - step) / max(1, self.steps - self.warmup_steps)
+        rate = self.floor + (self.start - self.floor) * tf.clip_by_value(left, 0.0, 1.0)
+        if self.warmup_steps:
+            rate *= tf.minimum(1.0, (step + 1.0) / self.warmup_steps)
+        return rate
+
+    def get_config(self) -> dict:
+        """Returns the arguments."""
+        return {
+            "start": self.start,
+            "floor": self.floor,
+            "steps": self.steps,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+@keras.saving.register_keras_serializable(package="sketch_rnn_tf")
 class KLWeight(keras.optimizers.schedules.LearningRateSchedule):
     """The annealed weight of the KL loss: w - (w - start) R^t.
 
@@ -83,6 +116,13 @@ def learning_rate(training: config.TrainingConfig):
             training.learning_rate,
             training.min_learning_rate,
             training.learning_rate_decay,
+            training.warmup_steps,
+        )
+    if training.learning_rate_schedule == "linear":
+        return LinearDecay(
+            training.learning_rate,
+            training.min_learning_rate,
+            training.train_steps,
             training.warmup_steps,
         )
     return keras.optimizers.schedules.CosineDecay(

@@ -10,13 +10,16 @@ import tensorflow as tf
 from sketch_rnn_tf import config, evaluation
 from sketch_rnn_tf.model import graphs, seeds
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
-from sketch_rnn_tf.training import distribution, schedules
+from sketch_rnn_tf.training import averaging, distribution, schedules
 
 _MEANS = (*METRICS, "gradient_norm", "clip_fraction")
 
 
 def make_optimizer(training: config.TrainingConfig) -> keras.optimizers.Optimizer:
-    """Returns Adam as Magenta configures it: elementwise clipping, epsilon 1e-8."""
+    """Returns Adam as Magenta configures it: elementwise clipping, epsilon 1e-8.
+
+    Weight decay is the step's own: Keras would apply it at a place that this step does not pass.
+    """
     return keras.optimizers.Adam(
         schedules.learning_rate(training),
         beta_1=training.adam_beta_1,
@@ -38,6 +41,7 @@ class TrainingStep:
       optimizer: its optimizer, built in the strategy's scope.
       training: how to train.
       strategy: where the replicas are.
+      average: of the weights, which follows them; None: there is none.
 
     Raises:
       UserError: XLA is wanted for several replicas.
@@ -49,8 +53,10 @@ class TrainingStep:
         optimizer: keras.optimizers.Optimizer,
         training: config.TrainingConfig,
         strategy: tf.distribute.Strategy,
+        average: averaging.Average | None = None,
     ):
         self.model, self.optimizer, self.training = model, optimizer, training
+        self.average = average
         self.strategy = strategy
         self._replicas = strategy.num_replicas_in_sync
         self._learning_rate = schedules.learning_rate(training)
@@ -134,7 +140,9 @@ class TrainingStep:
         gradients = gradients_in_order(values["loss"], variables)
         gradients = self._sum([tf.convert_to_tensor(g) / self._replicas for g in gradients])
         values = self._sum({name: value / self._replicas for name, value in values.items()})
-        gradients, measured = clip(gradients, self.training.gradient_clip)
+        gradients, measured = clip(
+            gradients, self.training.gradient_clip, self.training.gradient_clip_norm
+        )
         return gradients, {**values, **measured}, self._sum(self._z_sums(terms))
 
     def _seed(self, position):
@@ -179,9 +187,24 @@ class TrainingStep:
                 args=(gradient,),
                 group=False,
             )
+        if self.training.weight_decay:
+            self._decay(rate)
         self.optimizer.iterations.assign_add(1)
+        if self.average is not None:
+            self.average.update(self.optimizer.iterations)
         weights = [variable.value for variable in self.model.trainable_variables]
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
+
+    def _decay(self, rate) -> None:
+        """Shrinks the matrices, as AdamW does: w -= rate decay w (arXiv 1711.05101)."""
+        factor = 1.0 - rate * self.training.weight_decay
+        for variable in self.model.trainable_variables:
+            if len(variable.shape) > 1:
+                self.strategy.extended.update(
+                    variable.value,
+                    lambda variable: variable.assign(variable * factor),
+                    group=False,
+                )
 
 
 def gradients_in_order(loss: tf.Tensor, variables) -> list[tf.Tensor]:
@@ -200,18 +223,23 @@ def gradients_in_order(loss: tf.Tensor, variables) -> list[tf.Tensor]:
     )
 
 
-def clip(gradients, limit: float) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-    """Clips gradients elementwise, as Magenta does.
+def clip(
+    gradients, limit: float, norm_limit: float = 0.0
+) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+    """Clips gradients by their norm, then elementwise, as Magenta does.
 
     Args:
       gradients: tensors.
       limit: they end within +- this; 0 for no clipping.
+      norm_limit: the global norm is at most this before; 0 for no such clipping.
 
     Returns:
       The clipped gradients; `gradient_norm` before clipping, over all of them, and
       `clip_fraction`, the share of elements that were clipped.
     """
     norm = tf.linalg.global_norm(gradients)
+    if norm_limit:
+        gradients, _ = tf.clip_by_global_norm(gradients, norm_limit, use_norm=norm)
     if not limit:
         return gradients, {"gradient_norm": norm, "clip_fraction": tf.constant(0.0)}
     clipped = [

@@ -21,8 +21,8 @@ from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
-from sketch_rnn_tf.training import callbacks as watching
 from sketch_rnn_tf.training import (
+    averaging,
     checkpoints,
     distribution,
     model_card,
@@ -32,6 +32,7 @@ from sketch_rnn_tf.training import (
     step,
     stopping,
 )
+from sketch_rnn_tf.training import callbacks as watching
 
 LOG_EVERY = 20  # steps between two looks at the training values
 SAME_COMMAND = "the same command goes on"
@@ -178,7 +179,13 @@ class Trainer:
             self.model = sketch_rnn.build_model(run.config)
             self.optimizer = step.make_optimizer(self.training)
             self.optimizer.build(self.model.trainable_variables)
-        self.step = step.TrainingStep(self.model, self.optimizer, self.training, self.strategy)
+        self.average = None
+        if self.training.average_decay:
+            decay = self.training.average_decay
+            self.average = averaging.Average(self.model, decay, self.strategy)
+        self.step = step.TrainingStep(
+            self.model, self.optimizer, self.training, self.strategy, self.average
+        )
         self.state = checkpoints.State()
         self._artist = None
         self._bad_in_a_row = 0
@@ -196,6 +203,8 @@ class Trainer:
         if [weight.shape for weight in weights] != shapes:
             raise UserError(f"{initial.path}: its weights do not fit this model's configuration")
         self.model.set_weights(weights)
+        if self.average is not None:
+            self.average.restart()
 
     def batches(self) -> pipeline.TrainingBatches:
         """Returns the stream of training batches."""
@@ -248,7 +257,7 @@ class Trainer:
     def _restore(self) -> None:
         """Takes the newest undamaged checkpoint, if there is one; workers get it from the chief."""
         if self.chief:
-            self.state = checkpoints.restore(self.run, self.model, self.optimizer)
+            self.state = checkpoints.restore(self.run, self.model, self.optimizer, self.average)
         if distribution.is_multi_worker(self.strategy):
             variables = [*self.model.variables, *self.optimizer.variables]
             values = [variable.numpy() for variable in variables]
@@ -258,9 +267,19 @@ class Trainer:
             self.state.step = int(self.state.step)
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+            self._restore_average()
         self._saved_step = self._logged_step = self.state.step
         self._begin = time.monotonic() - self.state.seconds
         self._restart_clock()
+
+    def _restore_average(self) -> None:
+        """Takes the chief's average of the weights."""
+        if self.average is not None:
+            self.average.assign(distribution.from_chief(self.strategy, self.average.values()))
+
+    def _averaged(self):
+        """Puts the average of the weights, if there is one, into the model for a while."""
+        return contextlib.nullcontext() if self.average is None else self.average.in_place()
 
     def _loop(self) -> None:
         over = self._agree(self._is_complete())
@@ -348,17 +367,18 @@ class Trainer:
         if not self._evaluation_due() or not self.chief:
             return
         self._log()
-        values = None
-        try:
-            if self.info.num_sketches("valid"):
-                values = self.evaluate(self.model, "valid")
-            drawn = self.draw()
-        except stopping.StopRequestedError:
-            return
-        self.state.evaluated_step = self.state.step
-        if values is not None:
-            self._watchers.on_evaluation(self.state.step, values)
-            self._keep_best(values["cost"])
+        with self._averaged():
+            values = None
+            try:
+                if self.info.num_sketches("valid"):
+                    values = self.evaluate(self.model, "valid")
+                drawn = self.draw()
+            except stopping.StopRequestedError:
+                return
+            self.state.evaluated_step = self.state.step
+            if values is not None:
+                self._watchers.on_evaluation(self.state.step, values)
+                self._keep_best(values["cost"])
         self._watchers.on_pictures(self.state.step, drawn)
         self._restart_clock()
 
@@ -411,7 +431,7 @@ class Trainer:
         self.state.seconds = time.monotonic() - self._begin
         keep = self.training.keep_checkpoints
         try:
-            checkpoints.save(self.run, self.model, self.optimizer, self.state, keep)
+            checkpoints.save(self.run, self.model, self.optimizer, self.state, keep, self.average)
             self._saved_step = self.state.step
             checkpoints.write_last(self.run, self.state.step)
         except OSError as error:
@@ -498,7 +518,8 @@ class Trainer:
                 test = {**self.evaluate(model, "test"), "checkpoint": "best"}
                 self.signals.check()
                 test |= self._quality(model)
-            drawn = self.draw()
+            with self._averaged():
+                drawn = self.draw()
         except stopping.StopRequestedError:
             logging.info(
                 "%s: has its %d steps, but no %s yet; the same command writes it",

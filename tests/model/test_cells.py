@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import cells, seeds, sequence
 
-B, T, D, H, HYPER, E = 2, 7, 3, 5, 4, 6
+B, T, D, H, HYPER, E = 2, 7, 3, 8, 4, 6
 KINDS = list(cells.CELLS)
 
 
 # A norm divides by as little as sqrt(1e-3), so it makes up to 32 times more of a rounding.
-TOLERANCE = {"lstm": 2e-6, "layer_norm": 2e-5, "hyper": 2e-5}
+TOLERANCE = {"lstm": 2e-6, "layer_norm": 2e-5, "hyper": 2e-5, "stacked": 3e-6}
 
 
 def _make(kind, **changes):
@@ -88,7 +88,17 @@ def _hyper(w, x, state, mask):
     return h, [h, c, small_h, small_c]
 
 
-BY_HAND = {"lstm": _lstm, "layer_norm": _layer_norm, "hyper": _hyper}
+def _stacked(w, x, state, mask):
+    h1, c1, h2, c2 = state
+    lower, upper = np.split(x @ w["kernel"] + w["bias"], 2, 1)
+    masks = np.split(mask, 2, 1)
+    h1, c1 = _advance(np.split(lower + h1 @ w["first_kernel"], 4, 1), c1, masks[0])
+    below, own = np.split(w["second_kernel"], 2)
+    h2, c2 = _advance(np.split(upper + h1 @ below + h2 @ own, 4, 1), c2, masks[1])
+    return np.concatenate([h1, h2], 1), [h1, c1, h2, c2]
+
+
+BY_HAND = {"lstm": _lstm, "layer_norm": _layer_norm, "hyper": _hyper, "stacked": _stacked}
 
 
 def _run_by_hand(cell, kind, inputs, states, masks):
@@ -218,7 +228,9 @@ def test_a_layer_norm_cell_has_no_bias():
 
 
 def test_an_unknown_cell_is_refused_by_naming_the_known_ones():
-    with pytest.raises(ValueError, match="no cell 'gru', expected one of lstm, layer_norm, hyper"):
+    with pytest.raises(
+        ValueError, match="no cell 'gru', expected one of lstm, layer_norm, hyper, stacked"
+    ):
         cells.make("gru", H)
 
 

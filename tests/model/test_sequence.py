@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import cells, sequence
 
-B, T, D, C, H = 2, 7, 3, 4, 5
+B, T, D, C, H = 2, 7, 3, 4, 8
 
 
 def _cell(kind, dtype="float32", units=H, size=D):

@@ -260,13 +260,13 @@ def test_a_skipped_row_has_no_points_and_changes_no_other():
         np.testing.assert_allclose(drawn, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper"])
+@pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper", "stacked"])
 @pytest.mark.parametrize("context_size", [0, 3])
 @pytest.mark.parametrize("position", [False, True])
 def test_a_stepper_says_what_the_decoder_says_of_the_whole_sketch(cell, context_size, position):
     hyper = {"hyper_units": 6, "hyper_embedding": 4}
     options = {"context_size": context_size, "absolute_position": position, **hyper}
-    decoder = Decoder(units=5, num_mixtures=4, cell=cell, **options)
+    decoder = Decoder(units=8, num_mixtures=4, cell=cell, **options)
     decoder.build()
     random = np.random.default_rng(8)
     for weight in decoder.weights:  # nothing that is zero or one at the start stays so

@@ -31,6 +31,7 @@ SETTINGS = {
     "checkpoint_every": 10,
     "keep_checkpoints": 100_000,  # what a test waits for is not gone when it looks
     "parallel_parts": 2,
+    "average_decay": 0.9,
     "train_steps": 40,
 }
 

@@ -59,7 +59,7 @@ def _graphs_of_a_step(data_dir, run_dir, configuration) -> list:
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper"])
+@pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper", "stacked"])
 def test_no_sum_of_a_step_has_three_summands_in_an_order_of_tensorflows_choice(
     data_dir, tiny, tmp_path, cell
 ):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -49,8 +51,28 @@ def test_the_warm_up_rises_linearly_and_the_cosine_ends_at_the_floor():
     assert float(rate(training.train_steps)) == pytest.approx(1e-5, rel=1e-2)
 
 
+LINEAR = dataclasses.replace(
+    MAGENTA, learning_rate_schedule="linear", train_steps=1000, warmup_steps=100
+)
+
+
+def test_the_linear_rate_rises_in_the_warm_up_and_falls_evenly_to_the_floor():
+    rate = schedules.learning_rate(LINEAR)
+    floor, start = 1e-5, 1e-3
+    assert float(rate(49)) == pytest.approx(start / 2, rel=1e-3)
+    assert float(rate(100)) == pytest.approx(start, rel=1e-6)
+    assert float(rate(550)) == pytest.approx((start + floor) / 2, rel=1e-6)
+    assert float(rate(1000)) == pytest.approx(floor, rel=1e-6)
+    assert float(rate(2000)) == pytest.approx(floor, rel=1e-6)
+
+
 @pytest.mark.parametrize(
-    "schedule", [schedules.learning_rate(MAGENTA), schedules.kl_weight(MAGENTA)]
+    "schedule",
+    [
+        schedules.learning_rate(MAGENTA),
+        schedules.learning_rate(LINEAR),
+        schedules.kl_weight(MAGENTA),
+    ],
 )
 def test_a_schedule_survives_saving(schedule):
     content = keras.saving.serialize_keras_object(schedule)

@@ -177,6 +177,31 @@ def test_gradients_are_clipped_elementwise_and_measured_before():
     assert float(measured["clip_fraction"]) == pytest.approx(2 / 5)
 
 
+def test_gradients_are_scaled_to_a_global_norm_before_they_are_clipped():
+    gradients = [tf.constant([[3.0, 0.0]]), tf.constant([-4.0])]  # of norm 5
+    clipped, measured = step_lib.clip(gradients, 1.5, norm_limit=2.5)
+    np.testing.assert_allclose(clipped[0], [[1.5, 0.0]], rtol=1e-6)
+    np.testing.assert_allclose(clipped[1], [-1.5], rtol=1e-6)  # of -2, clipped
+    assert float(measured["gradient_norm"]) == pytest.approx(5.0)
+    unclipped, _ = step_lib.clip(gradients, 0.0, norm_limit=7.0)
+    np.testing.assert_allclose(unclipped[0], gradients[0], rtol=1e-6)
+
+
+def test_weight_decay_shrinks_matrices_only_and_by_rate_times_decay():
+    settings = {"learning_rate": 0.01, "min_learning_rate": 0.01, "gradient_clip": 0.0}
+    model = {"max_length": 9, "conditional": False, "num_mixtures": 3, "decoder": {"units": 6}}
+    found = {}
+    for decay in (0.0, 0.5):
+        tf.keras.utils.set_random_seed(4)
+        step = _step(SketchRNN(**model), _training(weight_decay=decay, **settings))
+        before = [weight.numpy() for weight in step.model.trainable_variables]
+        step({**_batch(), "labels": tf.zeros([4], tf.int32)}, 0)
+        found[decay] = [weight.numpy() for weight in step.model.trainable_variables]
+    for start, plain, decayed in zip(before, found[0.0], found[0.5], strict=True):
+        expected = plain * (1 - 0.01 * 0.5) if start.ndim > 1 else plain
+        np.testing.assert_allclose(decayed, expected, rtol=1e-6, atol=1e-9)
+
+
 def test_a_limit_of_zero_clips_nothing():
     clipped, measured = step_lib.clip([tf.constant([3.0])], 0.0)
     assert (float(clipped[0][0]), float(measured["clip_fraction"])) == (3.0, 0.0)

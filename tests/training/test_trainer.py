@@ -113,6 +113,62 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, train, whole):
     _assert_same(run, whole, 6)
 
 
+RECIPE = {
+    "average_decay": 0.5,
+    "weight_decay": 0.1,
+    "gradient_clip_norm": 0.3,
+    "learning_rate_schedule": "linear",
+    "decoder__cell": "stacked",
+}
+
+
+def test_a_run_with_averaged_weights_that_was_stopped_goes_on_bit_for_bit(tmp_path, train):
+    watchers = [callbacks.MetricsFile()]
+    straight, _ = train(tmp_path / "straight", callbacks=watchers, **RECIPE)
+    watchers = [callbacks.MetricsFile(), _SignalAt(4)]
+    run, said = train(tmp_path / "run", callbacks=watchers, **RECIPE)
+    assert "stopped at step 4 and saved" in said[-1]
+    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()], **RECIPE)
+    _assert_same(run, straight, 6)
+    pair = [one.checkpoints()[6] / checkpoints.WEIGHTS for one in (run, straight)]
+    first, second = (np.load(path, allow_pickle=False) for path in pair)
+    assert first.files
+    for name in first.files:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def test_what_is_saved_and_evaluated_is_the_average_of_the_weights(tmp_path, train, data_dir):
+    run, _ = train(
+        tmp_path / "run", train_steps=3, checkpoint_every=1, keep_checkpoints=9, average_decay=0.4
+    )
+    # The average starts at the weights before the first step, which no checkpoint has: after step 1
+    # it weighs them with min(0.4, 1 / 11). So does the first checkpoint tell what they were.
+    weights, averages = [], []
+    for folder in run.checkpoints().values():
+        with np.load(folder / checkpoints.WEIGHTS, allow_pickle=False) as content:
+            weights.append([content[name] for name in content.files])
+        model = runs.load_keras(folder / checkpoints.MODEL)
+        averages.append([variable.numpy() for variable in model.trainable_variables])
+    for step in (2, 3):
+        decay = min(0.4, step / (10 + step))
+        for before, now, weight in zip(
+            averages[step - 2], averages[step - 1], weights[step - 1], strict=True
+        ):
+            expected = decay * before.astype(np.float64) + (1 - decay) * weight
+            np.testing.assert_allclose(now, expected, rtol=1e-6, atol=1e-7)
+            assert not np.array_equal(now, weight)
+    last = run.load_model("last")
+    for saved, average in zip(last.trainable_variables, averages[-1], strict=True):
+        np.testing.assert_array_equal(saved, average)
+    logged = [callbacks.MetricsFile()]
+    again, _ = train(tmp_path / "again", train_steps=3, average_decay=0.4, callbacks=logged)
+    valid = [line for line in _metrics(again) if line["split"] == "valid"]
+    found = evaluation.evaluate(
+        again.load_model("last"), again.config, data_dir, "valid", batch_size=8
+    )
+    assert valid[-1]["cost"] == pytest.approx(found["cost"], rel=1e-6)
+
+
 @pytest.mark.parametrize("function", ["_sums_of_batch", "_labels"])
 def test_a_signal_while_tensorflow_traces_ends_the_evaluation(
     tmp_path, train, whole, monkeypatch, function

@@ -96,7 +96,8 @@ class Graphs(tf.Module):
 
         states = [[tf.zeros([1, size]) for size in cell.state_size] for cell in cells]
         _, forward, backward = tf.while_loop(lambda t, *_: t <= last, body, (0, *states))
-        summary = tf.concat([forward[0], backward[0]], axis=-1)  # h first; zero without points
+        last = [cells[0].output_of(forward), cells[1].output_of(backward)]  # zero without points
+        summary = tf.concat(last, axis=-1)
         return {"z_mean": encoder.mean(summary), "z_log_var": encoder.log_var(summary)}
 
     def init_state(self, z=None, label=None) -> dict[str, tf.Tensor]:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from sketch_rnn_tf import config, strokes
-from sketch_rnn_tf.model.cells.base import RecurrentCell
+from sketch_rnn_tf.model.cells import HyperLSTMCell, RecurrentCell, StackedLSTMCell
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.backend import Request
@@ -100,12 +100,24 @@ def _vectors(
         before = [np.asarray(state) for state in states]
         output, states = cell.step(projected, states)
         outputs.append(np.asarray(output)[real])
-        multiplied = {"recurrent_kernel": before[0]}
-        if len(before) == 4:  # hyper: h, c, and those of the small LSTM
-            multiplied["hyper_state_kernel"] = np.concatenate([before[0], before[2]], axis=1)
-            multiplied["embedding_kernel"] = np.asarray(states[2])
-        for name, vector in multiplied.items():
-            if name in met:
-                met[name].append(vector[real])
+        after = [np.asarray(state) for state in states]
+        for name, vector in _of_step(cell, before, after).items():
+            met[name].append(vector[real])
     found = {name: np.concatenate(vectors) for name, vectors in met.items() if vectors}
     return found, np.concatenate(outputs)
+
+
+def _of_step(
+    cell: RecurrentCell, before: list[np.ndarray], after: list[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns what a cell's matrices are multiplied with in a step, from its states."""
+    if isinstance(cell, StackedLSTMCell):
+        return {
+            "first_kernel": before[0],
+            "second_kernel": np.concatenate([after[0], before[2]], axis=1),
+        }
+    found = {"recurrent_kernel": before[0]}
+    if isinstance(cell, HyperLSTMCell):
+        found["hyper_state_kernel"] = np.concatenate([before[0], before[2]], axis=1)
+        found["embedding_kernel"] = after[2]
+    return found

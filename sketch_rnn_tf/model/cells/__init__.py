@@ -1,6 +1,7 @@
 """Recurrent cells, each equation beside its class, and the cells by name.
 
-- `base`: what they share. `lstm`, `layer_norm_lstm`, `hyper_lstm`: one cell per file.
+- `base`: what they share.
+- `lstm`, `layer_norm_lstm`, `hyper_lstm`, `stacked_lstm`: one cell per file.
 
     cells.make("hyper", 512, recurrent_dropout=0.1, hyper_units=256)
 
@@ -23,6 +24,7 @@ from sketch_rnn_tf.model.cells.base import RecurrentCell
 from sketch_rnn_tf.model.cells.hyper_lstm import HyperLSTMCell
 from sketch_rnn_tf.model.cells.layer_norm_lstm import LayerNormLSTMCell
 from sketch_rnn_tf.model.cells.lstm import LSTMCell
+from sketch_rnn_tf.model.cells.stacked_lstm import StackedLSTMCell
 
 __all__ = [
     "CELLS",
@@ -30,6 +32,7 @@ __all__ = [
     "LSTMCell",
     "LayerNormLSTMCell",
     "RecurrentCell",
+    "StackedLSTMCell",
     "make",
     "register",
 ]
@@ -38,6 +41,7 @@ CELLS: dict[str, type[RecurrentCell]] = {
     "lstm": LSTMCell,
     "layer_norm": LayerNormLSTMCell,
     "hyper": HyperLSTMCell,
+    "stacked": StackedLSTMCell,
 }
 
 

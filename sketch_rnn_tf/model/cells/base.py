@@ -127,6 +127,10 @@ class RecurrentCell(keras.layers.Layer):
         """H."""
         return self.units
 
+    def output_of(self, states: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns the output [B, H] of the step that left these states."""
+        return states[0]
+
     def get_initial_state(self, batch_size=None) -> list[tf.Tensor]:
         """Returns zeros, [B, n] for each state."""
         return [tf.zeros([batch_size, size]) for size in self.state_size]

@@ -33,6 +33,10 @@ KINDS = {
         "encoder": {"units": 8, "cell": "hyper", "hyper_units": 6, "hyper_embedding": 4},
         "decoder": {"units": 16, "cell": "hyper", "hyper_units": 6, "hyper_embedding": 4},
     },
+    "stacked": {
+        "encoder": {"units": 8, "cell": "stacked"},
+        "decoder": {"units": 16, "cell": "stacked", "absolute_position": True},
+    },
     "two_mixtures": {"num_mixtures": 2, "decoder": {"units": 16}},
 }
 

@@ -34,7 +34,7 @@ def _run(**changes) -> config.RunConfig:
         num_mixtures=4,
         class_embedding=2,
         encoder=config.EncoderConfig(cell=cell, units=6, **sizes),
-        decoder=config.DecoderConfig(cell=cell, units=5, absolute_position=position, **sizes),
+        decoder=config.DecoderConfig(cell=cell, units=10, absolute_position=position, **sizes),
     )
     content = {"scale_factor": 7.0, "max_length": 11, "classes": ("cat", "dog"), **parts}
     return config.RunConfig(model=model, **content)
@@ -45,6 +45,7 @@ KINDS = {
     "decoder alone": {"conditional": False, "absolute_position": True},
     "classes": {"class_conditioned": True, "cell": "layer_norm", "temperature_mode": "javascript"},
     "hyper": {"cell": "hyper", "absolute_position": True, "temperature_mode": "magenta"},
+    "stacked": {"cell": "stacked", "class_conditioned": True},
     "first point dropped": {"drop_first_point": True, "start_token": (0.0,) * 5},
 }
 

@@ -37,6 +37,14 @@ KINDS = {
     ),
     "hyper": ({"conditional": False, **CLASSES, **_of("hyper", absolute_position=True)}, {}),
     "hyper_latent": (_of("hyper", tanh_of_z=True), {}),
+    "stacked": (
+        {
+            **CLASSES,
+            "encoder": dataclasses.replace(ENCODER, cell="stacked", units=10),
+            "decoder": dataclasses.replace(DECODER, cell="stacked", absolute_position=True),
+        },
+        {},
+    ),
 }
 
 

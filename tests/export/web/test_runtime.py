@@ -15,7 +15,7 @@ from sketch_rnn_tf.ondevice import noise
 WHOLE = 1e-3  # normalized units over a drawing
 STEP = 1e-5  # of the raw numbers of a step
 SLOW = {"hyper", "hyper_latent", "latent"}
-KINDS = ["decoder", "latent", "classes", "hyper", "hyper_latent"]
+KINDS = ["decoder", "latent", "classes", "hyper", "hyper_latent", "stacked"]
 EACH_KIND = [
     pytest.param(kind, marks=[pytest.mark.large] if kind in SLOW else []) for kind in KINDS
 ]
@@ -49,7 +49,7 @@ def _same(found, expected, scale):
 
 
 def _classes(kind):
-    return {"label": "fish"} if kind in ("classes", "hyper") else {}
+    return {"label": "fish"} if kind in ("classes", "hyper", "stacked") else {}
 
 
 def _javascript(options):

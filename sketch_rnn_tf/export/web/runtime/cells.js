@@ -56,16 +56,20 @@ function layerNormLSTM(gates, c, norms) {
 class Cell {
   /**
    * @param weights a function from a name in the model file and a shape to a matrix or vector.
-   * @param shape {units, input, context}: H, and the sizes D and C of an input and its context.
-   * @param hyperUnits of the small LSTM beside it, which adds to the projections, or 0.
+   * @param shape {input, context}: the sizes D and C of an input and its context.
+   * @param sizes of the states, h first.
+   * @param width P, of the projections of the inputs.
    */
-  constructor(weights, { units, input, context }, hyperUnits = 0) {
-    const width = 4 * (units + hyperUnits); // P
-    this.sizes = hyperUnits ? [units, units, hyperUnits, hyperUnits] : [units, units];
+  constructor(weights, { input, context }, sizes, width) {
+    this.sizes = sizes;
     this.point = weights("point", width, input);
     this.context = context ? weights("context", width, context) : null;
-    this.recurrent = weights("recurrent_kernel", 4 * units, units);
     this.bias = null;
+  }
+
+  /** Returns the output [H] of the step that left a state. */
+  outputOf(state) {
+    return state[0];
   }
 
   initialState() {
@@ -88,8 +92,10 @@ class Cell {
 
 class LSTMCell extends Cell {
   constructor(weights, shape) {
-    super(weights, shape);
-    this.bias = weights("bias", 4 * shape.units);
+    const { units } = shape;
+    super(weights, shape, [units, units], 4 * units);
+    this.recurrent = weights("recurrent_kernel", 4 * units, units);
+    this.bias = weights("bias", 4 * units);
   }
 
   /** Returns the state after reading an input [D]. */
@@ -111,8 +117,10 @@ function norms(weights, units, prefix = "") {
 
 class LayerNormLSTMCell extends Cell {
   constructor(weights, shape) {
-    super(weights, shape);
-    this.norms = norms(weights, shape.units);
+    const { units } = shape;
+    super(weights, shape, [units, units], 4 * units);
+    this.recurrent = weights("recurrent_kernel", 4 * units, units);
+    this.norms = norms(weights, units);
   }
 
   step(input, share, [h, c]) {
@@ -126,7 +134,8 @@ class LayerNormLSTMCell extends Cell {
 class HyperLSTMCell extends Cell {
   constructor(weights, shape) {
     const { units, hyper_units: hyperUnits, hyper_embedding: embedding } = shape;
-    super(weights, shape, hyperUnits);
+    super(weights, shape, [units, units, hyperUnits, hyperUnits], 4 * (units + hyperUnits));
+    this.recurrent = weights("recurrent_kernel", 4 * units, units);
     [this.units, this.embeddingSize] = [units, embedding];
     this.norms = norms(weights, units);
     this.hyperNorms = norms(weights, hyperUnits, "hyper_");
@@ -172,7 +181,37 @@ class HyperLSTMCell extends Cell {
   }
 }
 
-const CELLS = { lstm: LSTMCell, layer_norm: LayerNormLSTMCell, hyper: HyperLSTMCell };
+/** Two LSTM layers on each other; the inputs reach both, and the output is that of both. */
+class StackedLSTMCell extends Cell {
+  constructor(weights, shape) {
+    const size = shape.units / 2;
+    super(weights, shape, [size, size, size, size], 8 * size);
+    this.first = weights("first_kernel", 4 * size, size);
+    this.second = weights("second_kernel", 4 * size, 2 * size);
+    this.bias = weights("bias", 8 * size);
+  }
+
+  outputOf([h1, , h2]) {
+    return Float64Array.of(...h1, ...h2);
+  }
+
+  step(input, share, [h1, c1, h2, c2]) {
+    const projected = this.project(input, share);
+    const gates = projected.slice(0, projected.length / 2);
+    addProduct(gates, this.first, h1);
+    const [newH1, newC1] = lstm(gates, c1, null);
+    const upper = projected.slice(projected.length / 2);
+    addProduct(upper, this.second, Float64Array.of(...newH1, ...h2));
+    return [newH1, newC1, ...lstm(upper, c2, null)];
+  }
+}
+
+const CELLS = {
+  lstm: LSTMCell,
+  layer_norm: LayerNormLSTMCell,
+  hyper: HyperLSTMCell,
+  stacked: StackedLSTMCell,
+};
 
 /** Returns a cell; `shape` is {cell, units, hyper_units, hyper_embedding} of the model's facts. */
 export function makeCell(weights, shape) {

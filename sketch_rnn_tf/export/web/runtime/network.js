@@ -53,7 +53,7 @@ class Encoder {
       const share = cell.share(classContext);
       let state = cell.initialState();
       for (const row of directions[k]) state = cell.step(row, share, state);
-      return state[0];
+      return cell.outputOf(state);
     });
     const summary = Float64Array.of(...summaries[0], ...summaries[1]);
     const { mean, logVar } = this.layers;
@@ -110,7 +110,7 @@ class Decoder {
   /** Returns the raw numbers [3 + 6M] of the point after those read, see `next_point.js`. */
   raw({ states }) {
     const out = Float64Array.from(this.outputBias);
-    addProduct(out, this.output, states[0]);
+    addProduct(out, this.output, this.cell.outputOf(states));
     return out;
   }
 }
