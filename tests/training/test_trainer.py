@@ -149,10 +149,10 @@ def test_what_is_saved_and_evaluated_is_the_average_of_the_weights(tmp_path, tra
             weights.append([content[name] for name in content.files])
         model = runs.load_keras(folder / checkpoints.MODEL)
         averages.append([variable.numpy() for variable in model.trainable_variables])
-    for step in (2, 3):
-        decay = min(0.4, step / (10 + step))
+    for count in (2, 3):
+        decay = min(0.4, count / (10 + count))
         for before, now, weight in zip(
-            averages[step - 2], averages[step - 1], weights[step - 1], strict=True
+            averages[count - 2], averages[count - 1], weights[count - 1], strict=True
         ):
             expected = decay * before.astype(np.float64) + (1 - decay) * weight
             np.testing.assert_allclose(now, expected, rtol=1e-6, atol=1e-7)
