@@ -112,7 +112,7 @@ def _run_forward(step: CellStep, inputs, states) -> tuple[tf.Tensor, list[tf.Ten
         output, states = step(inputs[t], states)
         return t + 1, states, outputs.write(t, output)
 
-    width = states[0].shape[-1]
+    width = step.output_size
     outputs = tf.TensorArray(tf.float32, length, element_shape=[None, width])
     _, states, outputs = tf.while_loop(
         lambda t, *_: t < length, body, (0, list(states), outputs), maximum_iterations=length
@@ -132,10 +132,14 @@ class CellStep:
       size: D, size of what changes from step to step.
       context: [B, C] or None.
       batch: B.
+
+    Attributes:
+      output_size: H.
     """
 
     def __init__(self, cell: RecurrentCell, size: int, context: tf.Tensor | None, batch):
         self._cell = cell
+        self.output_size = cell.output_size
         self._constant_term = cell.constant_term(context, size, batch)  # [B, P]
         self._weights, matrices = reading_weights(cell, size)
         dtype = tf.as_dtype(cell.compute_dtype)
