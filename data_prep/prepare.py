@@ -68,6 +68,7 @@ def main(flags: absl_flags.FlagValues, runner_flags: Sequence[str] = ()) -> None
         points_per_drawing=flags.points_per_drawing,
         center=flags.center,
         simplify_epsilon=flags.simplify_epsilon,
+        like=flags.like,
         target_length=flags.target_length,
         filters=prepare_flags.given(
             flags, "min_points", "max_seq_len", "too_long", "resplit", "seed"
@@ -91,6 +92,7 @@ def prepare(
     overwrite: bool = False,
     reading: dict[str, Any] | None = None,
     simplify_epsilon: float | None = None,
+    like: str | None = None,
     target_length: int | None = None,
     filters: dict[str, Any] | None = None,
     cleaning: dict[str, Any] | None = None,
@@ -112,6 +114,7 @@ def prepare(
       overwrite: replace what is there.
       reading: fields of `readers.source.Options`.
       simplify_epsilon: simplify in source units; None: Quick, Draw!'s chain.
+      like: a run or `pretrained:NAME`: simplify as its training drawings were.
       target_length: search the epsilon instead.
       filters: fields of `convert.Options` besides the simplification and the cleaning.
       cleaning: fields of `cleaning.Cleaning`.
@@ -143,7 +146,10 @@ def prepare(
     units = sources.units(inputs, reading, beam=runner is not None)
     sources.refuse_idle_options(units, reading)
     workers = workers or processes.default_workers()
-    simplification = _simplification(units, simplify_epsilon, target_length, workers)
+    if like is not None:
+        simplification = _simplification_of(like)
+    else:
+        simplification = _simplification(units, simplify_epsilon, target_length, workers)
     if points_per_drawing is not None:
         method = "rdp" if simplification.method == "none" else simplification.method
         simplification = dataclasses.replace(
@@ -244,6 +250,25 @@ def _simplification(units, epsilon: float | None, target_length: int | None, wor
     of = f" of {found.size:g}" if absolute else " source units"
     logging.info("target length %d: epsilon %g%s", target_length, found.epsilon, of)
     return found
+
+
+def _simplification_of(model: str):
+    """Returns how the drawings were simplified that a model was trained on.
+
+    Raises:
+      UserError: there is no such run, or it does not tell.
+    """
+    from data_prep.conversion import simplify
+    from sketch_rnn_tf import files, model_paths
+
+    kind, path = model_paths.find(model)
+    if kind is not model_paths.Kind.RUN:
+        raise UserError(f"{model}: expected a run directory, found {kind.value}")
+    content = files.read_json(path / model_paths.CONFIG)
+    try:
+        return simplify.Simplification.from_json(content.get("simplification"))
+    except (AttributeError, TypeError):
+        raise UserError(f"{path / model_paths.CONFIG}: does not tell a simplification") from None
 
 
 def _fingerprint(job, sources: list[dict[str, Any]]) -> dict[str, Any]:

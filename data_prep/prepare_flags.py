@@ -125,6 +125,9 @@ def define_points(define: Definer) -> None:
         None,
         "simplify in source units, npz and simplified drawings too; 0 keeps every point",
     )
+    define.text(
+        "like", None, "run or pretrained:NAME to fine-tune: simplify as its training drawings were"
+    )
     define.number(
         "target_length",
         None,
@@ -167,8 +170,10 @@ def check(flags: absl_flags.FlagValues) -> None:
         raise UsageError("--runner is for --engine beam")
     if flags["too_long"].present and flags.max_seq_len is None:
         raise UsageError("--too_long needs --max_seq_len")
-    if flags.simplify_epsilon is not None and flags.target_length is not None:
-        raise UsageError("give either --simplify_epsilon or --target_length")
+    ways = ("simplify_epsilon", "target_length", "like")
+    given = [f"--{name}" for name in ways if flags[name].value is not None]
+    if len(given) > 1:
+        raise UsageError(f"give either {' or '.join(given)}")
     if flags.points_per_drawing is not None and flags.target_length is not None:
         raise UsageError("give either --points_per_drawing or --target_length")
     if flags.sheet_gap is not None and not flags.split_sheets:

@@ -20,7 +20,7 @@ LAYERS = [
     BOTTOM,
     {"sketcher"},
     {"model", "data"},
-    {"sampling", "evaluation", "runs", "card", "serving", "ondevice"},
+    {"sampling", "evaluation", "runs", "card", "recipe", "serving", "ondevice"},
     {"training", "export", "interop", "quality"},
     {"commands"},
 ]
@@ -31,7 +31,10 @@ DATA_PREP_MAY = (
     "sketch_rnn_tf.data.tfrecord",
     *(
         f"sketch_rnn_tf.{name}"
-        for name in ("errors", "requirement", "strokes", "drawing", "files", "progress", "cli")
+        for name in (
+            *("errors", "requirement", "strokes", "drawing", "files", "progress", "cli"),
+            "model_paths",
+        )
     ),
 )
 PROBABILITY_MAY = {"sketch_rnn_tf/model/next_point.py", "sketch_rnn_tf/model/losses.py"}

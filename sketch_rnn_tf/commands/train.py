@@ -1,7 +1,7 @@
 """Trains Sketch-RNN on a prepared data set, or goes on with a run that was interrupted.
 
   sketch-rnn-train --data_dir data/sheep --run_dir runs/sheep
-  sketch-rnn-train --data_dir data/kanji --run_dir runs/kanji --preset quickstart
+  sketch-rnn-train --data_dir data/mine --run_dir runs/mine --preset auto
   sketch-rnn-train --data_dir data/sheep --run_dir runs/small --set decoder.units=256,z_size=64
 
 The same command goes on where it stopped, with more --train_steps too; SIGTERM and Ctrl-C save
@@ -31,7 +31,11 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
     text("data_dir", None, "folder made by sketch-rnn-prepare")
     text("run_dir", None, "run directory to make or to go on with")
-    text("preset", "magenta", "starting point: magenta, paper, small, mobile, quickstart")
+    text(
+        "preset", "magenta",
+        "starting point: magenta, paper, small, mobile, best, quickstart, or auto, which chooses"
+        " for the data set and tells why",
+    )  # fmt: skip
     absl_flags.DEFINE_multi_string(
         "set", [], "key=value of a setting, such as decoder.units=256; repeated, or with commas",
         flag_values=flags,
@@ -59,8 +63,8 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     text(
         "init_from", None,
-        "run, trained, imported or pretrained:kanji, whose weights to start from; its architecture,"
-        " scale factor and start token stay",
+        "run, trained, imported or pretrained:NAME, whose weights to start from; its architecture,"
+        " scale factor and start token stay; classes may be others",
     )  # fmt: skip
     absl_flags.DEFINE_enum(
         "strategy", "default", ["default", "mirrored", "multi_worker"],
@@ -168,10 +172,7 @@ def _table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-FLAGS_OF_SETTINGS = (
-    *("train_steps", "seed", "checkpoint_every", "evaluate_every", "batch_size"),
-    *("learning_rate", "early_stopping_patience"),
-)
+AUTO = "auto"  # the preset that is chosen for the data set, see `recipe`
 EVALUATIONS = 8  # that a run has at least
 
 
@@ -180,9 +181,10 @@ def _configuration(flags: absl_flags.FlagValues):
     from sketch_rnn_tf import config, runs
     from sketch_rnn_tf.interop import magenta_hparams
 
-    model = runs.open_run(flags.init_from).config.model if flags.init_from else None
+    model = _initial_model(flags.init_from)
+    chosen = _chosen(flags.data_dir, model) if flags.preset == AUTO else None
     try:
-        start = config.preset(flags.preset)
+        start = chosen or config.preset(flags.preset)
         hparams = config.parse_settings([flags.hparams])
         settings = magenta_hparams.to_settings(hparams)
         settings |= config.parse_settings(flags.set)
@@ -199,6 +201,35 @@ def _configuration(flags: absl_flags.FlagValues):
         every = min(training.evaluate_every, often)
         training = dataclasses.replace(training, evaluate_every=every)
     return model, training
+
+
+def _chosen(data_dir: str, model):
+    """Returns what suits a data set, and tells why; a model that is given stays."""
+    from sketch_rnn_tf import recipe
+    from sketch_rnn_tf.data import dataset
+
+    found = recipe.choose(dataset.read_info(data_dir), model)
+    for reason in found.reasons:
+        logging.info("auto: %s", reason)
+    return found
+
+
+def _initial_model(init_from: str | None):
+    """Returns the architecture of the run to start from, if there is one."""
+    from sketch_rnn_tf import runs
+
+    return runs.open_run(init_from).config.model if init_from else None
+
+
+def _use_threads(parts: int) -> None:
+    """Gives each part of a batch threads of its own; see TrainingConfig.parallel_parts."""
+    import os
+
+    import tensorflow as tf
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    tf.config.threading.set_inter_op_parallelism_threads(max(parts, 1))
+    tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // max(parts, 1)))
 
 
 def _hint(flag: str) -> str:

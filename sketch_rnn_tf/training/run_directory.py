@@ -69,10 +69,13 @@ def describe(
 
 def _with_units_of(initial: runs.Run, new: config.RunConfig) -> config.RunConfig:
     old = initial.config
-    if new.model.class_conditioned and old.classes != new.classes:
-        raise UserError(
-            f"{initial.path}: was conditioned on the classes {', '.join(old.classes)}, the data"
-            f" set has {', '.join(new.classes)}"
+    if None not in (old.simplification, new.simplification) and (
+        old.simplification.get("epsilon") != new.simplification.get("epsilon")
+    ):
+        logging.warning(
+            "%s was trained on drawings simplified as %s, the data set is as %s:"
+            " sketch-rnn-prepare --like %s makes it alike",
+            *(initial.path, old.simplification, new.simplification, initial.path),
         )
     kept = {
         name: getattr(old, name)

@@ -193,18 +193,39 @@ class Trainer:
     def start_from(self, initial: runs.Run | None) -> None:
         """Takes the weights of another run, if there is one.
 
+        Where the classes differ, the embeddings of those that both have are taken by name; a class
+        that is new starts at the mean of the other run's.
+
         Raises:
-          UserError: they are of another shape.
+          UserError: the weights are of another shape.
         """
         if initial is None:
             return
-        weights = initial.load_model("best").get_weights()
-        shapes = [tuple(variable.shape) for variable in self.model.weights]
-        if [weight.shape for weight in weights] != shapes:
+        model = initial.load_model("best")
+        given = {variable.path: variable.numpy() for variable in model.weights}
+        if self.model.num_classes and model.num_classes:
+            given[model.embedding.embeddings.path] = self._embeddings_from(initial, model)
+        shapes = {variable.path: tuple(variable.shape) for variable in self.model.weights}
+        if {path: value.shape for path, value in given.items()} != shapes:
             raise UserError(f"{initial.path}: its weights do not fit this model's configuration")
-        self.model.set_weights(weights)
+        for variable in self.model.weights:
+            variable.assign(given[variable.path])
         if self.average is not None:
             self.average.restart()
+
+    def _embeddings_from(self, initial: runs.Run, given: sketch_rnn.SketchRNN) -> np.ndarray:
+        """Returns embeddings of this run's classes [C, E], made of those of another run's model."""
+        rows = given.embedding.embeddings.numpy()
+        known, wanted = initial.config.classes, self.run.config.classes
+        new = [name for name in wanted if name not in known]
+        if new and self.chief:
+            logging.info(
+                "%s does not know %s: their embeddings start at the mean of its %d classes",
+                *(initial.path, ", ".join(new), len(known)),
+            )
+        return np.stack(
+            [rows[known.index(name)] if name in known else rows.mean(axis=0) for name in wanted]
+        )
 
     def batches(self) -> pipeline.TrainingBatches:
         """Returns the stream of training batches."""

@@ -486,6 +486,10 @@ def test_thirty_drawings_of_two_classes_have_each_class_in_each_split(tmp_path, 
     [
         (["--too_long=cut"], "--too_long needs --max_seq_len"),
         (["--simplify_epsilon=2", "--target_length=40"], "give either --simplify_epsilon or"),
+        (
+            ["--like=pretrained:kanji", "--target_length=40"],
+            "give either --target_length or --like",
+        ),
         (["--runner=FlinkRunner"], "--runner is for --engine beam"),
         (["--verify=data"], "--verify checks a data set"),
     ],
@@ -495,6 +499,17 @@ def test_flags_that_would_have_no_effect_are_refused(
 ):
     assert _run("--input", write_ndjson(), "--output_dir", tmp_path / "x", *flags) == 2
     assert message in capsys.readouterr().err
+
+
+def test_drawings_can_be_simplified_as_those_of_a_model_were(tmp_path, write_ndjson, capsys):
+    given = _run(
+        *("--input", write_ndjson(), "--output_dir", tmp_path / "like"), "--like=pretrained:kanji"
+    )
+    assert given == 0
+    simplification = dataset.read_info(tmp_path / "like").simplification
+    assert simplification == {"method": "rdp", "epsilon": 1.5}  # what its MODEL.md tells
+    assert _run("--input", write_ndjson(), "--output_dir", tmp_path / "x", "--like=nowhere") == 1
+    assert "nowhere: " in _error(capsys)
 
 
 def test_splits_that_have_no_effect_are_told(tmp_path, write_npz, rows):
