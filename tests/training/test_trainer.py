@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 import shutil
@@ -467,6 +468,28 @@ def test_a_new_run_starts_from_the_weights_and_units_of_another(tmp_path, train,
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match=r"another scale_factor \(77\.0"):
         train(tmp_path / "new", **still)
+
+
+def test_classes_that_a_run_to_start_from_knows_are_taken_by_name(tmp_path, train, make_dataset):
+    old, _ = train(tmp_path / "old", class_conditioned=True)  # of even and odd
+    make_dataset(tmp_path / "data", {"train": 16, "valid": 2, "test": 2})
+    info = dataset.read_info(tmp_path / "data")
+    dataset.write_info(tmp_path / "data", dataclasses.replace(info, classes=["odd", "prime"]))
+    still = {"learning_rate": 1e-30, "min_learning_rate": 1e-30, "train_steps": 1}
+    run, said = train(
+        tmp_path / "new",
+        data=tmp_path / "data",
+        init_from=old.path,
+        class_conditioned=True,
+        **still,
+    )
+    assert any("does not know prime" in line for line in said)
+    before, after = (one.load_model("best") for one in (old, run))
+    rows, own = (model.embedding.embeddings.numpy() for model in (before, after))
+    np.testing.assert_array_equal(own[0], rows[1])
+    np.testing.assert_allclose(own[1], rows.mean(axis=0), rtol=1e-6)
+    for a, b in zip(before.decoder.weights, after.decoder.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path, train, whole):
