@@ -118,8 +118,14 @@ class TrainingConfig:
       random_scale: each axis of a sketch is scaled by U(1 - this, 1 + this).
       point_dropout: probability with which a point that may be dropped is dropped.
       loss_length: `bucket` takes the pen loss over the batch's own length, `full` over N_max.
+<<<<<<< HEAD
       buckets: how many different lengths batches are padded to, at most.
       dtype: `float32` or `mixed_bfloat16`.
+=======
+      buckets: how many lengths batches are padded to, at the most.
+      dtype: `float32`, `mixed_bfloat16`, or `auto`, which is the latter where the machine multiplies
+        it faster.
+>>>>>>> 461b59a (quickstart has a latent vector; the number type is chosen for the machine)
       reference_numerics: Magenta's 1e-6 inside the log of the density.
       evaluate_every: steps between evaluations of the valid split.
       checkpoint_every: steps between checkpoints.
@@ -285,19 +291,28 @@ PRESETS = {
             kl_tolerance=0.05,
             kl_weight_decay=0.9997,
             random_scale=0.1,
-            dtype="mixed_bfloat16",
+            dtype="auto",
         ),
     ),
     "quickstart": Preset(
-        "decoder alone, minutes on a laptop: characters and other drawings of few points",
-        ModelConfig(conditional=False, decoder=DecoderConfig(units=384, absolute_position=True)),
+        "`best` in minutes on a laptop: characters and other drawings of few points",
+        ModelConfig(
+            z_size=64,
+            encoder=EncoderConfig(units=128),
+            decoder=DecoderConfig(units=384, absolute_position=True),
+        ),
         TrainingConfig(
-            train_steps=3000,
-            learning_rate=5e-3,
+            train_steps=4000,
+            batch_size=50,
+            learning_rate=4e-3,
             learning_rate_schedule="cosine",
             warmup_steps=100,
+            kl_weight=0.25,
+            kl_tolerance=0.05,
+            kl_weight_decay=0.999,
             random_scale=0.1,
             point_dropout=0.0,
+            dtype="auto",
         ),
     ),
 }
@@ -411,7 +426,7 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
     schedules = ("exponential", "cosine", "linear")
     _one_of("learning_rate_schedule", training.learning_rate_schedule, schedules)
     _one_of("loss_length", training.loss_length, ("bucket", "full"))
-    _one_of("dtype", training.dtype, ("float32", "mixed_bfloat16"))
+    _one_of("dtype", training.dtype, ("float32", "mixed_bfloat16", "auto"))
     _one_of("jit_compile", training.jit_compile, ("auto", "on", "off"))
     _positive(
         training,

@@ -375,6 +375,6 @@ def build_model(run: RunConfig) -> SketchRNN:
         kl_tolerance=training.kl_tolerance,
         reference_numerics=training.reference_numerics,
         seed=training.seed,
-        dtype=training.dtype,
+        dtype="float32" if training.dtype == "auto" else training.dtype,  # runs have no `auto`
         name="sketch_rnn",
     )

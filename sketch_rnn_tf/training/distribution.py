@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -199,6 +200,24 @@ def any_of(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
         return _local(strategy, strategy.run(_all_reduce, (flag,)))
 
     return lambda flag: bool(count(tf.constant(flag, tf.int32)))
+
+
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of Linux; elsewhere nothing is known
+
+
+def fastest_dtype() -> str:
+    """Returns `mixed_bfloat16` where a GPU or this machine's CPU multiplies it, else `float32`.
+
+    Not measured, so that a run that goes on finds what it began with.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return "mixed_bfloat16"
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "float32"
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return "mixed_bfloat16" if _BFLOAT16_FLAGS & set(flags.split()) else "float32"
 
 
 def from_chief(strategy: tf.distribute.Strategy, values: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -48,3 +48,29 @@ def test_an_index_in_quotes_is_one_as_tensorflow_takes_it(index, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": CLUSTER, "task": task}))
     distribution.make("multi_worker")
     assert made == [1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "gpus", "dtype"),
+    [
+        ("fpu avx512f avx512_bf16", 0, "mixed_bfloat16"),
+        ("fpu amx_bf16", 0, "mixed_bfloat16"),
+        ("fpu avx2", 0, "float32"),
+        (None, 0, "float32"),  # no /proc
+        ("fpu avx2", 1, "mixed_bfloat16"),
+    ],
+)
+def test_the_narrow_type_is_chosen_where_it_is_multiplied_fast(monkeypatch, flags, gpus, dtype):
+    def read_text(path, **_):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"processor\t: 0\nflags\t\t: {flags}\n"
+
+    monkeypatch.setattr(distribution.pathlib.Path, "read_text", read_text)
+    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [0] * gpus)
+    assert distribution.fastest_dtype() == dtype
+
+
+def test_a_run_has_the_type_that_was_chosen(tmp_path, train):
+    run, _ = train(tmp_path / "run", dtype="auto", train_steps=1)
+    assert run.config.training.dtype == distribution.fastest_dtype()
