@@ -123,9 +123,14 @@ class TrainingConfig:
       dtype: `float32` or `mixed_bfloat16`.
 =======
       buckets: how many lengths batches are padded to, at the most.
+<<<<<<< HEAD
       dtype: `float32`, `mixed_bfloat16`, or `auto`, which is the latter where the machine multiplies
         it faster.
 >>>>>>> 461b59a (quickstart has a latent vector; the number type is chosen for the machine)
+=======
+      dtype: `float32`, `mixed_bfloat16`, or `auto`: the latter where the machine multiplies it
+        faster.
+>>>>>>> f552dee (Wrap a line)
       reference_numerics: Magenta's 1e-6 inside the log of the density.
       evaluate_every: steps between evaluations of the valid split.
       checkpoint_every: steps between checkpoints.
