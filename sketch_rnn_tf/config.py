@@ -118,19 +118,9 @@ class TrainingConfig:
       random_scale: each axis of a sketch is scaled by U(1 - this, 1 + this).
       point_dropout: probability with which a point that may be dropped is dropped.
       loss_length: `bucket` takes the pen loss over the batch's own length, `full` over N_max.
-<<<<<<< HEAD
       buckets: how many different lengths batches are padded to, at most.
-      dtype: `float32` or `mixed_bfloat16`.
-=======
-      buckets: how many lengths batches are padded to, at the most.
-<<<<<<< HEAD
-      dtype: `float32`, `mixed_bfloat16`, or `auto`, which is the latter where the machine multiplies
-        it faster.
->>>>>>> 461b59a (quickstart has a latent vector; the number type is chosen for the machine)
-=======
       dtype: `float32`, `mixed_bfloat16`, or `auto`: the latter where the machine multiplies it
         faster.
->>>>>>> f552dee (Wrap a line)
       reference_numerics: Magenta's 1e-6 inside the log of the density.
       evaluate_every: steps between evaluations of the valid split.
       checkpoint_every: steps between checkpoints.

@@ -104,13 +104,9 @@ def train(
 def _fitted(
     training: config.TrainingConfig, info: dataset.DatasetInfo, place: tf.distribute.Strategy
 ) -> config.TrainingConfig:
-<<<<<<< HEAD
     """Returns a configuration that fits the data set; logs what was changed or looks wrong."""
-=======
-    """Returns a configuration that fits the data set, saying what was changed or looks wrong."""
     if training.dtype == "auto":
         training = dataclasses.replace(training, dtype=distribution.fastest_dtype())
->>>>>>> 461b59a (quickstart has a latent vector; the number type is chosen for the machine)
     replicas = place.num_replicas_in_sync
     largest = info.num_sketches("train") // replicas * replicas
     if training.batch_size > largest > 0:
