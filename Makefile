@@ -86,10 +86,13 @@ quick: $(VENV)/installed-test
 
 # --- quickstart: six commands, each skipped when its result is there --------------------------
 
-quickstart: $(OUT)/litert.png
-	@echo "The losses of the test split are in $(OUT)/evaluation.json, the exported model in"
-	@echo "$(OUT)/export, what its .tflite draws without TensorFlow in $(OUT)/litert.png, and the drawings in"
-	@echo "$(OUT)/kanji.png"
+quickstart: $(OUT)/litert.png $(OUT)/doodles.png
+	@echo "$(OUT)/kanji.png            25 new characters of the model that was just trained"
+	@echo "$(OUT)/reconstructions.png  characters that it has not seen, read and drawn again"
+	@echo "$(OUT)/walk.png             from one of them to another"
+	@echo "$(OUT)/litert.png           what its .tflite draws without TensorFlow; all exports are in $(OUT)/export"
+	@echo "$(OUT)/doodles.png          a walk from a sheep to a palm tree, by the model in the box"
+	@echo "$(OUT)/evaluation.json      the losses of the test split"
 
 # The environment stands after a bar: installing again is no reason to train again.
 $(OUT)/data/dataset.json: | $(VENV)/installed-quickstart
@@ -107,6 +110,18 @@ $(OUT)/evaluation.json: $(OUT)/trained
 $(OUT)/kanji.png: $(OUT)/evaluation.json
 	$(BIN)/sketch-rnn-sample --model $(OUT)/run --num 25 --temperature 0.4 --seed 0 --overwrite \
 	  --output $(OUT)/kanji.svg --output $(OUT)/kanji.png
+
+$(OUT)/reconstructions.png: $(OUT)/kanji.png
+	$(BIN)/sketch-rnn-sample --model $(OUT)/run --task reconstruct --input $(OUT)/data --split test --index 0-7 \
+	  --temperature 0.2 --overwrite --output $@
+
+$(OUT)/walk.png: $(OUT)/reconstructions.png
+	$(BIN)/sketch-rnn-sample --model $(OUT)/run --task interpolate --input $(OUT)/data --split test --index 0,5 \
+	  --temperature 0.1 --overwrite --output $@
+
+$(OUT)/doodles.png: $(OUT)/walk.png
+	$(BIN)/sketch-rnn-sample --model pretrained:doodles --class sheep,palm_tree,bicycle,dolphin --num 6 \
+	  --temperature 0.3 --overwrite --output $@
 
 $(OUT)/exported: $(OUT)/kanji.png
 	$(BIN)/sketch-rnn-export --model $(OUT)/run --output_dir $(OUT)/export --format saved_model,litert --overwrite
