@@ -172,6 +172,10 @@ def _table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+FLAGS_OF_SETTINGS = (
+    *("train_steps", "seed", "checkpoint_every", "evaluate_every", "batch_size"),
+    *("learning_rate", "early_stopping_patience"),
+)
 AUTO = "auto"  # the preset that is chosen for the data set, see `recipe`
 EVALUATIONS = 8  # that a run has at least
 
@@ -181,7 +185,7 @@ def _configuration(flags: absl_flags.FlagValues):
     from sketch_rnn_tf import config, runs
     from sketch_rnn_tf.interop import magenta_hparams
 
-    model = _initial_model(flags.init_from)
+    model = runs.open_run(flags.init_from).config.model if flags.init_from else None
     chosen = _chosen(flags.data_dir, model) if flags.preset == AUTO else None
     try:
         start = chosen or config.preset(flags.preset)
@@ -212,13 +216,6 @@ def _chosen(data_dir: str, model):
     for reason in found.reasons:
         logging.info("auto: %s", reason)
     return found
-
-
-def _initial_model(init_from: str | None):
-    """Returns the architecture of the run to start from, if there is one."""
-    from sketch_rnn_tf import runs
-
-    return runs.open_run(init_from).config.model if init_from else None
 
 
 def _use_threads(parts: int) -> None:
