@@ -19,7 +19,7 @@ from sketch_rnn_tf.export.web import model_file, weights
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "sketch_rnn_tf" / "pretrained"
-BYTES = 2_500_000  # of all that comes with the package
+BYTES = 12_000_000  # of all that comes with the package
 KANJI = "pretrained:kanji"
 NATS_PER_POINT = -1.5  # above what the model card says of the test split
 
@@ -70,7 +70,7 @@ def _threads_stay(monkeypatch):
 def test_a_name_is_a_folder_or_file_of_the_package():
     assert pretrained.resolve(KANJI) == FOLDER / "kanji"
     assert pretrained.resolve(f"{KANJI}.tflite") == FOLDER / "kanji.tflite"
-    assert set(pretrained.names()) == {"kanji", "kanji.tflite"}
+    assert set(pretrained.names()) == {"doodles", "doodles.tflite", "kanji", "kanji.tflite"}
 
 
 @pytest.mark.parametrize("path", ["kanji", "runs/kanji", "/runs/pretrained:kanji"])

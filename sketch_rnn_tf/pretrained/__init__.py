@@ -1,10 +1,12 @@
 """Trained models that come with the package: `pretrained:NAME` wherever a model is asked for.
 
-pretrained:kanji         kanji/, a run directory like any other, see kanji/MODEL.md; beside the run
-                         lies model.bin, by which the page of sketch-rnn-play needs no TensorFlow
-pretrained:kanji.tflite  kanji.tflite, the same model for ai-edge-litert: draws without TensorFlow
+pretrained:doodles         doodles of 16 classes, with a latent vector; see doodles/MODEL.md
+pretrained:kanji           characters, a decoder alone; see kanji/MODEL.md
+pretrained:doodles.tflite  the same models for ai-edge-litert: they draw without TensorFlow
+pretrained:kanji.tflite
 
-They are for reading only.
+The folders are run directories like any other; beside each run lies model.bin, by which the page of
+sketch-rnn-play needs no TensorFlow. They are for reading only.
 """
 
 from __future__ import annotations
