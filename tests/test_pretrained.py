@@ -81,7 +81,10 @@ def test_other_paths_stay_as_they_are(path):
 @pytest.mark.parametrize("name", ["kanjis", "", "../runs.py", "__init__.py", "kanji/config.json"])
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
     for use in (pretrained.resolve, runs.open_run, load_model, ondevice.open):
-        with pytest.raises(ValueError, match=r"no pretrained model .*; there are kanji, kanji\.tf"):
+        with pytest.raises(
+            ValueError,
+            match=r"no pretrained model .*; there are doodles, .*, kanji, kan",
+        ):
             use(f"pretrained:{name}")
 
 
@@ -89,8 +92,46 @@ def test_a_command_says_so_in_one_sentence(capsys, tmp_path):
     code = sample.run(["--model=pretrained:bird", f"--output={tmp_path / 'x.svg'}"])
     assert code == cli.FAILURE
     assert capsys.readouterr().err == (
-        "sketch-rnn-sample: there is no pretrained model 'bird'; there are kanji, kanji.tflite\n"
+        "sketch-rnn-sample: there is no pretrained model 'bird'; there are doodles, doodles.tflite,"
+        " kanji, kanji.tflite\n"
     )
+
+
+# --- the doodles ---
+
+
+@pytest.fixture(scope="module")
+def doodles():
+    return load_model("pretrained:doodles")
+
+
+def test_every_class_of_the_doodles_draws_the_same_with_tensorflow_and_without(doodles):
+    classes = doodles.config.classes
+    assert len(classes) == 16
+    drawn = doodles.generate(16, temperature=0.3, seed=5, label=list(classes))
+    assert all(sketch.ended and len(sketch) > 5 for sketch in drawn)
+    assert {sketch.label for sketch in drawn} == set(classes)
+
+
+def test_doodles_that_people_drew_are_explained_best_by_their_own_class(doodles, shared_data):
+    path = shared_data("quickdraw_all/quickdraw_336_classes_raw.ndjson.gz")
+    wanted = ("sheep", "bicycle", "hedgehog", "mosquito")
+    found = [one for one in inputs.load(path, doodles.config) if one.label in wanted]
+    rows = [one.strokes for one in found]
+    nats = np.array(
+        [[one["nats"] for one in doodles.score(rows, label=[name] * len(rows))] for name in wanted]
+    ).T
+    right = [wanted.index(one.label) for one in found]
+    assert (nats.argmin(axis=1) == right).mean() > 0.6  # a quarter by chance
+
+
+def test_a_doodle_drawn_again_and_read_again_finds_its_original(doodles):
+    labels = ["sheep"] * 24
+    given = doodles.generate(24, temperature=0.4, seed=9, label=labels)
+    again = doodles.reconstruct(given, temperature=0.1, seed=1, label=labels)
+    first, second = (doodles.encode(drawings, label=labels) for drawings in (given, again))
+    distances = np.linalg.norm(first[:, None] - second[None], axis=2)
+    assert (distances.argmin(axis=0) == np.arange(24)).mean() > 0.7  # 0.04 by chance
 
 
 # --- what is shipped -------------------------------------------------------------------------
