@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import json
 import re
 import types
@@ -385,8 +386,9 @@ def settings() -> list[Setting]:
 
 def _documented(kind: type) -> dict[str, str]:
     """Returns {name: meaning} of the attributes that a class's docstring lists."""
-    text = (kind.__doc__ or "").partition("Attributes:")[2]
-    entries = re.findall(r"^ {6}(\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE)
+    # From Python 3.13 on the compiler takes the indentation off; here it is off in all versions.
+    text = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:")[2]
+    entries = re.findall(r"^ {2}(\w+): (.*(?:\n {4}.*)*)", text, flags=re.MULTILINE)
     return {name: " ".join(meaning.split()).rstrip(".") for name, meaning in entries}
 
 
