@@ -100,12 +100,7 @@ def measure(
     by_temperature, pictures, pairs = {}, {"real": held_out.shown()}, {}
     begun = time.monotonic()
     for done, temperature in enumerate(temperatures):
-        if done:
-            left = (time.monotonic() - begun) / done * (len(temperatures) - done)
-            logging.info(
-                "measured at %d of %d temperatures, %s left",
-                *(done, len(temperatures), progress.duration(left)),
-            )
+        _tell_time_left(done, len(temperatures), begun)
         name = f"{temperature:g}"
         drawn = drawer.generate(held_out.reference.labels, temperature)
         told = sketcher.config.model.class_conditioned or len(allowed) == 1
@@ -139,6 +134,15 @@ def measure(
         "notes": notes(held_out),
     }
     return Quality(values, pictures, pairs)
+
+
+def _tell_time_left(done: int, count: int, begun: float) -> None:
+    """Logs how long the temperatures will take that are not measured yet."""
+    if done:
+        left = (time.monotonic() - begun) / done * (count - done)
+        logging.info(
+            "measured at %d of %d temperatures, %s left", done, count, progress.duration(left)
+        )
 
 
 def at_end_of_training(

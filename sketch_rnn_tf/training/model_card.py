@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pathlib
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sketch_rnn_tf import card, files, runs
 from sketch_rnn_tf.data import dataset
 
 _TEMPLATE = pathlib.Path(__file__).with_name("model_card.md")
+_NAMED = 5  # sources by name
 _MEASURES = (
     "nats_per_point",
     "reconstruction_loss",
@@ -42,11 +43,7 @@ def write(
     """
     model, training = run.config.model, run.config.training
     kind = "with a latent vector" if model.conditional else "a decoder alone"
-    rows = [
-        f"| {_cell(source.get('path'))} | {_cell(source.get('license'))}"
-        f" | {_cell(source.get('version'))} |"
-        for source in info.sources
-    ]
+    rows = _source_rows(info.sources)
     measured = "There was no test split."
     if test is not None:
         lines = [f"| {name} | {test[name]:.4f} |" for name in _MEASURES if name in test]
@@ -71,9 +68,23 @@ def write(
         run.path.resolve().name,
         [source.get("license") for source in info.sources],
         measures,
-        ", ".join(_cell(source.get("path")) for source in info.sources) or "unknown",
+        ", ".join(_cell(source.get("path")) for source in info.sources[:_NAMED]) or "unknown",
     )
     files.write_text(run.path / runs.MODEL_CARD, head + text)
+
+
+def _source_rows(sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns a row per license and version: the sources under them, the first few by name."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        kind = _cell(source.get("license")), _cell(source.get("version"))
+        groups.setdefault(kind, []).append(_cell(source.get("path")))
+    rows = []
+    for (license_, version), paths in groups.items():
+        more = len(paths) - _NAMED
+        names = ", ".join(paths[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        rows.append(f"| {names} | {license_} | {version} |")
+    return rows
 
 
 def _cell(value: Any) -> str:
