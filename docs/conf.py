@@ -37,6 +37,7 @@ myst_url_schemes = {
     **dict.fromkeys(("http", "https", "mailto"), None),
     "repository": {"url": "{{path}}.html"},
 }
+smartquotes = False  # which makes one dash of the two of a flag
 default_role = "code"  # docstrings have names in single backticks
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
@@ -84,7 +85,9 @@ def command_reference() -> str:
         lines += ["```text", rest.strip("\n"), "```", ""] if rest.strip() else []
         lines += ["| flag | default | |", "|---|---|---|"]
         for flag in cli.flags_of(module.define_flags):
-            default = "" if flag.default in (None, "", []) else f"`{flag.default_as_str}`"
+            default = (
+                "" if flag.default in (None, "", []) else f"`{flag.default_as_str.strip(chr(39))}`"
+            )
             words = re.sub(r"([|<>*_{}\[\]])", r"\\\1", " ".join(flag.help.split()))
             lines.append(f"| `--{flag.name}` | {default} | {words} |")
         lines.append("")

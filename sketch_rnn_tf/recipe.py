@@ -109,13 +109,13 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
 
 def _model(start: config.ModelConfig, size: Size, classes: int) -> config.ModelConfig:
     """Returns the model of a size, conditioned on the classes where there are several."""
-    dropout = {"recurrent_dropout": size.dropout}
+    dropout = size.dropout
     return dataclasses.replace(
         start,
         z_size=size.z_size,
         class_conditioned=classes > 1,
-        encoder=dataclasses.replace(start.encoder, units=size.encoder, **dropout),
-        decoder=dataclasses.replace(start.decoder, units=size.decoder, **dropout),
+        encoder=dataclasses.replace(start.encoder, units=size.encoder, recurrent_dropout=dropout),
+        decoder=dataclasses.replace(start.decoder, units=size.decoder, recurrent_dropout=dropout),
     )
 
 

@@ -31,7 +31,7 @@ from sketch_rnn_tf.sketcher.backend import NO_ENCODER, Backend, Request
 class Sketcher:
     """A model in the user's units.
 
-    Drawings go in as stroke-3 arrays or `Sketch`es in source units and come out as `Sketches`.
+    Drawings go in as stroke-3 arrays or as `Sketch` in source units and come out as `Sketches`.
     What the verbs have in common:
 
     - temperature: tau, above 0: low is careful, 1 is as learned. One number for all sketches, one
