@@ -91,7 +91,7 @@ quickstart: $(OUT)/litert.png $(OUT)/doodles.png
 	@echo "$(OUT)/reconstructions.png  characters that it has not seen, read and drawn again"
 	@echo "$(OUT)/walk.png             from one of them to another"
 	@echo "$(OUT)/litert.png           what its .tflite draws without TensorFlow; all exports are in $(OUT)/export"
-	@echo "$(OUT)/doodles.png          a walk from a sheep to a palm tree, by the model in the box"
+	@echo "$(OUT)/doodles.png          sheep, palm trees, bicycles and dolphins of the model in the box"
 	@echo "$(OUT)/evaluation.json      the losses of the test split"
 
 # The environment stands after a bar: installing again is no reason to train again.
