@@ -89,7 +89,12 @@ class MetricsFile(Callback):
     def on_start(self, run, step):
         """Cuts the lines of steps that a resumed run will repeat."""
         self._path = run.path / runs.METRICS
-        files.write_text(self._path, "".join(_lines_until(self._path, step)))
+        kept = [  # no test numbers: they are of another end
+            json.dumps(values) + "\n"
+            for values in read_metrics(self._path)
+            if values["step"] <= step and values.get("split") != "test"
+        ]
+        files.write_text(self._path, "".join(kept))
 
     def on_log(self, step, values):
         """Writes a line of split `train`."""
@@ -313,15 +318,6 @@ def read_metrics(path) -> list[dict[str, Any]]:
         if isinstance(values, dict) and isinstance(values.get("step"), int):
             found.append(values)
     return found
-
-
-def _lines_until(path, step: int) -> list[str]:
-    """Returns the whole lines up to a step, but no test numbers: they are of another end."""
-    return [
-        json.dumps(values) + "\n"
-        for values in read_metrics(path)
-        if values["step"] <= step and values.get("split") != "test"
-    ]
 
 
 def _finite(value):

@@ -52,7 +52,7 @@ def write(
     body = [
         _section("Summary", _table(_summary(run, state, metrics))),
         _section("Drawings", *(_picture(title, *given) for title, given in drawn.items())),
-        _section("Test split, best weights", _table(_rounded(test))) if test else "",
+        _section("Test split, best weights", _table(list(test.items()))) if test else "",
         _section("Curves", '<div class="curves">', *_curves(metrics), "</div>"),
         _section("Configuration", _table(_flat(config.to_json(run.config)))),
     ]
@@ -83,22 +83,13 @@ def _section(title: str, *parts: str) -> str:
 
 
 def _table(rows: Sequence[tuple[str, Any]]) -> str:
-    cells = "".join(
-        f"<tr><th>{html.escape(str(name))}</th><td{_class(value)}>{html.escape(str(value))}</td>"
-        for name, value in rows
-    )
-    return f"<table>{cells}</table>"
-
-
-def _class(value: Any) -> str:
-    return ' class="number"' if isinstance(value, (int, float)) else ""
-
-
-def _rounded(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [
-        (name, round(value, 5) if isinstance(value, float) else value)
-        for name, value in values.items()
-    ]
+    """Returns a table of names and values; a number is rounded and stands to the right."""
+    cells = []
+    for name, value in rows:
+        kind = ' class="number"' if isinstance(value, (int, float)) else ""
+        text = str(round(value, 5) if isinstance(value, float) else value)
+        cells.append(f"<tr><th>{html.escape(str(name))}</th><td{kind}>{html.escape(text)}</td>")
+    return f"<table>{''.join(cells)}</table>"
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

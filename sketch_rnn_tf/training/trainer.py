@@ -260,12 +260,13 @@ class Trainer:
           OSError: the last checkpoint could not be written.
         """
         self._restore()
-        if self._agree(self.chief and self._is_complete() and self._has_report()):
+        report_path = self.run.path / runs.REPORT
+        if self._agree(self.chief and self._is_complete() and report_path.exists()):
             if self.chief:
                 logging.info("%s: has its %d steps already", self.run.path, self.state.step)
             return self.state
         if self.chief:
-            (self.run.path / runs.REPORT).unlink(missing_ok=True)  # it was of fewer steps
+            report_path.unlink(missing_ok=True)  # it was of fewer steps
         self._watchers = watching.Watchers(callbacks if self.chief else [])
         self._watchers.on_start(self.run, self.state.step)
         try:
@@ -290,15 +291,12 @@ class Trainer:
             self.state.step = int(self.state.step)
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-            self._restore_average()
+            if self.average is not None:
+                values = distribution.from_chief(self.strategy, self.average.values())
+                self.average.assign(values)
         self._saved_step = self._logged_step = self.state.step
         self._begin = time.monotonic() - self.state.seconds
         self._restart_clock()
-
-    def _restore_average(self) -> None:
-        """Takes the chief's average of the weights."""
-        if self.average is not None:
-            self.average.assign(distribution.from_chief(self.strategy, self.average.values()))
 
     def _averaged(self):
         """Puts the average of the weights, if there is one, into the model for a while."""
@@ -314,7 +312,10 @@ class Trainer:
                 self._save(must=True)
         while not over:
             self._take_step(next(batches))
-            self._log_if_due()
+            # At fixed steps, so that a run that was killed gives the lines of one that was not; one
+            # that saved on a signal has one line more, where it stopped.
+            if any(self._is_due(every) for every in (LOG_EVERY, self.training.checkpoint_every)):
+                self._log()
             self._evaluate_if_due()
             over = self._agree(self._wants_to_stop())
             if over or self._is_due(self.training.checkpoint_every):
@@ -336,9 +337,6 @@ class Trainer:
         done = self.state.step >= self.training.train_steps and not self._evaluation_due()
         return done or self._out_of_patience()
 
-    def _has_report(self) -> bool:
-        return (self.run.path / runs.REPORT).exists()
-
     def _wants_to_stop(self) -> bool:
         signaled = self.signals.received is not None
         return signaled or self.state.step >= self.training.train_steps or self._out_of_patience()
@@ -358,14 +356,6 @@ class Trainer:
             self.state.skipped_steps += 1
             if self._bad_in_a_row >= self.training.max_bad_steps:
                 self._diverged()
-
-    def _log_if_due(self) -> None:
-        """Logs at fixed steps, so that a run that was killed gives the lines of one that was not.
-
-        One that saved on a signal has one line more, where it stopped.
-        """
-        if any(self._is_due(every) for every in (LOG_EVERY, self.training.checkpoint_every)):
-            self._log()
 
     def _log(self) -> None:
         steps = self.state.step - self._logged_step
