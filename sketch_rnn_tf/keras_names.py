@@ -18,9 +18,10 @@ PACKAGE = "sketch_rnn_tf"
 CLASSES = {
     "sketch_rnn_tf.model.sketch_rnn": (
         *("SketchRNN", "Encoder", "Decoder", "GateOrthogonal"),
-        *("LSTMCell", "LayerNormLSTMCell", "HyperLSTMCell"),
+        *("LSTMCell", "LayerNormLSTMCell", "HyperLSTMCell", "StackedLSTMCell"),
+        *("GlorotPerLayer", "StackedKernel"),
     ),
-    "sketch_rnn_tf.training.schedules": ("FlooredExponential", "KLWeight"),
+    "sketch_rnn_tf.training.schedules": ("FlooredExponential", "KLWeight", "LinearDecay"),
 }
 
 

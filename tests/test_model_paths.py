@@ -72,7 +72,7 @@ def test_a_folder_of_ones_own_comes_before_a_pretrained_model(tmp_path, monkeypa
         ("out", r"holds no config\.json\); there is .*out/litert/model\.tflite"),
         ("", r"holds no config\.json\); there is .*mine"),
         ("empty", r"is not a run directory \(it holds no config\.json\)$"),
-        ("nowhere", r"there is no such file or folder; pretrained:kanji"),
+        ("nowhere", r"there is no such file or folder; pretrained:doodles, .*pretrained:kanji"),
     ],
 )
 def test_other_paths_are_refused_with_what_would_work(exported, given, message):

@@ -6,6 +6,7 @@ takes its time; `Model.open` gives what draws and scores.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import os
@@ -138,6 +139,8 @@ def _fixed(name: str, sketcher: Any, temperature_mode: str | None) -> Model:
 def use_threads(parts: int | None = None) -> None:
     """Gives operations that run side by side threads of their own.
 
+    A program that has used TensorFlow before keeps its threads: they cannot be changed any more.
+
     Args:
       parts: how many of them there are; as many as cores when not given.
     """
@@ -146,8 +149,9 @@ def use_threads(parts: int | None = None) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = cores or 1
     parts = max(cores if parts is None else parts, 1)
-    tf.config.threading.set_inter_op_parallelism_threads(parts)
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // parts))
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(parts)
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // parts))
 
 
 def classes_of(model: Model, text: str | None) -> list[str] | None:

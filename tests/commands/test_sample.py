@@ -137,7 +137,7 @@ def test_tasks_fill_their_grids(sample, capsys, arguments, cells):
         ("--server http://x --output - --pen_temperature 0.2", 2, "--pen_temperature cannot be"),
         ("--server http://x --output - --checkpoint last", 2, "--checkpoint cannot be used with"),
         ("--model vae --output - --model_name m", 2, "--model_name cannot be used with --model"),
-        ("--model x.tflite --output - --checkpoint last", 2, "be used with a .tflite file"),
+        ("--model kanji.tflite --output - --checkpoint last", 2, "be used with a .tflite file"),
         ("--model x.tflite --output -", 1, "x.tflite: there is no such file"),
         ("--model vae --output - --json", 2, "choose one"),
         ("--model vae --output - --temperature 0", 2, "--temperature is 0, expected"),

@@ -502,10 +502,8 @@ def test_flags_that_would_have_no_effect_are_refused(
 
 
 def test_drawings_can_be_simplified_as_those_of_a_model_were(tmp_path, write_ndjson, capsys):
-    given = _run(
-        *("--input", write_ndjson(), "--output_dir", tmp_path / "like"), "--like=pretrained:kanji"
-    )
-    assert given == 0
+    raw = write_ndjson("raw.ndjson", raw=True)
+    assert _run("--input", raw, "--output_dir", tmp_path / "like", "--like=pretrained:kanji") == 0
     simplification = dataset.read_info(tmp_path / "like").simplification
     assert simplification == {"method": "rdp", "epsilon": 1.5}  # what its MODEL.md tells
     assert _run("--input", write_ndjson(), "--output_dir", tmp_path / "x", "--like=nowhere") == 1

@@ -15,7 +15,8 @@ KINDS = list(cells.CELLS)
 def _decoder(kind="lstm", context_size=C, **changes):
     keras.utils.set_random_seed(2)
     arguments = {"cell": kind, "hyper_units": 6, "hyper_embedding": 2, **changes}
-    decoder = Decoder(H, M, context_size=context_size, **arguments)
+    units = H + (kind == "stacked")  # two layers of the same size
+    decoder = Decoder(units, M, context_size=context_size, **arguments)
     decoder.build()
     random = np.random.default_rng(1)
     for weight in decoder.trainable_variables:

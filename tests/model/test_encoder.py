@@ -14,7 +14,8 @@ KINDS = list(cells.CELLS)
 def _encoder(kind="lstm", **changes):
     keras.utils.set_random_seed(2)
     arguments = {"cell": kind, "hyper_units": 6, "hyper_embedding": 3, **changes}
-    encoder = Encoder(H, Z, **arguments)
+    units = H + (kind == "stacked")  # two layers of the same size
+    encoder = Encoder(units, Z, **arguments)
     encoder.build()
     random = np.random.default_rng(1)
     for weight in encoder.trainable_variables:

@@ -139,7 +139,7 @@ def _weights(model):
 
 def _apply(model, optimizer, gradients):
     own = magenta_names.variables(model)
-    sources = magenta_names.sources(model)
+    sources = magenta_names.origins(model)
     pairs = [(tf.constant(sources[path].to_ours(gradients)), v) for path, v in own.items()]
     optimizer.apply_gradients(pairs)
 

@@ -5,12 +5,13 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model import cells, sequence
 
-B, T, D, C, H = 2, 7, 3, 4, 6
+B, T, D, C, H = 2, 7, 3, 4, 5
 
 
 def _cell(kind, dtype="float32", units=H, size=D):
     keras.utils.set_random_seed(1)
-    cell = cells.make(kind, units, dtype=dtype, hyper_units=units - 1, hyper_embedding=8)
+    units += kind == "stacked" and units % 2  # two layers of the same size
+    cell = cells.make(kind, units, dtype=dtype, hyper_units=units - 1, hyper_embedding=6)
     cell.build((None, size))
     random = np.random.default_rng(3)
     for weight in cell.trainable_variables:

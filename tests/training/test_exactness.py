@@ -64,6 +64,7 @@ def test_no_sum_of_a_step_has_three_summands_in_an_order_of_tensorflows_choice(
     data_dir, tiny, tmp_path, cell
 ):
     settings = {"encoder__cell": cell, "decoder__cell": cell, "parallel_parts": 2}
+    settings["encoder__units"] = 6  # of which `stacked` has half per layer
     nodes = _graphs_of_a_step(data_dir, tmp_path / "run", tiny(**settings))
     sums = [n for n in nodes if n.op in ("AddN", "AccumulateNV2")]
     inexact = [n for n in sums if n.attr["T"].type in (types_pb2.DT_FLOAT, types_pb2.DT_BFLOAT16)]

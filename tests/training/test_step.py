@@ -52,7 +52,7 @@ def test_a_step_fed_magentas_gradients_gives_magentas_weights(vectors, name):
     numbers = vectors(name)
     step = _magenta_step(numbers)
     given = {key[2:]: value for key, value in numbers.items() if key.startswith("G/")}
-    sources = magenta_names.sources(step.model)
+    sources = magenta_names.origins(step.model)
     gradients = [
         tf.constant(sources[magenta_names.relative(variable.path)].to_ours(given))
         for variable in step.model.trainable_variables

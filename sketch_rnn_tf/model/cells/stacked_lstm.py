@@ -49,13 +49,13 @@ class StackedLSTMCell(base.RecurrentCell):
         """Makes the weights for inputs [..., D]."""
         size, width = self.units // 2, 2 * self.units
         self.kernel = self.add_weight(
-            name="kernel", shape=(input_shape[-1], 2 * width), initializer=_GlorotOfEach()
+            name="kernel", shape=(input_shape[-1], 2 * width), initializer=GlorotPerLayer()
         )
         self.first_kernel = self.add_weight(
             name="first_kernel", shape=(size, width), initializer=base.GateOrthogonal()
         )
         self.second_kernel = self.add_weight(
-            name="second_kernel", shape=(2 * size, width), initializer=_StackedInitializer()
+            name="second_kernel", shape=(2 * size, width), initializer=StackedKernel()
         )
         self.bias = self.add_weight(name="bias", shape=(2 * width,), initializer="zeros")
         self.built = True
@@ -76,7 +76,7 @@ class StackedLSTMCell(base.RecurrentCell):
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
-class _GlorotOfEach(keras.initializers.Initializer):
+class GlorotPerLayer(keras.initializers.Initializer):
     """Glorot uniform for the kernel of each layer."""
 
     def __call__(self, shape, dtype=None):
@@ -86,7 +86,7 @@ class _GlorotOfEach(keras.initializers.Initializer):
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
-class _StackedInitializer(keras.initializers.Initializer):
+class StackedKernel(keras.initializers.Initializer):
     """Glorot uniform for what comes from the layer below, orthogonal for a layer's own state."""
 
     def __call__(self, shape, dtype=None):

@@ -242,6 +242,6 @@ def test_a_version_that_another_export_took_meanwhile_is_not_replaced(tmp_path, 
 
 
 def test_the_command_names_formats_that_it_does_not_know(capsys):
-    assert command.run(["--model", "x", "--output_dir", "y", "--format", "onnx"]) == 2
-    assert "there is no format 'onnx'" in capsys.readouterr().err
+    assert command.run(["--model", "x", "--output_dir", "y", "--format", "coreml"]) == 2
+    assert "there is no format 'coreml'" in capsys.readouterr().err
     assert command._formats(["tflite", "litert", "saved_model"]) == ["litert", "saved_model"]

@@ -27,6 +27,7 @@ def _run(**changes) -> config.RunConfig:
     cell = parts.pop("cell")
     position = parts.pop("absolute_position")
     sizes = {"hyper_units": 4, "hyper_embedding": 3}
+    units = 10 if cell == "stacked" else 5
     model = config.ModelConfig(
         conditional=parts.pop("conditional"),
         class_conditioned=parts.pop("class_conditioned"),
@@ -34,7 +35,7 @@ def _run(**changes) -> config.RunConfig:
         num_mixtures=4,
         class_embedding=2,
         encoder=config.EncoderConfig(cell=cell, units=6, **sizes),
-        decoder=config.DecoderConfig(cell=cell, units=10, absolute_position=position, **sizes),
+        decoder=config.DecoderConfig(cell=cell, units=units, absolute_position=position, **sizes),
     )
     content = {"scale_factor": 7.0, "max_length": 11, "classes": ("cat", "dog"), **parts}
     return config.RunConfig(model=model, **content)
