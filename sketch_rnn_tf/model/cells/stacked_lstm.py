@@ -70,9 +70,12 @@ class StackedLSTMCell(base.RecurrentCell):
         to_first, to_second = tf.split(projected, 2, axis=-1)
         masks = (None, None) if mask is None else tf.split(mask, 2, axis=-1)
         h1, c1 = lstm.lstm_step(multiply(h1, "first_kernel", to_first), c1, masks[0])
-        below = tf.concat([h1, h2], axis=-1)
+        # A name of its own for two of the three uses: gradients of three summands would be added in
+        # an order of TensorFlow's choice, see `training.step.gradients_in_order`.
+        up = tf.identity(h1)
+        below = tf.concat([up, h2], axis=-1)
         h2, c2 = lstm.lstm_step(multiply(below, "second_kernel", to_second), c2, masks[1])
-        return tf.concat([h1, h2], axis=-1), [h1, c1, h2, c2]
+        return tf.concat([up, h2], axis=-1), [h1, c1, h2, c2]
 
 
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
