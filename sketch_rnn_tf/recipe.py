@@ -45,6 +45,7 @@ SIZES = (
     Size(float("inf"), 64, 256, 512, 0.1, 600_000, 8),
 )
 _FEW_DRAWINGS = 4_000
+_FINE_TUNING_RATE = 1e-3  # of weights that know how to draw already
 _MANY_POINTS = 50  # per drawing; of fewer, each one is a feature that must stay
 
 
@@ -78,6 +79,7 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
     training = dataclasses.replace(
         best.training,
         train_steps=steps,
+        learning_rate=_FINE_TUNING_RATE if given else best.training.learning_rate,
         batch_size=batch,
         warmup_steps=min(best.training.warmup_steps, steps // 10),
         kl_weight_decay=round(1.0 - 5.0 / steps, 6),  # 99 % of its rise by the end
@@ -94,7 +96,9 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
         f" {'few' if short else 'many'}",
         f"about {_told(seconds)} on the CPU of this machine as it is now",
     ]
-    if not given:
+    if given:
+        reasons.append(f"learning rate {_FINE_TUNING_RATE:g}: the weights draw already")
+    else:
         classes = f"the {len(info.classes)} classes condition it" if model.class_conditioned else ""
         reasons = [
             f"encoder {size.encoder}, decoder {size.decoder}, z {size.z_size}: for {count}"
