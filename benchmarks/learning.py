@@ -129,7 +129,7 @@ def _train(name: str, seed: int, steps: int) -> dict:
     from sketch_rnn_tf import config, runs
     from sketch_rnn_tf.commands import train as train_command
     from sketch_rnn_tf.data import dataset
-    from sketch_rnn_tf.training import run_directory, trainer
+    from sketch_rnn_tf.training import averaging, run_directory, trainer
 
     start = config.preset("magenta")
     settings = {**RECIPES[name], "train_steps": steps, "seed": seed}
@@ -146,7 +146,7 @@ def _train(name: str, seed: int, steps: int) -> dict:
             if position == 4:
                 first = time.perf_counter()
         end = time.perf_counter()
-        with trained._averaged():
+        with averaging.in_place(trained.average):
             losses = trained.evaluate(trained.model, "valid")
     return {
         "recipe": name,

@@ -311,10 +311,8 @@ def summary(output_dir: str, info) -> list[str]:
     if info.cut:
         lines.append(f"  cut: {sum(info.cut.values())} ({_most(info.cut)})")
     lengths = {int(points): n for points, n in info.length_histogram.items()}
-    count = sum(lengths.values())
-    mean = sum(points * n for points, n in lengths.items()) / count
     lines.append(
-        f"  points per drawing: mean {mean:.1f}, 95 % up to {percentile(lengths, 95)},"
+        f"  points per drawing: mean {info.mean_length:.1f}, 95 % up to {percentile(lengths, 95)},"
         f" longest {info.max_length}"
     )
     lines.append(f"  scale factor {info.scale_factor:.4f}")

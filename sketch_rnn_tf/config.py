@@ -231,6 +231,22 @@ class Preset:
     training: TrainingConfig
 
 
+AUTO = "auto"  # the preset that is chosen for the data set, see `recipe`
+
+# What learns most per second: docs/training.md has the measurements.
+_RECIPE = TrainingConfig(
+    train_steps=15_000,
+    batch_size=50,
+    learning_rate=4e-3,
+    learning_rate_schedule="cosine",
+    warmup_steps=200,
+    kl_weight=0.25,
+    kl_tolerance=0.05,
+    kl_weight_decay=0.9997,
+    random_scale=0.1,
+    dtype="auto",
+)
+
 PRESETS = {
     "magenta": Preset(
         "Magenta's defaults: the published Sketch-RNN models", ModelConfig(), TrainingConfig()
@@ -273,22 +289,11 @@ PRESETS = {
             kl_weight_decay=0.999,
         ),
     ),
-    # The recipe of docs/training.md at Magenta's sizes.
+    # The recipe at Magenta's sizes.
     "best": Preset(
         "learns most per second: with encoder, latent vector and the pen's position",
         ModelConfig(decoder=DecoderConfig(absolute_position=True)),
-        TrainingConfig(
-            train_steps=15_000,
-            batch_size=50,
-            learning_rate=4e-3,
-            learning_rate_schedule="cosine",
-            warmup_steps=200,
-            kl_weight=0.25,
-            kl_tolerance=0.05,
-            kl_weight_decay=0.9997,
-            random_scale=0.1,
-            dtype="auto",
-        ),
+        _RECIPE,
     ),
     "quickstart": Preset(
         "`best` in minutes on a laptop: characters and other drawings of few points",
@@ -297,18 +302,12 @@ PRESETS = {
             encoder=EncoderConfig(units=128),
             decoder=DecoderConfig(units=384, absolute_position=True),
         ),
-        TrainingConfig(
+        dataclasses.replace(
+            _RECIPE,
             train_steps=4000,
-            batch_size=50,
-            learning_rate=4e-3,
-            learning_rate_schedule="cosine",
             warmup_steps=100,
-            kl_weight=0.25,
-            kl_tolerance=0.05,
             kl_weight_decay=0.999,
-            random_scale=0.1,
             point_dropout=0.0,
-            dtype="auto",
         ),
     ),
 }
@@ -321,7 +320,7 @@ def preset(name: str) -> Preset:
       UserError: there is no such preset; names the ones there are.
     """
     if name not in PRESETS:
-        known = ", ".join([*PRESETS, "auto"])
+        known = ", ".join([*PRESETS, AUTO])
         raise UserError(f"there is no preset {name!r}; there are {known}{nearest(name, PRESETS)}")
     return PRESETS[name]
 

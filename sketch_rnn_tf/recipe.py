@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import config
+from sketch_rnn_tf import config, progress
 from sketch_rnn_tf.data.dataset import DatasetInfo
 
 
@@ -73,7 +73,7 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
     size = next(one for one in SIZES if count <= one.drawings)
     batch = int(np.clip(count // 8, 8, best.training.batch_size))
     steps = _round(max(size.sketches, size.epochs * count) / batch)
-    points = _mean_length(info)
+    points = info.mean_length or 1.0
     given, model = model is not None, model or _model(best.model, size, len(info.classes))
     short = points < _MANY_POINTS
     training = dataclasses.replace(
@@ -94,7 +94,7 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
         f"sizes vary by {training.random_scale:.0%}: there are {'few' if few else 'many'} drawings",
         f"points are {'kept' if short else 'dropped at random'}: {points:.0f} per drawing are"
         f" {'few' if short else 'many'}",
-        f"about {_told(seconds)} on the CPU of this machine as it is now",
+        f"about {progress.duration(seconds)} on the CPU of this machine as it is now",
     ]
     if given:
         reasons.append(f"learning rate {_FINE_TUNING_RATE:g}: the weights draw already")
@@ -129,13 +129,6 @@ def _round(steps: float) -> int:
     return int(-(-steps // unit) * unit)
 
 
-def _mean_length(info: DatasetInfo) -> float:
-    """Returns the points of a drawing on average."""
-    lengths = {int(points): n for points, n in info.length_histogram.items()}
-    count = sum(lengths.values())
-    return sum(points * n for points, n in lengths.items()) / count if count else 1.0
-
-
 def _seconds(model: config.ModelConfig, points: float) -> float:
     """Estimates the time of training on one sketch of so many points.
 
@@ -163,11 +156,3 @@ def _product_speed() -> float:
         matrix @ matrix
         count += 1
     return count * 2 * size**3 / (time.perf_counter() - begin)
-
-
-def _told(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(10, round(seconds, -1)):.0f} seconds"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.1f} hours"

@@ -176,7 +176,6 @@ FLAGS_OF_SETTINGS = (
     *("train_steps", "seed", "checkpoint_every", "evaluate_every", "batch_size"),
     *("learning_rate", "early_stopping_patience"),
 )
-AUTO = "auto"  # the preset that is chosen for the data set, see `recipe`
 EVALUATIONS = 8  # that a run has at least
 
 
@@ -186,7 +185,7 @@ def _configuration(flags: absl_flags.FlagValues):
     from sketch_rnn_tf.interop import magenta_hparams
 
     model = runs.open_run(flags.init_from).config.model if flags.init_from else None
-    chosen = _chosen(flags.data_dir, model) if flags.preset == AUTO else None
+    chosen = _chosen(flags.data_dir, model) if flags.preset == config.AUTO else None
     try:
         start = chosen or config.preset(flags.preset)
         hparams = config.parse_settings([flags.hparams])

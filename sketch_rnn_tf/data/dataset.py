@@ -72,6 +72,13 @@ class DatasetInfo:
         """Whether row 0 of a sketch only says where its first point lies."""
         return self.simplification is not None and not self.simplification.get("published")
 
+    @property
+    def mean_length(self) -> float:
+        """Points of a sketch on average over all splits; 0 where there are no sketches."""
+        sketches = sum(self.length_histogram.values())
+        points = sum(int(length) * n for length, n in self.length_histogram.items())
+        return points / sketches if sketches else 0.0
+
     def num_sketches(self, split: str) -> int:
         """Returns the number of sketches of a split; 0 where the data set has no such split."""
         return self.splits.get(split, {}).get("num_sketches", 0)

@@ -71,6 +71,11 @@ class Average:
         self.assign([weight.numpy() for weight in self._weights])
 
 
+def in_place(average: Average | None) -> contextlib.AbstractContextManager[None]:
+    """Returns `Average.in_place`, or what changes nothing where there is no average."""
+    return contextlib.nullcontext() if average is None else average.in_place()
+
+
 def _assign(variables, values) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

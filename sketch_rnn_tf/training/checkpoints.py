@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -67,7 +66,7 @@ def save(
             np.savez(
                 folder / WEIGHTS, *(variable.numpy() for variable in model.trainable_variables)
             )
-        with average.in_place() if average is not None else contextlib.nullcontext():
+        with averaging.in_place(average):
             save_weights(model, folder / MODEL)
         np.savez(folder / OPTIMIZER, **_optimizer_values(optimizer))
         checksums = {name: files.sha256_of_file(folder / name) for name in names}

@@ -28,10 +28,7 @@ class FlooredExponential(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         """Returns the rate at a step, a float32 scalar."""
         rate = (self.start - self.floor) * _power(self.decay, step) + self.floor
-        step = tf.cast(step, tf.float32)
-        if self.warmup_steps:
-            rate *= tf.minimum(1.0, (step + 1.0) / self.warmup_steps)
-        return rate
+        return _warmed_up(rate, step, self.warmup_steps)
 
     def get_config(self) -> dict:
         """Returns the arguments."""
@@ -59,12 +56,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         """Returns the rate at a step, a float32 scalar."""
-        step = tf.cast(step, tf.float32)
-        left = (self.steps - step) / max(1, self.steps - self.warmup_steps)
+        left = (self.steps - tf.cast(step, tf.float32)) / max(1, self.steps - self.warmup_steps)
         rate = self.floor + (self.start - self.floor) * tf.clip_by_value(left, 0.0, 1.0)
-        if self.warmup_steps:
-            rate *= tf.minimum(1.0, (step + 1.0) / self.warmup_steps)
-        return rate
+        return _warmed_up(rate, step, self.warmup_steps)
 
     def get_config(self) -> dict:
         """Returns the arguments."""
@@ -98,6 +92,13 @@ class KLWeight(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict:
         """Returns the arguments."""
         return {"weight": self.weight, "start": self.start, "decay": self.decay}
+
+
+def _warmed_up(rate: tf.Tensor, step: tf.Tensor, warmup_steps: int) -> tf.Tensor:
+    """Returns a rate times min(1, (t + 1) / warmup_steps)."""
+    if not warmup_steps:
+        return rate
+    return rate * tf.minimum(1.0, (tf.cast(step, tf.float32) + 1.0) / warmup_steps)
 
 
 def _power(base: float, step: tf.Tensor) -> tf.Tensor:

@@ -298,10 +298,6 @@ class Trainer:
         self._begin = time.monotonic() - self.state.seconds
         self._restart_clock()
 
-    def _averaged(self):
-        """Puts the average of the weights, if there is one, into the model for a while."""
-        return contextlib.nullcontext() if self.average is None else self.average.in_place()
-
     def _loop(self) -> None:
         over = self._agree(self._is_complete())
         if not over:
@@ -380,7 +376,7 @@ class Trainer:
         if not self._evaluation_due() or not self.chief:
             return
         self._log()
-        with self._averaged():
+        with averaging.in_place(self.average):
             values = None
             try:
                 if self.info.num_sketches("valid"):
@@ -531,7 +527,7 @@ class Trainer:
                 test = {**self.evaluate(model, "test"), "checkpoint": "best"}
                 self.signals.check()
                 test |= self._quality(model)
-            with self._averaged():
+            with averaging.in_place(self.average):
                 drawn = self.draw()
         except stopping.StopRequestedError:
             logging.info(

@@ -48,7 +48,14 @@ def write(
       UserError: the folder exists, the model has an operation that the export does not know, or a
         file computes something else than the model; no bad file is written.
     """
-    model = facts.in_float32(model)
+    folder = pathlib.Path(output_dir) / FOLDER
+    with files.atomic_directory(folder, overwrite) as temporary:  # refuses before the work begins
+        _write_into(temporary, run, facts.in_float32(model))
+    return folder
+
+
+def _write_into(folder: pathlib.Path, run: runs.Run, model: SketchRNN) -> None:
+    """Makes, checks and writes the files of a float32 model."""
     made = graphs.Graphs(model, run.config.scale_factor)
     content = {
         "format_version": FORMAT_VERSION,
@@ -60,12 +67,9 @@ def write(
     for one in models.values():
         onnx.checker.check_model(one, full_check=True)
     check(models, model, run.config.scale_factor)
-    folder = pathlib.Path(output_dir) / FOLDER
-    with files.atomic_directory(folder, overwrite) as temporary:
-        for name, one in models.items():
-            onnx.save_model(one, temporary / f"{name}.onnx")
-        files.write_json(temporary / "model.json", content)
-    return folder
+    for name, one in models.items():
+        onnx.save_model(one, folder / f"{name}.onnx")
+    files.write_json(folder / "model.json", content)
 
 
 def check(models: dict[str, onnx.ModelProto], model: SketchRNN, scale_factor: float) -> None:
