@@ -117,6 +117,8 @@ class TrainingConfig:
       average_decay: decay per step of the moving average of the weights, which is what is evaluated
         and saved; 0: the weights themselves.
       random_scale: each axis of a sketch is scaled by U(1 - this, 1 + this).
+      fit_prior: at the end a Gaussian per class is fitted to the latent vectors of the training
+        drawings, and new drawings start from it instead of N(0, 1), see `latent_prior`.
       point_dropout: probability with which a point that may be dropped is dropped.
       loss_length: `bucket` takes the pen loss over the batch's own length, `full` over N_max.
       buckets: how many different lengths batches are padded to, at most.
@@ -153,6 +155,7 @@ class TrainingConfig:
     gradient_clip_norm: float = 0.0
     average_decay: float = 0.0
     random_scale: float = 0.15
+    fit_prior: bool = False
     point_dropout: float = 0.1
     loss_length: str = "bucket"
     buckets: int = 8
@@ -185,6 +188,7 @@ class RunConfig:
       data_fingerprint: identity of the data set it was trained on; None for imported models.
       initial_weights: SHA-256 of the weights that it started from; None: random ones.
       preset: name of the preset that the configuration started from.
+      latent_prior: what new drawings' latent vectors come from, see `latent_prior`; None: N(0, 1).
       versions: {package: version} that made it.
       model: the model.
       training: how it was trained.
@@ -201,6 +205,7 @@ class RunConfig:
     data_fingerprint: str | None = None
     initial_weights: str | None = None
     preset: str | None = None
+    latent_prior: dict | None = None
     versions: dict = dataclasses.field(default_factory=dict)
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
@@ -244,6 +249,7 @@ _RECIPE = TrainingConfig(
     kl_tolerance=0.05,
     kl_weight_decay=0.9997,
     random_scale=0.1,
+    fit_prior=True,
     dtype="auto",
 )
 

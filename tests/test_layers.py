@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # What a device needs, without absl; `progress` and `cli` are for commands.
 DEVICE = {
     *("errors", "requirement", "strokes", "drawing", "config", "files", "pretrained"),
-    *("model_paths", "stderr"),
+    *("latent_prior", "model_paths", "stderr"),
 }
 BOTTOM = DEVICE | {"progress", "cli", "keras_names"}
 LAYERS = [

@@ -46,6 +46,7 @@ _ONLY_FOR = {  # flags that mean nothing to the other tasks
     **dict.fromkeys(("points", "pen"), ("complete",)),
     **dict.fromkeys(("from", "minus", "plus"), ("analogy",)),
     "num": ("generate", "complete", "analogy"),
+    "prior": ("generate",),
     "sample_z": ("reconstruct", "complete"),
     "steps": ("interpolate", "explore"),
     "interpolation": ("interpolate",),
@@ -88,6 +89,8 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     for part in _PARTS:
         real(f"{part}_temperature", None, f"temperature of the {part} alone")
     text("temperature_mode", None, "paper, magenta or javascript; the run's own when not given")
+    choice("prior", None, ["fitted", "normal"], "generate: z from a Gaussian per class that was"
+           " fitted to the training drawings, or N(0, 1); fitted where there is one")  # fmt: skip
     number("seed", 0, "the same seed draws the same sketches")
     text("class", None, "class to draw, for class-conditioned models; several, such as fish,house,"
          " or all make a row each")  # fmt: skip
@@ -123,6 +126,10 @@ def main(flags: absl_flags.FlagValues) -> None:
     if flags.task in _OWN_CLASSES:
         _own_classes(model, classes, given[0])
     sketcher = model.open()
+    if flags.prior == "fitted" and sketcher.config.latent_prior is None:
+        raise UsageError(f"{model.name}: has no fitted prior, so --prior normal is all it has")
+    if flags.prior == "normal" and sketcher.config.latent_prior is not None:
+        sketcher = sketcher.with_settings(latent_prior=None)
     common = {"seed": flags.seed, "greedy": flags.greedy, "max_points": flags.max_points}
     if flags.task != "complete":  # which keeps what was given
         common["keep_empty"] = flags.keep_empty

@@ -29,6 +29,7 @@ def describe(run: runs.Run, model: SketchRNN) -> dict[str, Any]:
         "temperature_mode": configuration.temperature_mode,
         "drop_first_point": configuration.drop_first_point,
         "simplification": configuration.simplification,
+        "latent_prior": configuration.latent_prior,
         "canvas": configuration.canvas,
         "num_parameters": model.count_params(),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import config, files
+from sketch_rnn_tf import config, files, latent_prior
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import noise as random_numbers
 from sketch_rnn_tf.ondevice import runtime
@@ -45,6 +45,7 @@ class DeviceBackend:
       threads: threads of the interpreter; one is fastest for models of this size.
       xnnpack: whether the XNNPACK kernels are used.
       temperature_mode: how a temperature acts, instead of the model's own.
+      fitted_prior: whether new drawings start from the prior that was fitted to the model, if any.
 
     Attributes:
       file: the opened file, whose signatures can be run by themselves.
@@ -61,6 +62,7 @@ class DeviceBackend:
         threads: int = 1,
         xnnpack: bool = True,
         temperature_mode: str | None = None,
+        fitted_prior: bool = True,
     ):
         self._options: dict[str, Any] = {
             "threads": arguments.count("threads", threads),
@@ -73,18 +75,23 @@ class DeviceBackend:
             known = ", ".join(config.TEMPERATURE_MODES)
             raise UserError(f"there is no temperature mode {mode!r}; there are {known}")
         self._mode = mode
+        self._fitted_prior = fitted_prior
+        self._prior = latent_prior.of(self.config)
         self.drawer = Drawer(self.file, mode)
 
     def with_config(self, configuration: config.RunConfig) -> DeviceBackend:
-        """Returns a backend of the same file with another temperature mode.
+        """Returns a backend of the same file with another temperature mode or the prior N(0, 1).
 
         Raises:
-          UserError: something other than the temperature mode differs: the rest is in the graph.
+          UserError: something else differs: the rest is in the graph.
         """
-        mode = configuration.temperature_mode
-        if dataclasses.replace(self.config, temperature_mode=mode) != configuration:
-            raise UserError(f"{self._path}: only the temperature mode can be changed")
-        return DeviceBackend(self._path, temperature_mode=mode, **self._options)
+        mode, prior = configuration.temperature_mode, configuration.latent_prior
+        own = dataclasses.replace(self.config, temperature_mode=mode, latent_prior=prior)
+        if own != configuration or prior not in (None, self.config.latent_prior):
+            raise UserError(f"{self._path}: only the temperature mode and the prior can be changed")
+        return DeviceBackend(
+            self._path, temperature_mode=mode, fitted_prior=prior is not None, **self._options
+        )
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -109,6 +116,7 @@ class DeviceBackend:
             start_token=tuple(facts["start_token"]),
             simplification=facts["simplification"],
             canvas=facts.get("canvas"),
+            latent_prior=facts.get("latent_prior") if self._fitted_prior else None,
             model=model,
         )
 
@@ -144,7 +152,7 @@ class DeviceBackend:
         if seeds is None:
             return z
         log_var = np.stack([latents["z_log_var"] for latents in found])
-        return z + np.exp(log_var / 2) * self._prior(seeds)
+        return z + np.exp(log_var / 2) * self._normals(seeds)
 
     def score(self, rows, labels=None) -> dict[str, list[float]]:
         """Returns the `backend.NATS` of stroke-3 rows in source units, each [S]."""
@@ -164,11 +172,12 @@ class DeviceBackend:
             found.append({**nats, "nats": sum(nats.values()), "kl_nats": kl_nats})
         return {name: [one[name] for one in found] for name in backend.NATS}
 
-    def _prior(self, seeds: np.ndarray) -> np.ndarray:
+    def _normals(self, seeds: np.ndarray) -> np.ndarray:
         return np.stack([random_numbers.latent(row, self.config.model.z_size) for row in seeds])
 
     def _latents(self, request: backend.Request) -> np.ndarray | None:
-        return request.latents(self.encode, self._prior if self.config.model.conditional else None)
+        normals = self._normals if self.config.model.conditional else None
+        return request.latents(self.encode, normals, self._prior)
 
     def _require_encoder(self) -> None:
         if not self.config.model.conditional:

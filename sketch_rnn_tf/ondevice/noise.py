@@ -29,7 +29,7 @@ def noise(seeds: Sequence[int], length: int) -> np.ndarray:
 
 
 def latent(seeds: Sequence[int], z_size: int) -> np.ndarray:
-    """Returns a latent vector from the prior N(0, 1), float32 [Z]."""
+    """Returns standard normals for a latent vector, float32 [Z]."""
     return _normal(_seed(seeds, _LATENT), z_size)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sketch_rnn_tf import config, evaluation, files, runs
+from sketch_rnn_tf import config, evaluation, files, latent_prior, runs
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.data import augment
 from sketch_rnn_tf.errors import UserError
@@ -100,6 +100,7 @@ class KerasBackend:
     ):
         self.model = model
         self.config = configuration
+        self.prior = latent_prior.of(configuration)
         self.batch_size = batch_size
         self._graphs = graphs.BatchGraphs({"z": [model.z_size], **_WIDTHS})
 
@@ -112,17 +113,17 @@ class KerasBackend:
         """How many times its graphs have been traced so far."""
         return sum(graph.experimental_get_tracing_count() for graph in self._graphs.values())
 
-    def prior(self, seeds: np.ndarray) -> np.ndarray:
-        """Returns latent vectors from the prior, [S, Z], one for each row of seeds [S, 2]."""
+    def normals(self, seeds: np.ndarray) -> np.ndarray:
+        """Returns standard normals for latent vectors, [S, Z], a row for each of seeds [S, 2]."""
         return loop.latents_from_seeds(tf.constant(seeds), self.model.z_size).numpy()
 
     def draw(self, request: Request) -> list[tuple[np.ndarray, bool]]:
         """Returns stroke-3 rows in source units, prefix included, and whether the sketch ended."""
-        prior = self.prior if self.model.conditional else None
+        normals = self.normals if self.model.conditional else None
         arrays = {
             "seeds": request.seeds,
             "temperature": request.temperature,
-            "z": request.latents(self.encode, prior),
+            "z": request.latents(self.encode, normals, self.prior),
             "labels": request.labels,
             "noise": request.noise,
         }

@@ -95,7 +95,7 @@ def noise_from_seeds(seeds: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
 
 
 def latents_from_seeds(seeds: tf.Tensor, z_size: int) -> tf.Tensor:
-    """Returns latent vectors from the prior N(0, 1), [B, Z], one for each seed [B, 2]."""
+    """Returns standard normals for latent vectors, [B, Z], a row for each seed [B, 2]."""
     return tf.map_fn(
         lambda seed: tf.random.stateless_normal([z_size], seed),
         seeds * [1, 4] + [0, 2],

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sketch_rnn_tf import config, files, model_paths
+from sketch_rnn_tf import config, files, latent_prior, model_paths
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.ondevice import noise as random_numbers
 from sketch_rnn_tf.serving import server_errors, transport
@@ -140,8 +140,9 @@ class ServerBackend:
             return "decode", {"z": request.z}
         if request.latent_seeds is not None and self.config.model.conditional:
             size = self.config.model.z_size
-            latents = [random_numbers.latent(row, size) for row in request.latent_seeds]
-            return "decode", {"z": np.stack(latents)}
+            z = np.stack([random_numbers.latent(row, size) for row in request.latent_seeds])
+            prior = latent_prior.of(self.config)
+            return "decode", {"z": z if prior is None else prior(z, request.labels)}
         return "generate", {}
 
     def encode(self, rows, labels, seeds=None) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from sketch_rnn_tf.config import RunConfig
+from sketch_rnn_tf.latent_prior import LatentPrior
 
 NATS = ("offset_nats", "pen_nats", "end_nats", "nats", "kl_nats")  # see `Sketcher.score`
 NO_ENCODER = (
@@ -63,20 +64,21 @@ class Request:
     def latents(
         self,
         encode: Callable[[Sequence[np.ndarray], np.ndarray | None, np.ndarray | None], np.ndarray],
-        prior: Callable[[np.ndarray], np.ndarray] | None,
+        normals: Callable[[np.ndarray], np.ndarray] | None,
+        prior: LatentPrior | None,
     ) -> np.ndarray | None:
         """Returns the latent vectors [S, Z] that the sketches are drawn from, or None without any.
 
         Args:
           encode: `Backend.encode`.
-          prior: gives vectors [S, Z] from the prior for rows of seeds [S, 2]; None for a decoder
-            alone.
+          normals: gives standard normals [S, Z] for rows of seeds [S, 2]; None for a decoder alone.
+          prior: the model's own, which makes latent vectors of them; None: they are N(0, 1).
         """
         seeds = self.seeds if self.latent_seeds is None else self.latent_seeds
         if self.z is None and self.sources is not None:
             return encode(self.sources, self.labels, seeds if self.sample_z else None)
-        if self.z is None and prior is not None:
-            return prior(seeds)
+        if self.z is None and normals is not None:
+            return normals(seeds) if prior is None else prior(normals(seeds), self.labels)
         return self.z
 
 

@@ -21,6 +21,7 @@ LOCK = ".lock"
 FREE_KEYS = (
     "versions",
     "preset",
+    "latent_prior",
     "training.train_steps",
     "training.evaluate_every",
     "training.keep_checkpoints",

@@ -27,6 +27,7 @@ from sketch_rnn_tf.training import (
     distribution,
     model_card,
     pictures,
+    prior,
     report,
     run_directory,
     step,
@@ -524,6 +525,9 @@ class Trainer:
             test = None
             if self.info.num_sketches("test"):
                 model = self.run.load_model("best")
+                if self.run.config.training.fit_prior:
+                    self.run = prior.fit(self.run, model, self.data_dir)
+                    self._artist = None  # the one until now draws from N(0, 1)
                 test = {**self.evaluate(model, "test"), "checkpoint": "best"}
                 self.signals.check()
                 test |= self._quality(model)

@@ -7,15 +7,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf import config, ondevice, runs, serving
+from sketch_rnn_tf import config, latent_prior, ondevice, runs, serving
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export.litert import exporter, graphs
 from sketch_rnn_tf.export.saved_model import signatures
 from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
+from sketch_rnn_tf.sketcher import arguments
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 SCALE, LENGTH, Z = 6.0, 25, 3
+# Means far from each other and two directions, which only the model with an encoder has.
+PRIOR = latent_prior.LatentPrior(
+    np.float32([[4, 0, -3], [-2, 5, 1]]),
+    np.float32([[[1, 2, 0], [0, 1, 0.5]], [[2, 0, 1], [0, 0.5, 3]]]),
+).to_json()
 SAME = 1e-3 * SCALE  # offsets of "the same drawing", source units
 VERBS = ("generate", "encode", "reconstruct", "complete", "interpolate", "analogy", "explore",
          "score")  # fmt: skip
@@ -56,7 +62,7 @@ def _everywhere(folder, conditional: bool):
     pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install '.[litert]'")
     keras.utils.set_random_seed(5)
     configuration = config.RunConfig(
-        SCALE, LENGTH, ("cat", "dog"), drop_first_point=not conditional,
+        SCALE, LENGTH, ("cat", "dog"), drop_first_point=not conditional, latent_prior=PRIOR,
         model=config.ModelConfig(
             conditional=conditional, z_size=Z, num_mixtures=4, class_conditioned=conditional,
             class_embedding=2, encoder=config.EncoderConfig(units=6),
@@ -339,3 +345,21 @@ def test_a_server_reads_latent_vectors_its_own_way(conditional):
     options = {"label": "cat", "z": np.ones((4, Z))}
     sentence = _sentence(conditional["server"], "complete", [_drawings()], options)
     assert sentence == "a server's model does not take z to complete with"
+
+
+def test_new_drawings_start_from_the_fitted_prior(conditional):
+    home = conditional["home"]
+    normals = home.backend.normals(arguments.seeds(3, 4))
+    expected = np.float32([-2, 5, 1]) + normals[:, :2] @ np.float32([[2, 0, 1], [0, 0.5, 3]])
+    for place in conditional.values():
+        found = place.generate(4, seed=3, label="dog", temperature=0.3)
+        _assert_same(found, home.generate(4, seed=3, label="dog", temperature=0.3, z=expected))
+
+
+def test_the_prior_of_the_paper_can_be_asked_for(conditional):
+    home = conditional["home"]
+    normals = home.backend.normals(arguments.seeds(3, 4))
+    expected = home.generate(4, seed=3, label="dog", temperature=0.3, z=normals)
+    for name in ("home", "device"):
+        place = conditional[name].with_settings(latent_prior=None)
+        _assert_same(place.generate(4, seed=3, label="dog", temperature=0.3), expected)

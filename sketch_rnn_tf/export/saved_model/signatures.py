@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from sketch_rnn_tf import config
+from sketch_rnn_tf import config, latent_prior
 from sketch_rnn_tf.data import augment
 from sketch_rnn_tf.export.saved_model import rows as row_checks
 from sketch_rnn_tf.model import losses, next_point
@@ -90,8 +90,21 @@ class Signatures:
         """temperature, seed [, label] -> strokes, lengths."""
         z = None
         if self.model.conditional:
-            z = loop.latents_from_seeds(inputs["seed"], self.model.z_size)
+            z = self._from_prior(rows, inputs)
         return self._draw(rows, inputs, z)
+
+    def _from_prior(self, rows: row_checks.Rows, inputs) -> tf.Tensor:
+        """Returns latent vectors [B, Z] of the seeds from the run's prior, see `latent_prior`."""
+        normals = loop.latents_from_seeds(inputs["seed"], self.model.z_size)
+        prior = latent_prior.of(self.config)
+        if prior is None:
+            return normals
+        label = self._label(rows, inputs)
+        label = tf.zeros([rows.size], tf.int32) if label is None else label
+        axes = tf.cast(tf.gather(prior.axes, label), tf.float64)
+        moves = tf.cast(normals[:, : axes.shape[1]], tf.float64)
+        moved = tf.einsum("sk,skz->sz", moves, axes)
+        return tf.cast(tf.cast(tf.gather(prior.means, label), tf.float64) + moved, tf.float32)
 
     def decode(self, rows, inputs) -> dict[str, tf.Tensor]:
         """z, temperature, seed [, label] -> strokes, lengths."""

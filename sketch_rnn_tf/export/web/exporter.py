@@ -114,6 +114,7 @@ def describe(run: runs.Run, model: SketchRNN) -> dict[str, Any]:
         "temperature_mode": configuration.temperature_mode,
         "drop_first_point": configuration.drop_first_point,
         "simplification": configuration.simplification,
+        "latent_prior": configuration.latent_prior,
         "encoder": _shape(model.encoder) if model.conditional else None,
         "decoder": {**_shape(model.decoder), "tanh_of_z": model.decoder.tanh_of_z},
         "num_parameters": model.count_params(),

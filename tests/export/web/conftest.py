@@ -13,7 +13,7 @@ import browser
 import numpy as np
 import pytest
 
-from sketch_rnn_tf import config, runs
+from sketch_rnn_tf import config, latent_prior, runs
 
 FOLDER = pathlib.Path(__file__).parent
 START = (0.0, 0.0, 0.0, 0.0, 0.0)  # sketch_rnn.js reads zeros first
@@ -28,6 +28,12 @@ def _of(cell: str, **decoder):
     return {"encoder": dataclasses.replace(ENCODER, cell=cell), "decoder": decoder}
 
 
+def _prior(classes: int) -> dict:
+    random = np.random.default_rng(8)
+    means, axes = random.normal(0, 2, [classes, 5]), random.normal(0, 1, [classes, 2, 5])
+    return latent_prior.LatentPrior(means, axes).to_json()
+
+
 KINDS = {
     "decoder": ({"conditional": False, **_of("lstm", absolute_position=True)}, {}),
     "latent": (_of("lstm"), {"temperature_mode": "magenta"}),
@@ -36,14 +42,14 @@ KINDS = {
         {"temperature_mode": "javascript", "start_token": START, "drop_first_point": True},
     ),
     "hyper": ({"conditional": False, **CLASSES, **_of("hyper", absolute_position=True)}, {}),
-    "hyper_latent": (_of("hyper", tanh_of_z=True), {}),
+    "hyper_latent": (_of("hyper", tanh_of_z=True), {"latent_prior": _prior(1)}),
     "stacked": (
         {
             **CLASSES,
             "encoder": dataclasses.replace(ENCODER, cell="stacked", units=10),
             "decoder": dataclasses.replace(DECODER, cell="stacked", absolute_position=True),
         },
-        {},
+        {"latent_prior": _prior(2)},
     ),
 }
 

@@ -50,7 +50,7 @@ function parsed(bytes) {
   }
 }
 
-function damaged(reason) {
+export function damaged(reason) {
   return new SketchError(`the model file is damaged: ${reason}`);
 }
 
@@ -115,7 +115,7 @@ function readPart(payload, part, values, columns, name) {
 }
 
 /** Returns the number that 16 bits stand for: a sign, five bits of exponent, ten of fraction. */
-function fromHalf(bits) {
+export function fromHalf(bits) {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = (bits & 0x3ff) / 1024;

@@ -86,7 +86,7 @@ export class Noise {
   }
 }
 
-/** Returns a latent vector from the prior N(0, 1), Float64Array [size]. */
+/** Returns standard normals for a latent vector, Float64Array [size]. */
 export function latent(seeds, size) {
   const words = new Words(seeds, LATENT);
   const z = new Float64Array(size);

@@ -1,6 +1,7 @@
 // What can be asked of a model: the verbs of sketch_rnn_tf.Sketcher, on plain arrays.
 
 import { SketchError } from "./errors.js";
+import { latentPrior } from "./latent_prior.js";
 import { between } from "./latent_space.js";
 import { readModelFile } from "./model_file.js";
 import { Network } from "./network.js";
@@ -39,10 +40,13 @@ async function bytesOf(source) {
 
 /** A model in the user's units. `load` makes one. */
 export class Sketcher {
+  #fittedPrior;
+
   constructor(bytes, { temperatureMode } = {}) {
     const file = readModelFile(bytes);
     this.facts = file.facts;
     this.network = new Network(file);
+    this.#fittedPrior = latentPrior(this.facts);
     this.temperatureMode = temperatureMode ?? this.facts.temperature_mode;
     if (!["paper", "magenta", "javascript"].includes(this.temperatureMode))
       throw new SketchError(`there is no temperature mode "${this.temperatureMode}"`);
@@ -255,7 +259,9 @@ export class Sketcher {
   }
 
   #prior(request) {
-    return this.conditional ? latent(request.seeds, this.facts.z_size) : null;
+    if (!this.conditional) return null;
+    const normals = latent(request.seeds, this.facts.z_size);
+    return this.#fittedPrior ? this.#fittedPrior(normals, request.label) : normals;
   }
 
   #encoded(sketches, label) {
@@ -271,7 +277,7 @@ export class Sketcher {
   /** Returns z's mean, or a sample of q(z|sketch). */
   #latentOf({ mean, logVar }, sample, request) {
     if (!sample) return mean;
-    const noise = this.#prior(request);
+    const noise = latent(request.seeds, this.facts.z_size);
     return mean.map((value, i) => value + Math.exp(logVar[i] / 2) * noise[i]);
   }
 
