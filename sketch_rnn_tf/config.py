@@ -452,6 +452,14 @@ def to_json(config: Any) -> Any:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+def described(configuration: RunConfig) -> dict[str, Any]:
+    """Returns a run's configuration as JSON values for people, without the prior's numbers."""
+    content = to_json(configuration)
+    if content["latent_prior"] is not None:
+        content["latent_prior"] = {"directions": content["latent_prior"]["directions"]}
+    return content
+
+
 def from_json(kind: Any, content: Mapping[str, Any], where: str = "configuration") -> Any:
     """Makes a configuration from JSON values.
 

@@ -136,7 +136,7 @@ def read(path: files.PathLike, quality: dict[str, Any] | None = None) -> Compare
             values[title] = points[-1][1]
     return Compared(
         name=str(path),
-        settings=_flat(config.to_json(run.config)),
+        settings=_flat(config.described(run.config)),
         curves=curves,
         values=values,
         best_step=best_step,

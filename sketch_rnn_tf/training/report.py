@@ -54,7 +54,7 @@ def write(
         _section("Drawings", *(_picture(title, *given) for title, given in drawn.items())),
         _section("Test split, best weights", _table(list(test.items()))) if test else "",
         _section("Curves", '<div class="curves">', *_curves(metrics), "</div>"),
-        _section("Configuration", _table(_flat(config.to_json(run.config)))),
+        _section("Configuration", _table(_flat(config.described(run.config)))),
     ]
     page = string.Template(_TEMPLATE.read_text(encoding="utf-8"))
     text = page.substitute(name=name, body="".join(body))

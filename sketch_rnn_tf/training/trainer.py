@@ -99,7 +99,7 @@ def train(
         trainer.train(callbacks)
     if signals.received == signal.SIGINT:
         raise KeyboardInterrupt
-    return run
+    return trainer.run
 
 
 def _fitted(
@@ -522,12 +522,11 @@ class Trainer:
         if not self.chief:
             return
         try:
-            test = None
+            test, model = None, self.run.load_model("best")
+            if self.run.config.training.fit_prior:
+                self.run = prior.fit(self.run, model, self.data_dir)
+                self._artist = None  # the one until now draws from N(0, 1)
             if self.info.num_sketches("test"):
-                model = self.run.load_model("best")
-                if self.run.config.training.fit_prior:
-                    self.run = prior.fit(self.run, model, self.data_dir)
-                    self._artist = None  # the one until now draws from N(0, 1)
                 test = {**self.evaluate(model, "test"), "checkpoint": "best"}
                 self.signals.check()
                 test |= self._quality(model)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf import evaluation, files, runs
+import sketch_rnn_tf
+from sketch_rnn_tf import evaluation, files, latent_prior, runs
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.training import callbacks, checkpoints, pictures, step, trainer
@@ -374,6 +375,25 @@ def test_the_report_has_measures_of_what_the_model_draws(tmp_path, train, make_d
     card = (run.path / "MODEL.md").read_text("utf-8")
     assert f"| quality_kid | {values['quality_kid']:.4f} |" in card
     assert "24 drawings of even, odd" in card
+
+
+def test_a_run_can_end_with_a_prior_that_is_fitted_to_its_training_drawings(
+    tmp_path, train, make_dataset
+):
+    data = tmp_path / "data"
+    make_dataset(data, {"train": 40, "valid": 4, "test": 0})
+    settings = {"data": data, "fit_prior": True, "class_conditioned": True}
+    run, _ = train(tmp_path / "run", **settings)
+    prior = latent_prior.of(run.config)
+    assert runs.open_run(run.path).config == run.config
+    rows = [record for record in dataset.read_split(data, "train") if record.label == 1]
+    sketcher = sketch_rnn_tf.load_model(run.path)
+    z = sketcher.encode([record.strokes for record in rows], label=run.config.classes[1])
+    np.testing.assert_allclose(prior.means[1], z.mean(axis=0), atol=1e-3)
+    assert "latent_prior.directions" in (run.path / "report.html").read_text("utf-8")
+    again, said = train(tmp_path / "run", **settings)
+    assert "has its 6 steps already" in " ".join(said)
+    assert again.config == run.config
 
 
 def test_without_valid_and_test_split_there_is_no_best_and_a_report(tmp_path, train, make_dataset):
