@@ -99,7 +99,12 @@ def command(output: pathlib.Path) -> list[str]:
             *(flag.replace(";", ",") for flag in FLAGS.train_flags),
         ],
         "prepare": [*(f"--input={path}" for path in FLAGS.input), f"--output_dir={output}"],
-        "export": [f"--model={FLAGS.model}", f"--output_dir={output}", "--format=litert,web"],
+        "export": [
+            f"--model={FLAGS.model}",
+            f"--output_dir={output}",
+            "--format=litert,web",
+            "--overwrite",
+        ],
     }[FLAGS.task]
     return [sys.executable, "-m", module, *given]
 
@@ -212,7 +217,7 @@ def phase(victim: pathlib.Path) -> str:
 
 
 def is_whole(output: pathlib.Path) -> bool:
-    last = {"train": "report.html", "prepare": "dataset.json", "export": "."}[FLAGS.task]
+    last = {"train": "report.html", "prepare": "dataset.json", "export": "web"}[FLAGS.task]
     return (output / last).exists()
 
 
