@@ -65,8 +65,8 @@ def run_sequence(
         @tf.custom_gradient
         def run(inputs, term, *rest, mask=piece_mask):
             given = dict(zip(weights, rest[count:], strict=True))
-            loop = _Loop(cell, given, transposed, inputs, term, mask, dtype)
-            return loop.forward(rest[:count])
+            segment = _Segment(cell, given, transposed, inputs, term, mask, dtype)
+            return segment.forward(rest[:count])
 
         output, *states = run(piece, term, *states, *weights.values())
         outputs.append(output)
@@ -209,8 +209,8 @@ def _cut(values: tf.Tensor, count: int) -> list[tf.Tensor]:
     return [values[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
-class _Loop:
-    """The forward loop of a sequence and its gradient."""
+class _Segment:
+    """One segment of a sequence in training: the loop over its steps, and that loop's gradient."""
 
     def __init__(self, cell, weights, transposed, inputs, constant_term, mask, dtype):
         self.cell, self.weights, self.transposed, self.dtype = cell, weights, transposed, dtype
@@ -275,7 +275,7 @@ class _Loop:
         )
 
     def _backward(self, kept_states, kept, d_outputs, d_last):
-        """Returns the gradients of inputs, share, the initial states and the weights."""
+        """Returns the gradients of inputs, constant term, the initial states and the weights."""
         length = tf.shape(d_outputs)[0]
         input_matrix = self.weights[self.reader][: self.inputs.shape[-1]]
 
@@ -317,19 +317,19 @@ class _Loop:
 class _StepGradient:
     """Differentiates one step; its products are read, most of them, not computed again."""
 
-    def __init__(self, loop, t, kept_states, kept):
-        self.loop, self.t = loop, t
+    def __init__(self, segment, t, kept_states, kept):
+        self.segment, self.t = segment, t
         self.states = [array.read(t) for array in kept_states]
         self.kept = tf.nest.map_structure(lambda array: array.read(t), kept)
         self.factors, self.d_products = {}, {}
 
     def __call__(self, d_output, d_states):
-        """Returns gradients of the states and, by name, of the weights in `loop.summed`."""
-        weights = {name: self.loop.weights[name] for name in self.loop.vectors}
+        """Returns gradients of the states and, by name, of the weights in `segment.summed`."""
+        weights = {name: self.segment.weights[name] for name in self.segment.vectors}
         projected = self.kept.get(INPUTS, [])  # made of nothing that is differentiated in the loop
         with tf.GradientTape() as tape:
             tape.watch([self.states, weights, projected])
-            output, states = self.loop.step(self._multiply, self.states, self.t)
+            output, states = self.segment.step(self._multiply, self.states, self.t)
         d_states, d_weights, d_projected = tape.gradient(
             [output, *states],
             [self.states, weights, projected],
@@ -338,9 +338,9 @@ class _StepGradient:
         )
         if INPUTS in self.kept:
             self.d_products[INPUTS] = d_projected
-        for name in self.loop.cell.recomputed:
+        for name in self.segment.cell.recomputed:
             x, d = self.factors[name], self.d_products[name]
-            d_weights[name] = product(x, d, self.loop.dtype, transpose_a=True)
+            d_weights[name] = product(x, d, self.segment.dtype, transpose_a=True)
         return d_states, d_weights
 
     def _multiply(self, x, name, plus=None, inputs=None):
@@ -348,24 +348,24 @@ class _StepGradient:
         self.factors[name] = x if inputs is None else tf.concat([inputs, x], axis=1)
         if name == INPUTS:
             return self.kept[INPUTS]
-        dtype, activation = self.loop.dtype, self.loop.cell.activations.get(name)
+        dtype, activation = self.segment.dtype, self.segment.cell.activations.get(name)
 
         @tf.custom_gradient
         def remembered(x, *plus):
             value = self.kept.get(name)
             if value is None:
-                value = product(x, self.loop.narrow[name], dtype)
+                value = product(x, self.segment.narrow[name], dtype)
                 value = value if activation is None else activation.values(value)
 
             def gradient(*d):
                 d = d[0] if activation is None else activation.gradient(value, d)
                 self.d_products[name] = d
-                return product(d, self.loop.transposed[name], dtype), *[d] * len(plus)
+                return product(d, self.segment.transposed[name], dtype), *[d] * len(plus)
 
             return tf.nest.map_structure(tf.identity, value), gradient
 
         # The summand of the matrix that reads the inputs is the same at every step.
-        return remembered(x, *([] if plus is None or name == self.loop.reader else [plus]))
+        return remembered(x, *([] if plus is None or name == self.segment.reader else [plus]))
 
 
 def _write(arrays: Any, t: tf.Tensor, values: Any) -> Any:
