@@ -310,7 +310,7 @@ PRESETS = {
         ),
         dataclasses.replace(
             _RECIPE,
-            train_steps=4000,
+            train_steps=5000,
             warmup_steps=100,
             kl_weight_decay=0.999,
             point_dropout=0.0,
