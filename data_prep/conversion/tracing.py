@@ -186,8 +186,12 @@ def skeleton(level: np.ndarray) -> Skeleton:
     scale = np.array([level.shape[1] / scaled.shape[1], level.shape[0] / scaled.shape[0]])
     ink = scaled > 1
     dust = int(0.4 * (math.pi / 4 * pen * pen))  # specks and pinholes much smaller than a dot
-    ink = skimage.morphology.remove_small_objects(ink, max_size=dust, connectivity=2)
-    ink = skimage.morphology.remove_small_holes(ink, max_size=dust)
+    # scikit-image 0.26 renamed the sizes; Python 3.10 gets an older one.
+    old = tuple(map(int, skimage.__version__.split(".")[:2])) < (0, 26)
+    objects, holes = ("min_size", "area_threshold") if old else ("max_size", "max_size")
+    size = dust + 1 if old else dust  # the old ones are the smallest that stay
+    ink = skimage.morphology.remove_small_objects(ink, connectivity=2, **{objects: size})
+    ink = skimage.morphology.remove_small_holes(ink, **{holes: size})
     ink = np.pad(ink, 1)  # the border of the picture is paper to the radius
     radius = ndimage.distance_transform_edt(ink)
     inside, count = ndimage.label(radius > pen)
