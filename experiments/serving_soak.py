@@ -2,13 +2,17 @@ r"""Holds a mixed load with storms of bad requests on the tests' server for an h
 
   python experiments/serving_soak.py --model pretrained:doodles --output soak.json --figure soak.svg
 
-Clients over gRPC and REST draw, complete, encode, decode, score and step, one to four rows each,
-with merging of requests as it is deployed. Every half minute a storm of bad requests comes beside
-them: values that are not numbers, wrong types, shapes and names, too many rows, bytes that are no
-request, connections that break off. Each good answer is compared with the one that the same request
-got before the first storm. The server is the tests' own (tests/serving/model_server.py) over
-TensorFlow's C++ session, not TensorFlow Serving. Reports the memory of the server, good requests,
-failures, answers that differ, and what the bad requests got, minute by minute.
+Clients over gRPC and REST draw, complete, encode, decode, score and step, one to four rows each.
+Every half minute a storm of bad requests comes beside them: values that are not numbers, wrong
+types, shapes and names, too many rows, bytes that are no request, connections that break off. Each
+good answer is compared with the one that the same request got before the first storm. The server
+is the tests' own (tests/serving/model_server.py) over TensorFlow's C++ session, not TensorFlow
+Serving.
+Reports the memory of the server, good requests, failures, answers that differ, and what the bad
+requests got, minute by minute.
+
+--merging merges requests as the deployed settings do. A request of a wrong type or rank then fails
+those that it was merged with, as on TensorFlow Serving: docs/serving.md says what to do about it.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = runs.open_run(options.model)
         path = exporter.write(run, run.load_model(), pathlib.Path(folder))
-        with _Server(path) as server:
+        with _Server(path, options.merging) as server:
             result = hold(server, run, options.minutes * 60, options.rate, options.seed)
     files.write_json(options.output, result)
     if options.figure:
@@ -64,13 +68,14 @@ def main() -> None:
 class _Server:
     """The tests' server with the deployed settings."""
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: pathlib.Path, merging: bool):
         settings = path.parents[1] / "serving"
+        merge = ("--batching_parameters_file", settings / "batching_parameters.txt")
         self._process = subprocess.Popen(
             [
                 *(sys.executable, ROOT / "tests" / "serving" / "model_server.py", path.parent),
                 *("--session_config_file", settings / "session_config.txt"),
-                *("--batching_parameters_file", settings / "batching_parameters.txt"),
+                *(merge if merging else ()),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
@@ -303,6 +308,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="run directory, or pretrained:NAME")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=4, help="good requests per second")
+    parser.add_argument("--merging", action="store_true", help="merge requests as deployed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=pathlib.Path, required=True, help="JSON")
     parser.add_argument("--figure", type=pathlib.Path, help="SVG")
