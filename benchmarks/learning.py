@@ -127,14 +127,14 @@ def train(name: str, seed: int) -> dict:
 
 def _train(name: str, seed: int, steps: int) -> dict:
     from sketch_rnn_tf import config, runs
-    from sketch_rnn_tf.commands import train as train_command
+    from sketch_rnn_tf.commands import opening
     from sketch_rnn_tf.data import dataset
     from sketch_rnn_tf.training import averaging, run_directory, trainer
 
     start = config.preset("magenta")
     settings = {**RECIPES[name], "train_steps": steps, "seed": seed}
     model, training = config.override(start.model, start.training, settings)
-    train_command._use_threads(training.parallel_parts)
+    opening.use_threads(training.parallel_parts)
     info = dataset.read_info(FLAGS.data_dir)
     with tempfile.TemporaryDirectory() as folder:
         description = run_directory.describe(info, FLAGS.data_dir, model, training)

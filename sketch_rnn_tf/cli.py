@@ -151,6 +151,11 @@ class _Stderr(logging.StreamHandler):
     def stream(self):
         return sys.stderr
 
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leaves out what TensorFlow tells of its own work, such as names in graphs."""
+        of_tensorflow = os.path.join("tensorflow", "python", "") in record.pathname
+        return record.levelno >= logging.WARNING or not of_tensorflow
+
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
         return text if record.levelno < logging.WARNING else f"warning: {text}"

@@ -140,6 +140,17 @@ def test_what_the_library_logs_appears_on_stderr_in_plain_words(capsys):
     assert err == "going on at step 7\nwarning: the valid split has no drawing\n"
 
 
+def test_what_tensorflow_tells_of_its_graphs_is_left_out_and_its_warnings_stay(capsys):
+    def main(flags):
+        logger = logging.get_absl_logger()
+        for level in (20, 30):  # INFO, WARNING
+            path = "/lib/tensorflow/python/saved_model/save.py"
+            logger.handle(logger.makeRecord("absl", level, path, 1, f"level {level}", (), None))
+
+    assert _run([], main) == 0
+    assert capsys.readouterr().err == "warning: level 30\n"
+
+
 def test_debugging_shows_the_traceback(monkeypatch):
     monkeypatch.setenv("SKETCH_RNN_DEBUG", "1")
     with pytest.raises(ValueError, match="deep inside"):

@@ -217,17 +217,6 @@ def _chosen(data_dir: str, model):
     return found
 
 
-def _use_threads(parts: int) -> None:
-    """Gives each part of a batch threads of its own; see TrainingConfig.parallel_parts."""
-    import os
-
-    import tensorflow as tf
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    tf.config.threading.set_inter_op_parallelism_threads(max(parts, 1))
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // max(parts, 1)))
-
-
 def _hint(flag: str) -> str:
     """Returns what is meant by a flag that there is not: perhaps a setting."""
     from sketch_rnn_tf import config

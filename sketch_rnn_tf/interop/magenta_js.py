@@ -318,7 +318,11 @@ def require_javascript_model(configuration: config.RunConfig, model: SketchRNN) 
             " runs any model in a page"
         )
     if model.decoder.absolute_position:
-        raise UserError("magenta_js: sketch-rnn-js has no decoder that reads absolute positions")
+        raise UserError(
+            "magenta_js: sketch-rnn-js has no decoder that reads absolute positions; --format web"
+            " runs any model in a page, and a model that was trained with"
+            " --set decoder.absolute_position=false can be written"
+        )
     if model.num_mixtures != NUM_MIXTURES:
         raise UserError(
             f"magenta_js: sketch-rnn-js needs {NUM_MIXTURES} mixture components, this model has"

@@ -340,6 +340,13 @@ def test_a_model_that_javascript_does_not_know_is_refused(tmp_path):
         magenta_js.write(run, model, tmp_path)
 
 
+def test_the_refusal_of_absolute_positions_names_what_to_do(tmp_path):
+    run, model = _run(tmp_path)
+    model.decoder.absolute_position = True
+    with pytest.raises(ValueError, match=r"--format web .*absolute_position=false"):
+        magenta_js.write(run, model, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def magenta_sketch(tmp_path_factory):
     """Returns a folder in which node finds @magenta/sketch."""
