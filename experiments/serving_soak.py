@@ -132,6 +132,11 @@ def hold(server: _Server, run: runs.Run, seconds: float, rate: float, seed: int)
         with lock:
             bad[outcome] += 1
 
+    def since_last() -> dict[str, float]:
+        with lock:
+            now = {key: counts.pop(key, 0) for key in OUTCOMES}
+        return {**now, "memory": server.memory()}
+
     begun = time.monotonic()
     with (
         concurrent.futures.ThreadPoolExecutor(THREADS) as pool,
@@ -148,13 +153,10 @@ def hold(server: _Server, run: runs.Run, seconds: float, rate: float, seed: int)
                 for _ in range(STORM_SIZE):
                     storm.submit(spoil, chance.randrange(1_000_000))
             if passed > 60 * (len(minutes) + 1):
-                with lock:
-                    now = {key: counts.pop(key, 0) for key in OUTCOMES}
-                minutes.append({**now, "memory": server.memory()})
+                minutes.append(since_last())
             shown.update(passed - shown.n)
-    rest = {key: counts.pop(key, 0) for key in OUTCOMES}
     return {
-        "minutes": [*minutes, {**rest, "memory": server.memory()}],
+        "minutes": [*minutes, since_last()],
         "storms": storms,
         "bad": dict(bad),
         "rate": rate,

@@ -121,13 +121,13 @@ def main(flags: absl_flags.FlagValues) -> None:
     check(flags)
     temperatures = temperatures_of(flags)
     model = opening.find(flags, flags.temperature_mode, draws=True)
+    if flags.prior == "fitted" and model.config.latent_prior is None:
+        raise UsageError(f"{model.name}: has no fitted prior, so --prior normal is all it has")
     classes = _checked_classes(flags, model, len(temperatures))
     given = _given_drawings(flags, model)
     if flags.task in _OWN_CLASSES:
         _own_classes(model, classes, given[0])
     sketcher = model.open()
-    if flags.prior == "fitted" and sketcher.config.latent_prior is None:
-        raise UsageError(f"{model.name}: has no fitted prior, so --prior normal is all it has")
     if flags.prior == "normal" and sketcher.config.latent_prior is not None:
         sketcher = sketcher.with_settings(latent_prior=None)
     common = {"seed": flags.seed, "greedy": flags.greedy, "max_points": flags.max_points}

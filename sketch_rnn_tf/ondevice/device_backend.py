@@ -173,7 +173,7 @@ class DeviceBackend:
         return {name: [one[name] for one in found] for name in backend.NATS}
 
     def _normals(self, seeds: np.ndarray) -> np.ndarray:
-        return np.stack([random_numbers.latent(row, self.config.model.z_size) for row in seeds])
+        return random_numbers.latents(seeds, self.config.model.z_size)
 
     def _latents(self, request: backend.Request) -> np.ndarray | None:
         normals = self._normals if self.config.model.conditional else None

@@ -33,6 +33,11 @@ def latent(seeds: Sequence[int], z_size: int) -> np.ndarray:
     return _normal(_seed(seeds, _LATENT), z_size)
 
 
+def latents(rows: np.ndarray, z_size: int) -> np.ndarray:
+    """Returns standard normals for latent vectors, float32 [S, Z], of rows of seeds [S, 2]."""
+    return np.stack([latent(seeds, z_size) for seeds in rows])
+
+
 def _seed(seeds: Sequence[int], stream: int) -> np.ndarray:
     """Returns the seed of a stream, int64 [2]; TensorFlow computes it in int32, which wraps."""
     first, second = (int(seed) for seed in seeds)

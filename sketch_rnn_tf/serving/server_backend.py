@@ -139,10 +139,9 @@ class ServerBackend:
         if request.z is not None:
             return "decode", {"z": request.z}
         if request.latent_seeds is not None and self.config.model.conditional:
-            size = self.config.model.z_size
-            z = np.stack([random_numbers.latent(row, size) for row in request.latent_seeds])
+            normals = functools.partial(random_numbers.latents, z_size=self.config.model.z_size)
             prior = latent_prior.of(self.config)
-            return "decode", {"z": z if prior is None else prior(z, request.labels)}
+            return "decode", {"z": request.latents(self.encode, normals, prior)}
         return "generate", {}
 
     def encode(self, rows, labels, seeds=None) -> np.ndarray:

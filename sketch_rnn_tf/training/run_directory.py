@@ -22,6 +22,7 @@ FREE_KEYS = (
     "versions",
     "preset",
     "latent_prior",
+    "training.fit_prior",
     "training.train_steps",
     "training.evaluate_every",
     "training.keep_checkpoints",

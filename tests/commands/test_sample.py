@@ -196,6 +196,7 @@ def test_a_mistake_is_one_clear_sentence(sample, capsys, arguments, code, messag
         ("--model decoder --pen_temperature 0", "--pen_temperature is 0, expected a finite"),
         ("--model decoder --num abc", "--num: expected a"),
         ("--model decoder --size 4", "--size: expected"),
+        ("--model vae --prior fitted", "vae: has no fitted prior"),
         ("--model decoder --task complete --input given.json --units x", "--units: units is 'x'"),
     ],
 )

@@ -394,6 +394,8 @@ def test_a_run_can_end_with_a_prior_that_is_fitted_to_its_training_drawings(
     again, said = train(tmp_path / "run", **settings)
     assert "has its 6 steps already" in " ".join(said)
     assert again.config == run.config
+    _, said = train(tmp_path / "run", **{**settings, "fit_prior": False})  # it is no other run
+    assert "has its 6 steps already" in " ".join(said)
 
 
 def test_without_valid_and_test_split_there_is_no_best_and_a_report(tmp_path, train, make_dataset):
