@@ -136,13 +136,11 @@ class ServerBackend:
             return "complete", self._padded(request.prefixes, "prefix", "prefix_length")
         if request.sources is not None:
             return "reconstruct", self._padded(request.sources)
-        if request.z is not None:
-            return "decode", {"z": request.z}
+        z = request.z
         if request.latent_seeds is not None and self.config.model.conditional:
             normals = functools.partial(random_numbers.latents, z_size=self.config.model.z_size)
-            prior = latent_prior.of(self.config)
-            return "decode", {"z": request.latents(self.encode, normals, prior)}
-        return "generate", {}
+            z = request.latents(self.encode, normals, latent_prior.of(self.config))
+        return ("generate", {}) if z is None else ("decode", {"z": z})
 
     def encode(self, rows, labels, seeds=None) -> np.ndarray:
         """Returns z means [S, Z] of stroke-3 rows in source units."""
