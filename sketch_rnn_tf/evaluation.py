@@ -13,6 +13,7 @@ from sketch_rnn_tf import files
 from sketch_rnn_tf import strokes as stroke_forms
 from sketch_rnn_tf.config import RunConfig
 from sketch_rnn_tf.data import augment, dataset, pipeline
+from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model import graphs, losses
 from sketch_rnn_tf.model.next_point import NextPoint
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
@@ -54,10 +55,11 @@ def evaluate(
       `cost` = reconstruction_loss + kl_weight kl_loss.
 
     Raises:
-      UserError: the split is empty or damaged.
+      UserError: the split is empty or damaged, or has a class that the model does not know.
     """
     info = info or dataset.read_info(directory)
     dataset.verify(directory, info, split)
+    places = _places_of_classes(model, configuration, directory, info, split)
     batches = pipeline.evaluation_batches(
         directory,
         info,
@@ -72,6 +74,8 @@ def evaluate(
     for index, batch in enumerate(batches):
         check()
         batch["seed"] = tf.constant([seed, index], tf.int32)
+        if places is not None:
+            batch["labels"] = tf.gather(places, batch["labels"])
         values, z_mean = _run(model, _sums_of_batch, batch)
         for name, value in values.items():
             sums[name] += float(value)
@@ -84,6 +88,35 @@ def evaluate(
         info.max_length,
         configuration.training.kl_weight,
     )
+
+
+def _places_of_classes(
+    model: SketchRNN,
+    configuration: RunConfig,
+    directory: files.PathLike,
+    info: dataset.DatasetInfo,
+    split: str,
+) -> list[int] | None:
+    """Returns a class-conditioned model's own label of each class of the data; None: the same.
+
+    Raises:
+      UserError: the split has drawings of a class that the model does not know.
+    """
+    known, classes = list(configuration.classes), list(info.classes)
+    if not model.num_classes or not known or not classes or known == classes:
+        return None
+    own = {name.replace("_", " "): label for label, name in enumerate(known)}
+    counts = info.splits.get(split, {}).get("per_class", {})
+    places = []
+    for name in classes:
+        label = own.get(name.replace("_", " "))
+        if label is None and counts.get(name, 1):
+            raise UserError(
+                f"{directory}: {split} has drawings of {name!r}, which the model does not know; its"
+                f" classes are {', '.join(known[:10])}{' ...' if len(known) > 10 else ''}"
+            )
+        places.append(label or 0)
+    return places
 
 
 def score(

@@ -155,6 +155,29 @@ def test_a_model_is_traced_once_for_batches_of_every_size_and_length(
     assert sorted(traced) == ["_scores_of_batch", "_sums_of_batch"]
 
 
+def test_classes_of_the_data_are_the_model_s_by_name(data_dir):
+    model = _model(num_classes=3)
+    table = model.embedding.embeddings
+    rows = keras.random.normal(table.shape, seed=1)
+    table.assign(rows)
+
+    def cost(*classes):
+        known = config.RunConfig(SCALE, N_MAX, classes)
+        return evaluation.evaluate(model, known, data_dir, "test")["nats_per_point"]
+
+    straight = cost("even", "odd", "none")
+    assert cost("none", "even", "odd") != pytest.approx(straight, rel=1e-3)
+    table.assign(keras.ops.roll(rows, 1, axis=0))
+    assert cost("none", "even", "odd") == pytest.approx(straight, rel=1e-6)
+
+
+def test_a_class_that_the_model_does_not_know_is_refused(data_dir):
+    known = config.RunConfig(SCALE, N_MAX, ("even", "cat"))
+    expected = r"test has drawings of 'odd', .* its classes are even, cat$"
+    with pytest.raises(ValueError, match=expected):
+        evaluation.evaluate(_model(num_classes=2), known, data_dir, "test")
+
+
 @pytest.mark.parametrize("damage", ["flipped", "shortened", "cut"])
 def test_a_damaged_split_is_refused_by_its_file(data_dir, tmp_path, damage):
     shutil.copytree(data_dir, tmp_path / "data")

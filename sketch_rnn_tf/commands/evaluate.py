@@ -63,6 +63,7 @@ def main(flags: absl_flags.FlagValues) -> None:
     from sketch_rnn_tf import evaluation
 
     sketcher = sketch_rnn_tf.load_model(flags.model, flags.checkpoint)
+    _tell_other_data(sketcher.config, info, flags)
     measured = _measure(sketcher, flags, temperatures) if flags.samples else None
     values = evaluation.evaluate(
         sketcher.model,
@@ -82,6 +83,20 @@ def main(flags: absl_flags.FlagValues) -> None:
             print(f"{name:40s}{value:.4f}" if isinstance(value, float) else f"{name:40s}{value}")
     if measured:
         print(measured.table())
+
+
+def _tell_other_data(configuration, info, flags: absl_flags.FlagValues) -> None:
+    """Says so where the data set is not the one that the model was trained on."""
+    from sketch_rnn_tf.data import dataset
+
+    trained_on = configuration.data_fingerprint
+    if trained_on is None or trained_on == dataset.fingerprint(flags.data_dir):
+        return
+    logging.warning(
+        "%s is not the data set that %s was trained on: costs compare with those of other models on"
+        " this data set only (scale factor of the data %.4g, of the model %.4g)",
+        *(flags.data_dir, flags.model, info.scale_factor, configuration.scale_factor),
+    )
 
 
 def _temperatures(flags: absl_flags.FlagValues) -> list[float]:

@@ -71,6 +71,10 @@ def main(flags: absl_flags.FlagValues) -> None:
     run = runs.open_run(flags.model)
     for name in {"litert", "onnx", "run", "web"} & set(formats):  # each is a folder of its own
         cli.refuse_existing(pathlib.Path(flags.output_dir, name), flags.overwrite)
+    if "magenta_js" in formats:
+        from sketch_rnn_tf.interop import javascript_limits
+
+        javascript_limits.check(run.config.model)
     cli.quiet_tensorflow()
     model = run.load_model(flags.checkpoint)
     for variable in model.variables:

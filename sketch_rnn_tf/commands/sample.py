@@ -197,7 +197,7 @@ def _checked_classes(flags, model: opening.Model, rows: int) -> list[str] | None
         raise UserError(
             f"{model.name}: --task {flags.task} needs a model with an encoder, and this one is a"
             " decoder alone: it can generate and complete. A model that was trained with"
-            " conditional=true (--preset small, for example) can do all"
+            " conditional=true, as --preset auto does, can do all"
         )
     classes = opening.classes_of(model, flags["class"].value)
     if classes is None:

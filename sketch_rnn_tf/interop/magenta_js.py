@@ -34,7 +34,7 @@ from absl import logging
 
 from sketch_rnn_tf import config, files, runs
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.interop import magenta_names, one_class
+from sketch_rnn_tf.interop import javascript_limits, magenta_names, one_class
 from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
@@ -42,7 +42,6 @@ MAX_WEIGHT = 10.0
 INT16 = 32767
 PIXEL_FACTOR = 2.0
 VERSION = 6
-NUM_MIXTURES = 20  # is fixed in the JavaScript code
 MAX_BYTES = 1 << 30
 MAX_LENGTH = 100_000
 ZERO_TOKEN = (0.0,) * 5
@@ -237,7 +236,7 @@ def write(
     Raises:
       UserError: the JavaScript code has no such model, or a weight is beyond +-10.
     """
-    require_javascript_model(run.config, model)
+    javascript_limits.check(run.config.model)
     folder = pathlib.Path(output_dir) / "magenta_js"
     mode = "vae" if model.conditional else "gen"
     contents = {
@@ -301,33 +300,6 @@ def _content(info: dict[str, Any], model: SketchRNN) -> list:
         whole = np.round(weights[name] * (INT16 / MAX_WEIGHT)).astype("<i2")
         texts.append(base64.b64encode(whole.tobytes()).decode())
     return [info, [list(weights[name].shape) for name in names], texts]
-
-
-def require_javascript_model(configuration: config.RunConfig, model: SketchRNN) -> None:
-    """Checks that the JavaScript code has such a model.
-
-    Raises:
-      UserError: it has not; names what is different.
-    """
-    kinds = {configuration.model.decoder.cell}
-    kinds |= {configuration.model.encoder.cell} if model.conditional else set()
-    if kinds != {"lstm"}:
-        other = ", ".join(sorted(kinds - {"lstm"}))
-        raise UserError(
-            f"magenta_js: sketch-rnn-js has lstm cells only, this model has {other}; --format web"
-            " runs any model in a page"
-        )
-    if model.decoder.absolute_position:
-        raise UserError(
-            "magenta_js: sketch-rnn-js has no decoder that reads absolute positions; --format web"
-            " runs any model in a page, and a model that was trained with"
-            " --set decoder.absolute_position=false can be written"
-        )
-    if model.num_mixtures != NUM_MIXTURES:
-        raise UserError(
-            f"magenta_js: sketch-rnn-js needs {NUM_MIXTURES} mixture components, this model has"
-            f" {model.num_mixtures}; --format web runs any model in a page"
-        )
 
 
 def _info(configuration: config.RunConfig, name: str, mode: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from data_prep import prepare
 from sketch_rnn_tf.commands import evaluate
+from sketch_rnn_tf.data import dataset
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,15 @@ def test_too_few_drawings_are_one_sentence_before_any_work(tiny_run, data_dir, c
     assert not out
     assert "test has 25 drawings of what the model draws, fewer than the 26 asked for" in err
     assert not (data_dir / "quality.npz").exists()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_data_that_the_model_was_not_trained_on_is_told(tiny_run, data_dir, capsys, own):
+    trained_on = dataset.fingerprint(data_dir) if own else "f" * 64
+    run = str(tiny_run(data_fingerprint=trained_on))
+    assert evaluate.run(["--model", run, "--data_dir", str(data_dir), "--json"]) == 0
+    told = f"{data_dir} is not the data set that {run} was trained on" in capsys.readouterr().err
+    assert told != own
 
 
 @pytest.mark.large

@@ -21,6 +21,15 @@ def test_a_folder_that_is_there_is_refused_before_a_version_is_published(
     assert not (tmp_path / "saved_model").exists()
 
 
+def test_what_javascript_cannot_run_is_refused_before_tensorflow_is_there(
+    tiny_run, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(runs.Run, "load_model", None)
+    words = ["--model", str(tiny_run()), "--output_dir", str(tmp_path), "--format=magenta_js"]
+    assert export.run(words) == 1
+    assert "needs 20 mixture components, this model has 3" in capsys.readouterr().err
+
+
 def test_forms_are_printed_in_the_order_asked_for(tiny_run, tmp_path, capsys):
     words = ["--model", str(tiny_run()), "--output_dir", str(tmp_path)]
     assert export.run([*words, "--format=saved_model,run"]) == 0

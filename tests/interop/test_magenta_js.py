@@ -295,8 +295,7 @@ def _run(tmp_path, conditional=False, **changes):
             conditional=conditional,
             z_size=Z,
             encoder=config.EncoderConfig(units=E),
-            decoder=config.DecoderConfig(units=H),
-            **changes,
+            **{"decoder": config.DecoderConfig(units=H), **changes},
         ),
     )
     model = sketch_rnn.build_model(configuration)
@@ -341,8 +340,8 @@ def test_a_model_that_javascript_does_not_know_is_refused(tmp_path):
 
 
 def test_the_refusal_of_absolute_positions_names_what_to_do(tmp_path):
-    run, model = _run(tmp_path)
-    model.decoder.absolute_position = True
+    decoder = config.DecoderConfig(units=H, absolute_position=True)
+    run, model = _run(tmp_path, decoder=decoder)
     with pytest.raises(ValueError, match=r"--format web .*absolute_position=false"):
         magenta_js.write(run, model, tmp_path)
 
