@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -13,6 +14,11 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from sketch_rnn_tf.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 PathLike = str | os.PathLike
 
@@ -72,19 +78,45 @@ def atomic_directory(path: PathLike, overwrite: bool = False) -> Iterator[pathli
       UserError: `path` exists and `overwrite` is false.
     """
     path = pathlib.Path(path)
-    if path.exists() and not overwrite:
-        raise UserError(f"{path}: exists already")
+    with scratch_beside(path) as scratch:
+        if path.exists() and not overwrite:
+            raise UserError(f"{path}: exists already")
+        new, old = scratch / "new", scratch / "old"
+        new.mkdir()
+        yield new
+        try:
+            if path.exists():
+                os.rename(path, old)
+            os.rename(new, path)
+        finally:  # an interrupt can come between any two of these lines
+            if old.exists() and not path.exists():
+                os.rename(old, path)
+
+
+@contextlib.contextmanager
+def scratch_beside(path: PathLike) -> Iterator[pathlib.Path]:
+    """Yields a private folder beside `path` for the block, to make things in that are then renamed.
+
+    It is locked as long as the process lives, so that the next one knows what a killed one left,
+    and removes it.
+    """
+    path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _folder_beside(path)
+    _clear_up_after_killed(path)
+    scratch = lock = None
+    while scratch is None or not scratch.exists():  # before its lock it can be taken for a leftover
+        try:
+            scratch = pathlib.Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
+        except OSError as error:
+            error.filename = str(path)  # not the temporary name, which tells a user nothing
+            raise
+        lock = _lock(scratch, wait=True)
     try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        if path.exists():
-            _replace_directory(path, temporary)
-        else:
-            os.rename(temporary, path)
+        yield scratch
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def write_text(path: PathLike, text: str) -> None:
@@ -132,21 +164,38 @@ def _digest(stream: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _folder_beside(path: pathlib.Path) -> pathlib.Path:
-    return pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
+def _clear_up_after_killed(path: pathlib.Path) -> None:
+    """Removes the scratch folders of processes that were killed: nobody holds a lock on them.
+
+    Where the kill came while one folder took the other's place, the old one is put back.
+    """
+    for scratch in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
+        lock = _lock(scratch, wait=False)
+        if lock is None:
+            continue
+        if (scratch / "old").exists() and not path.exists():
+            os.rename(scratch / "old", path)
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(lock)
 
 
-def _replace_directory(path: pathlib.Path, new: pathlib.Path) -> None:
-    """Puts a folder in another's place and removes that; when it fails, the other stays."""
-    aside = _folder_beside(path)
-    old = aside / "old"
+def _prefix(path: pathlib.Path) -> str:
+    return f".{path.name[:40]}.unfinished-"
+
+
+def _lock(folder: pathlib.Path, wait: bool) -> int | None:
+    """Returns a locked handle of a folder, None where another has it or there are no such locks."""
+    if fcntl is None:
+        return None
+    handle = None
     try:
-        os.rename(path, old)
-        os.rename(new, path)
-    finally:  # an interrupt can come between any two of these lines
-        if old.exists() and not path.exists():
-            os.rename(old, path)
-        shutil.rmtree(aside, ignore_errors=True)
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # held, gone, or on a file system that has none
+        if handle is not None:
+            os.close(handle)
+        return None
+    return handle
 
 
 def _umask() -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -121,6 +124,46 @@ def test_an_old_folder_stays_when_the_new_one_is_not_moved(
         pass
     assert _names(target) == ["old"]
     assert _names(tmp_path) == ["d"]
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from sketch_rnn_tf import files
+moved = []
+def rename(source, target, real=os.rename):
+    if moved:
+        os.kill(os.getpid(), signal.SIGKILL)
+    moved.append(real(source, target))
+if sys.argv[2] == "between":
+    os.rename = rename
+with files.atomic_directory(sys.argv[1], overwrite=True) as folder:
+    (folder / "half").touch()
+    if sys.argv[2] == "writing":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("moment", ["writing", "between"])
+def test_what_a_killed_process_left_is_cleared_up_by_the_next(tmp_path, moment):
+    target = tmp_path / "d"
+    target.mkdir()
+    (target / "old").touch()
+    done = subprocess.run([sys.executable, "-c", KILLED, target, moment], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(_names(tmp_path)) == (2 if moment == "writing" else 1)
+    with pytest.raises(ValueError, match="exists already"), files.atomic_directory(target):
+        pass
+    assert _names(tmp_path) == ["d"]
+    assert _names(target) == ["old"]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    with files.atomic_directory(tmp_path / "d") as first:
+        (first / "a").touch()
+        with files.atomic_directory(tmp_path / "d") as second:
+            (second / "b").touch()
+        assert _names(tmp_path / "d") == ["b"]
+        assert _names(first) == ["a"]
 
 
 def test_json_holds_names_that_are_no_utf8(tmp_path):

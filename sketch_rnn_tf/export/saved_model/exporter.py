@@ -12,7 +12,6 @@ import contextlib
 import io
 import pathlib
 import re
-import tempfile
 from collections.abc import Mapping
 
 import keras
@@ -48,9 +47,8 @@ def write(
     if base.exists() and not base.is_dir():
         raise UserError(f"{base}: is a file, expected a folder for the versions of the model")
     made = signatures.Signatures(model, run.config).all()
-    base.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export.", dir=base) as scratch:
-        new = pathlib.Path(scratch, "new")  # with the usual permissions, unlike the scratch folder
+    with files.scratch_beside(base / "version") as scratch:
+        new = scratch / "new"  # with the usual permissions, unlike the scratch folder
         new.mkdir()
         _write_graph(new, made)
         files.write_json(new / ASSETS / "config.json", config.to_json(run.config))
