@@ -1,10 +1,11 @@
 """Kills commands at random moments and checks that the same command ends with the same bytes.
 
 A command runs once undisturbed. Then it is disturbed again and again: SIGKILL, SIGTERM or SIGINT
-at a random moment, a full disk, too little memory, a damaged checkpoint, a clock that jumps; after
-each, the same command goes on. Where it ends by itself its outputs are compared with the
-undisturbed ones, and it begins anew, until there have been enough disturbances. What happened is in
-WORK_DIR/journal.jsonl, one object per line; the same command goes on where it stopped.
+at a random moment, memory that runs out at one, too little of it from the start, a full disk, a
+damaged checkpoint, a clock that jumps; after each, the same command goes on. Where it ends by
+itself its outputs are compared with the undisturbed ones, and it begins anew, until there have been
+enough disturbances. What happened is in WORK_DIR/journal.jsonl, one object per line; the same
+command goes on where it stopped.
 
   python experiments/torture.py --data_dir data/omniglot --work_dir /tmp/torture --disturbances 100
   python experiments/torture.py --task prepare --input omniglot.npz --work_dir /tmp/torture_prepare
@@ -50,7 +51,9 @@ flags.DEFINE_list(
 )
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
-RARE = ("full disk", "too little memory", "damaged checkpoint", "clock jumps")
+MEMORY_RUNS_OUT = "memory runs out"
+MOMENTARY = (*SIGNALS, MEMORY_RUNS_OUT)  # the others act on the whole attempt
+RARE = ("full disk", "too little memory", MEMORY_RUNS_OUT, "damaged checkpoint", "clock jumps")
 MEMORY = 1 << 30  # bytes of address space, too few for TensorFlow
 CLOCK = """
 import random, time
@@ -126,7 +129,11 @@ def disturb(work: pathlib.Path, number: int, seconds: float, expected: dict) -> 
     victim = victim_of(work)
     kind = chance.choice(list(SIGNALS) if number % 5 else possible_rare())
     after = chance.uniform(0.0, seconds)
-    environment, limit, ballast = dict(os.environ), None, contextlib.nullcontext()
+    temporary = victim.parent / "temporary"  # also on the small disk; what was killed leaves some
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    limit, ballast = None, contextlib.nullcontext()
     if kind == "damaged checkpoint" and not damage(victim, chance):
         kind = "SIGKILL"
     if kind == "clock jumps":
@@ -136,18 +143,21 @@ def disturb(work: pathlib.Path, number: int, seconds: float, expected: dict) -> 
         limit = limit_memory
     if kind == "full disk":
         ballast = filled(pathlib.Path(FLAGS.disk))
-    begin = time.monotonic()
+    begin, began = time.monotonic(), time.time()
     with ballast, (work / "errors.txt").open("ab") as errors:
         process = subprocess.Popen(
             command(victim), stdout=subprocess.DEVNULL, stderr=errors, env=environment,
             preexec_fn=limit,
         )  # fmt: skip
         try:
-            code = process.wait(after if kind in SIGNALS else 20 * seconds + 600)
+            code = process.wait(after if kind in MOMENTARY else 20 * seconds + 600)
             moment = "ended before"
         except subprocess.TimeoutExpired:
-            moment = phase(victim)
-            process.send_signal(SIGNALS.get(kind, signal.SIGKILL))
+            moment = phase(victim, began)
+            if kind == MEMORY_RUNS_OUT:
+                stop_growth(process.pid)
+            else:
+                process.send_signal(SIGNALS.get(kind, signal.SIGKILL))
             code = process.wait(20 * seconds + 600)
     seconds = round(time.monotonic() - begin, 2)
     entry = {"kind": kind, "after": round(after, 2), "seconds": seconds}
@@ -185,6 +195,14 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
+def stop_growth(process: int) -> None:
+    """Leaves a process the address space that it has, and no more."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        pages = int(pathlib.Path(f"/proc/{process}/statm").read_text().split()[0])
+        size = pages * resource.getpagesize()
+        resource.prlimit(process, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+
+
 @contextlib.contextmanager
 def filled(disk: pathlib.Path):
     """Fills a file system up but for a little, as long as the block runs."""
@@ -199,9 +217,12 @@ def filled(disk: pathlib.Path):
         path.unlink()
 
 
-def phase(victim: pathlib.Path) -> str:
+def phase(victim: pathlib.Path, began: float) -> str:
     """Returns what a disturbed command is doing, seen from its files."""
-    if FLAGS.task != "train":
+    if FLAGS.task == "export":
+        written = victim / "web"
+        return "litert" if written.exists() and written.stat().st_mtime > began else "start and web"
+    if FLAGS.task == "prepare":
         return "at work" if list(victim.parent.glob(f".{victim.name}*")) else "start"
     if not (victim / "config.json").exists():
         return "start"
@@ -217,7 +238,7 @@ def phase(victim: pathlib.Path) -> str:
 
 
 def is_whole(output: pathlib.Path) -> bool:
-    last = {"train": "report.html", "prepare": "dataset.json", "export": "web"}[FLAGS.task]
+    last = {"train": "report.html", "prepare": "dataset.json", "export": "litert"}[FLAGS.task]
     return (output / last).exists()
 
 
@@ -285,7 +306,7 @@ def print_table(entries: list[dict]) -> None:
         if sum(row):
             print(f"| {kind} | " + " | ".join(map(str, row)) + f" | {sum(row)} |")
     whole = sum("same" in entry for entry in entries)
-    print(f"\n{len(entries)} disturbances; {whole + 1} runs ended, each with the same weights.")
+    print(f"\n{len(entries)} disturbances; {whole + 1} runs ended, each with the same bytes.")
 
 
 if __name__ == "__main__":
