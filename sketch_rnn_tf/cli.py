@@ -15,7 +15,6 @@ Heavy imports belong inside `main`, so that `--help` answers at once.
 from __future__ import annotations
 
 import difflib
-import importlib
 import json
 import logging
 import os
@@ -28,7 +27,7 @@ from typing import Any
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
-from sketch_rnn_tf import __version__, requirement
+from sketch_rnn_tf import __version__, interrupts, requirement
 from sketch_rnn_tf.errors import UsageError, UserError
 from sketch_rnn_tf.stderr import quiet
 
@@ -37,6 +36,7 @@ from sketch_rnn_tf.stderr import quiet
 _SAME = (("model", "run_dir"), ("input", "data_dir"))
 USAGE_ERROR = 2
 FAILURE = 1
+INTERRUPTED = 130
 
 
 def command(
@@ -68,49 +68,37 @@ def command(
 
     def run(argv: Sequence[str] | None = None) -> int:
         arguments = list(sys.argv[1:] if argv is None else argv)
+        with interrupts.noted() as interrupted:
+            try:
+                code = answer(arguments) or 0
+                sys.stdout.flush()  # here, where that it cannot be written has a sentence
+                return code
+            except (Exception, KeyboardInterrupt) as error:
+                told = _tell(name, KeyboardInterrupt() if interrupted else error)
+                if told is None:
+                    raise
+                return told
+            finally:
+                _settle_stdout()
+
+    def answer(arguments: list[str]) -> int | None:
         show_messages()
         flags = absl_flags.FlagValues()
         define_flags(flags)
         _define_common(flags)
-        try:
-            code = 0
-            if _asks_for(arguments, "h", "help", "helpfull", "helpshort"):
-                print(_help_text(name, description, flags, positional))
-            elif _asks_for(arguments, "version"):
-                print(f"{name} {__version__}")
-            else:
-                rest = _parse(name, flags, arguments, hint)
-                if rest and positional is None:
-                    quotes = "; write a pattern in quotes" if len(rest) > 1 else ""
-                    raise UsageError(
-                        f"unexpected argument {rest[0]!r}: this command takes flags only{quotes}"
-                    )
-                code = (main(flags) if positional is None else main(flags, rest)) or 0
-            sys.stdout.flush()  # here, where that it cannot be written has a sentence
-            return code
-        except BrokenPipeError:  # whoever read stdout has seen enough, as `head` does
-            return FAILURE
-        except UsageError as error:
-            return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
-        except ModuleNotFoundError as error:
-            module = error.name or ""
-            own = module.partition(".")[0] in ("sketch_rnn_tf", "data_prep")
-            if own or os.environ.get("SKETCH_RNN_DEBUG"):
-                raise
-            return _fail(name, str(requirement.missing(module)), FAILURE)
-        except MemoryError:
-            return _fail(name, "out of memory", FAILURE)
-        except KeyboardInterrupt:
-            return _fail(name, "interrupted", 130)
-        except Exception as error:
-            # TensorFlow's own errors are of a full disk or memory; others would be bugs of ours.
-            of_tensorflow = any(kind.__name__ == "OpError" for kind in type(error).__mro__)
-            failed = of_tensorflow or isinstance(error, (UserError, OSError))
-            if os.environ.get("SKETCH_RNN_DEBUG") or not failed:
-                raise
-            return _fail(name, _one_sentence(error), FAILURE)
-        finally:
-            _settle_stdout()
+        if _asks_for(arguments, "h", "help", "helpfull", "helpshort"):
+            print(_help_text(name, description, flags, positional))
+            return 0
+        if _asks_for(arguments, "version"):
+            print(f"{name} {__version__}")
+            return 0
+        rest = _parse(name, flags, arguments, hint)
+        if rest and positional is None:
+            quotes = "; write a pattern in quotes" if len(rest) > 1 else ""
+            raise UsageError(
+                f"unexpected argument {rest[0]!r}: this command takes flags only{quotes}"
+            )
+        return main(flags) if positional is None else main(flags, rest)
 
     return run
 
@@ -178,8 +166,8 @@ def quiet_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if not os.environ.get("SKETCH_RNN_DEBUG"):
-        with quiet():
-            importlib.import_module("tensorflow").config.list_physical_devices()
+        with interrupts.surfacing(), quiet():
+            requirement.load("tensorflow").config.list_physical_devices()
 
 
 def _finite(value: Any) -> Any:
@@ -290,6 +278,39 @@ def _one_sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _tell(name: str, error: BaseException) -> int | None:
+    """Prints the one sentence of what ended a command; returns its exit code, None for a bug."""
+    if isinstance(error, BrokenPipeError):  # whoever read stdout has seen enough, as `head` does
+        return FAILURE
+    if isinstance(error, KeyboardInterrupt):
+        return _fail(name, "interrupted", INTERRUPTED)
+    if isinstance(error, UsageError):
+        return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
+    if _is_lack_of_memory(error):
+        return _fail(name, "out of memory", FAILURE)
+    if os.environ.get("SKETCH_RNN_DEBUG"):
+        return None
+    if isinstance(error, ModuleNotFoundError):
+        module = error.name or ""
+        own = module.partition(".")[0] in ("sketch_rnn_tf", "data_prep")
+        return None if own else _fail(name, str(requirement.missing(module)), FAILURE)
+    # TensorFlow's own errors are of a full disk or memory; others would be bugs of ours.
+    of_tensorflow = any(kind.__name__ == "OpError" for kind in type(error).__mro__)
+    if of_tensorflow or isinstance(error, (UserError, OSError)):
+        return _fail(name, _one_sentence(error), FAILURE)
+    return None
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Whether Python, the system, or TensorFlow had no memory or no thread to give."""
+    words = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, RuntimeError) and "can't start new thread" in words)
+        or (type(error).__name__ == "ResourceExhaustedError" and "OOM when" in words)
+    )
 
 
 def _fail(name: str, message: str, code: int) -> int:

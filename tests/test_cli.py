@@ -230,7 +230,13 @@ class OpError(Exception):
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(MemoryError(), "out of memory"), (type("Full", (OpError,), {})("no\nspace"), "no")],
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("can't start new thread"), "out of memory"),
+        (type("ResourceExhaustedError", (OpError,), {})("OOM when allocating"), "out of memory"),
+        (type("ResourceExhaustedError", (OpError,), {})("a/b; No space left"), "a/b; No space"),
+        (type("Full", (OpError,), {})("no\nspace"), "no"),
+    ],
 )
 def test_too_little_memory_and_what_tensorflow_cannot_do_are_one_sentence(error, words, capsys):
     def fail(flags):

@@ -15,7 +15,7 @@ DEVICE = {
     *("errors", "requirement", "strokes", "drawing", "config", "files", "pretrained"),
     *("latent_prior", "model_paths", "stderr"),
 }
-BOTTOM = DEVICE | {"progress", "cli", "keras_names"}
+BOTTOM = DEVICE | {"progress", "cli", "interrupts", "keras_names"}
 LAYERS = [
     BOTTOM,
     {"sketcher"},
@@ -23,6 +23,7 @@ LAYERS = [
     {"sampling", "evaluation", "runs", "card", "recipe", "serving", "ondevice"},
     {"training", "export", "interop", "quality"},
     {"commands"},
+    {"console"},
 ]
 STRANGERS = [{"model", "data"}, {"training", "export"}]
 DATA_PREP_MAY = (
