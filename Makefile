@@ -7,8 +7,9 @@ BIOME := 2.6.8
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3)
 PYTEST_ARGS ?=
-# Two processes, since most tests keep one core busy; more would mostly take memory.
-PYTEST := -m pytest -n 2
+# Two processes, since most tests keep one core busy; more would mostly take memory. A file stays
+# in one process, which makes what its tests share once.
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ifeq ($(OS),Windows_NT)
 REFUSAL := Windows is not supported: use Linux, macOS on Apple silicon, or WSL
@@ -18,13 +19,14 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart gallery test quick test-browser lint lint-js docs dist clean
+.PHONY: help quickstart gallery test test-long quick test-browser lint lint-js docs dist clean
 
 help:
 	@echo "make quickstart  from nothing to 25 drawings: installs, prepares KanjiVG, trains, evaluates, draws, exports"
 	@echo "                 (about 10 minutes on 2 cores; interrupted, it goes on where it was)"
 	@echo "make gallery     draws docs/pictures with the quickstart's model"
-	@echo "make test        installs what the tests need, checks style and runs all tests"
+	@echo "make test        installs what the tests need, checks style and runs the tests"
+	@echo "make test-long   runs those that take minutes: three processes each on a busy machine"
 	@echo "make test-browser  runs the tests that need Node.js and Chromium (npm and apt install what is missing)"
 	@echo "make quick       runs the fast tests that need no training"
 	@echo "make lint        checks style and types only"
@@ -64,7 +66,11 @@ lint: $(VENV)/installed-test
 
 # pyproject.toml makes warnings from our own code errors.
 test: lint
-	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) -m "not long" $(PYTEST_ARGS)
+
+# One at a time: each keeps all cores busy.
+test-long: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 # Chromium and its driver come from Debian's packages where they are not there yet.
 test-browser: $(VENV)/installed-test

@@ -101,53 +101,85 @@ def _lines(run_dir) -> list[dict]:
 
 @pytest.mark.large
 @pytest.mark.parametrize(
-    ("preset", "steps", "settings"),
-    [("small", 12, ["evaluate_every=6"]), ("magenta", 2, ["evaluate_every=2"])],
+    ("preset", "steps", "count"),
+    [
+        ("small", 2, 2),
+        pytest.param("small", 12, 3, marks=pytest.mark.long),
+        pytest.param("magenta", 2, 3, marks=pytest.mark.long),
+    ],
 )
 def test_processes_on_a_busy_machine_end_with_the_same_bits(
-    data_dir, tmp_path, preset, steps, settings
+    data_dir, tmp_path, preset, steps, count
 ):
-    names = ("first", "second", "third")
+    settings = ("batch_size=40", f"evaluate_every={max(2, steps // 2)}")
+    folders = [tmp_path / f"run {i}" for i in range(count)]
     with _busy_cores():
         started = [
             subprocess.Popen(
-                _command(data_dir, tmp_path / name, steps, preset, "batch_size=40", *settings),
+                _command(data_dir, folder, steps, preset, *settings),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            for name in names
+            for folder in folders
         ]
         for process in started:
             assert process.wait(timeout=500) == 0, process.stderr.read()
-    first, *others = (_weights_and_slots(tmp_path / name) for name in names)
+    first, *others = (_weights_and_slots(folder) for folder in folders)
     for other in others:
         assert other.keys() == first.keys()
         for name, value in first.items():
             assert value.tobytes() == other[name].tobytes(), name
-    assert _lines(tmp_path / "first") == _lines(tmp_path / "second") == _lines(tmp_path / "third")
+    lines, *others = (_lines(folder) for folder in folders)
+    assert others == [lines] * (count - 1)
+
+
+# Commands in one process, so that TensorFlow is started once.
+IN_TURN = """
+import json, sys
+from sketch_rnn_tf.commands import evaluate, sample
+flags = json.loads(sys.argv[1])
+sys.exit(evaluate.run(flags["evaluate"]) or sample.run(flags["sample"]))
+"""
+
+
+@pytest.fixture
+def commands(request, data_dir, tiny, tmp_path):
+    """Returns {name: flags} of commands that ask an untrained model of the two cells given."""
+    encoder, decoder = request.param
+    info = trainer.dataset.read_info(data_dir)
+    configuration = tiny(encoder__cell=encoder, decoder__cell=decoder, decoder__units=96)
+    run = runs.create(tmp_path, run_directory.describe(info, data_dir, *configuration))
+    trainer.Trainer(run, data_dir, info).model.save(run.path / runs.LAST)
+    return {
+        "evaluate": [f"--model={tmp_path}", f"--data_dir={data_dir}", "--split=train", "--json"],
+        "sample": [f"--model={tmp_path}", "--num=5", "--output=-", "--seed=3"],
+    }
+
+
+def _outputs(command, count) -> list[bytes]:
+    """Returns what some processes on a busy machine print."""
+    with _busy_cores():
+        started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+        return [process.communicate(timeout=300)[0] for process in started]
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("cell", ["layer_norm", "hyper"])
-def test_evaluating_and_drawing_on_a_busy_machine_give_the_same_bits(
-    data_dir, tiny, tmp_path, cell
-):
-    info = trainer.dataset.read_info(data_dir)
-    configuration = tiny(encoder__cell=cell, decoder__cell=cell, decoder__units=96)
-    run = runs.create(tmp_path, run_directory.describe(info, data_dir, *configuration))
-    trained = trainer.Trainer(run, data_dir, info)
-    trained.model.save(run.path / runs.LAST)
-    commands = {
-        "evaluate": ["--split=train", f"--data_dir={data_dir}", "--json"],
-        "sample": ["--num=5", "--output=-", "--seed=3"],
-    }
-    for name, flags in commands.items():
-        command = [sys.executable, "-m", f"sketch_rnn_tf.commands.{name}", f"--model={tmp_path}"]
-        with _busy_cores():
-            started = [
-                subprocess.Popen([*command, *flags], stdout=subprocess.PIPE) for _ in range(3)
-            ]
-            outputs = {process.communicate(timeout=300)[0] for process in started}
-        assert len(outputs) == 1, name
-        assert outputs != {b""}, name
+@pytest.mark.parametrize("commands", [("hyper", "layer_norm")], indirect=True)
+def test_a_process_that_evaluates_and_draws_says_the_same_on_a_busy_machine(commands):
+    first, second = _outputs([sys.executable, "-c", IN_TURN, json.dumps(commands)], 2)
+    assert first == second
+    assert first.startswith(b"{")
+    assert first.endswith(b"</svg>\n")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["evaluate", "sample"])
+@pytest.mark.parametrize(
+    "commands", [("layer_norm", "layer_norm"), ("hyper", "hyper")], indirect=True
+)
+def test_evaluating_and_drawing_on_a_busy_machine_give_the_same_bits(commands, name):
+    command = [sys.executable, "-m", f"sketch_rnn_tf.commands.{name}", *commands[name]]
+    outputs = set(_outputs(command, 3))
+    assert len(outputs) == 1
+    assert outputs != {b""}
