@@ -19,8 +19,11 @@ def _cell(kind, dtype="float32", units=H, size=D):
     return cell
 
 
-def _run(cell, read, masked, length=T, context=None, sizes_known=True):
-    """Returns values and every gradient of a loss over all outputs and last states."""
+def _run(cell, read, masked, length=T, context=None, sizes_known=True, graph=True):
+    """Returns values and every gradient of a loss over all outputs and last states.
+
+    Without a graph nothing has to be traced, which takes most of the time of a small one.
+    """
     random = np.random.default_rng(4)
     inputs = tf.constant(random.normal(size=(length, B, D)), tf.float32)
     states = [tf.constant(random.normal(size=(B, n)), tf.float32) for n in cell.state_size]
@@ -28,7 +31,6 @@ def _run(cell, read, masked, length=T, context=None, sizes_known=True):
     mask = tf.constant(kept, tf.float32) / 0.8 if masked else None
     weights = tf.constant(random.normal(size=(length, B, cell.units)), tf.float32)
 
-    @tf.function
     def compute(inputs, states, *given):
         with tf.GradientTape() as tape:
             tape.watch([inputs, states, *given])
@@ -38,6 +40,7 @@ def _run(cell, read, masked, length=T, context=None, sizes_known=True):
         gradients = tape.gradient(loss, [inputs, states, cell.trainable_variables, *given])
         return outputs, last, gradients
 
+    compute = tf.function(compute) if graph else compute
     given = [] if context is None else [context]
     if not sizes_known:  # while it is traced; masks and weights are known in any case
         batches = tf.nest.map_structure(_of_any_batch, (states, *given))
@@ -50,8 +53,12 @@ def _of_any_batch(value):
     return tf.TensorSpec([None, value.shape[-1]])
 
 
-def _fast(cell):
-    return lambda *given: sequence.run_sequence(cell, *given)
+def _run_fast(cell, *given, **sizes):
+    return _run(cell, lambda *values: sequence.run_sequence(cell, *values), *given, **sizes)
+
+
+def _run_plain(cell, *given):
+    return _run(cell, _plain(cell), *given, graph=False)
 
 
 def _plain(cell):
@@ -84,24 +91,24 @@ def _assert_close(found, expected, tolerance):
 @pytest.mark.parametrize(("length", "masked"), [(1, False), (2, True), (T, False), (T, True)])
 def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked, length):
     cell = _cell(kind)
-    found, expected = (_run(cell, read, masked, length) for read in (_fast(cell), _plain(cell)))
-    _assert_close(found, expected, 3e-6)
+    found = _run_fast(cell, masked, length)
+    _assert_close(found, _run_plain(cell, masked, length), 3e-6)
 
 
 @pytest.mark.parametrize("kind", list(cells.CELLS))
 @pytest.mark.parametrize("length", [1, 2, T])
 def test_it_does_so_where_neither_length_nor_batch_is_known(kind, length):
     cell = _cell(kind)
-    found = _run(cell, _fast(cell), False, length, sizes_known=False)
-    _assert_close(found, _run(cell, _plain(cell), False, length), 3e-6)
+    found = _run_fast(cell, False, length, sizes_known=False)
+    _assert_close(found, _run_plain(cell, False, length), 3e-6)
 
 
 @pytest.mark.parametrize("kind", list(cells.CELLS))
 def test_it_does_so_with_a_context_at_every_step(kind):
     cell = _cell(kind, size=D + C)
     context = tf.random.stateless_normal([B, C], [5, 6])
-    found, expected = (_run(cell, read, True, T, context) for read in (_fast(cell), _plain(cell)))
-    _assert_close(found, expected, 3e-6)
+    found = _run_fast(cell, True, T, context)
+    _assert_close(found, _run_plain(cell, True, T, context), 3e-6)
 
 
 @pytest.mark.parametrize("kind", list(cells.CELLS))
@@ -109,7 +116,7 @@ def test_narrow_products_stay_near_the_wide_ones(kind):
     # Norms over a handful of units can divide by next to nothing, which magnifies any rounding.
     wide, narrow = _cell(kind, units=40), _cell(kind, "mixed_bfloat16", units=40)
     narrow.set_weights(wide.get_weights())
-    found, expected = _run(narrow, _fast(narrow), True), _run(wide, _fast(wide), True)
+    found, expected = _run_fast(narrow, True), _run_fast(wide, True)
     assert all(tensor.dtype == tf.float32 for tensor in found)
     _assert_close(found, expected, 0.1)
     assert any(np.abs(a - b).max() > 1e-5 for a, b in zip(found, expected, strict=True))
