@@ -72,5 +72,5 @@ def test_the_narrow_type_is_chosen_where_it_is_multiplied_fast(monkeypatch, flag
 
 
 def test_a_run_has_the_type_that_was_chosen(tmp_path, train):
-    run, _ = train(tmp_path / "run", dtype="auto", train_steps=1)
+    run, _ = train(tmp_path / "run", dtype="auto", train_steps=1, conditional=False)
     assert run.config.training.dtype == distribution.fastest_dtype()

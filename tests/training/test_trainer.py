@@ -58,6 +58,14 @@ def whole(tmp_path_factory, data_dir, tiny):
     return trainer.train(data_dir, folder, model, training, callbacks=watchers)
 
 
+@pytest.fixture(scope="module")
+def decoder_alone(tmp_path_factory, data_dir, tiny):
+    """The same of a decoder alone, whose graphs are made in half of the time."""
+    folder = tmp_path_factory.mktemp("run") / "decoder"
+    watchers = [callbacks.MetricsFile()]
+    return trainer.train(data_dir, folder, *tiny(conditional=False), callbacks=watchers)
+
+
 def test_a_run_directory_has_all_its_parts(whole):
     for name in ("config.json", "best.keras", "last.keras", "metrics.jsonl", "report.html"):
         assert (whole.path / name).is_file(), name
@@ -121,6 +129,7 @@ RECIPE = {
     "gradient_clip_norm": 0.3,
     "learning_rate_schedule": "linear",
     "decoder__cell": "stacked",
+    "conditional": False,
 }
 
 
@@ -140,9 +149,9 @@ def test_a_run_with_averaged_weights_that_was_stopped_goes_on_bit_for_bit(tmp_pa
 
 
 def test_what_is_saved_and_evaluated_is_the_average_of_the_weights(tmp_path, train, data_dir):
-    run, _ = train(
-        tmp_path / "run", train_steps=3, checkpoint_every=1, keep_checkpoints=9, average_decay=0.4
-    )
+    settings = {"train_steps": 3, "checkpoint_every": 1, "keep_checkpoints": 9}
+    settings |= {"average_decay": 0.4, "conditional": False}
+    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()], **settings)
     # The average starts at the weights before the first step, which no checkpoint has: after step 1
     # it weighs them with min(0.4, 1 / 11). So does the first checkpoint tell what they were.
     weights, averages = [], []
@@ -162,18 +171,17 @@ def test_what_is_saved_and_evaluated_is_the_average_of_the_weights(tmp_path, tra
     last = run.load_model("last")
     for saved, average in zip(last.trainable_variables, averages[-1], strict=True):
         np.testing.assert_array_equal(saved, average)
-    logged = [callbacks.MetricsFile()]
-    again, _ = train(tmp_path / "again", train_steps=3, average_decay=0.4, callbacks=logged)
-    valid = [line for line in _metrics(again) if line["split"] == "valid"]
-    found = evaluation.evaluate(
-        again.load_model("last"), again.config, data_dir, "valid", batch_size=8
-    )
+    valid = [line for line in _metrics(run) if line["split"] == "valid"]
+    found = evaluation.evaluate(last, run.config, data_dir, "valid", batch_size=8)
     assert valid[-1]["cost"] == pytest.approx(found["cost"], rel=1e-6)
 
 
-@pytest.mark.parametrize("function", ["_sums_of_batch", "_labels"])
+# Between the pictures of a model with an encoder; a decoder alone has one picture.
+@pytest.mark.parametrize(
+    ("function", "conditional"), [("_sums_of_batch", False), ("_labels", True)]
+)
 def test_a_signal_while_tensorflow_traces_ends_the_evaluation(
-    tmp_path, train, whole, monkeypatch, function
+    tmp_path, train, whole, decoder_alone, monkeypatch, function, conditional
 ):
     holder = {"_sums_of_batch": evaluation, "_labels": pictures.Artist}[function]
     before = getattr(holder, function)
@@ -183,31 +191,33 @@ def test_a_signal_while_tensorflow_traces_ends_the_evaluation(
             signal.raise_signal(signal.SIGTERM)
         return before(*arguments)
 
+    settings = {"callbacks": [callbacks.MetricsFile()], "conditional": conditional}
     outside = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
         patch.setattr(holder, function, signaled)
-        run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+        run, said = train(tmp_path / "run", **settings)
     assert "stopped at step 4 and saved" in said[-1]
     assert not (run.path / runs.BEST).exists()
-    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
-    _assert_same(run, whole, 6)
+    run, _ = train(tmp_path / "run", **settings)
+    _assert_same(run, whole if conditional else decoder_alone, 6)
 
 
-def test_a_run_that_was_stopped_at_its_last_step_takes_no_other(tmp_path, train, whole):
-    train(tmp_path / "run", callbacks=[callbacks.MetricsFile(), _SignalAt(6)])
-    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+def test_a_run_that_was_stopped_at_its_last_step_takes_no_other(tmp_path, train, decoder_alone):
+    train(tmp_path / "run", conditional=False, callbacks=[callbacks.MetricsFile(), _SignalAt(6)])
+    run, _ = train(tmp_path / "run", conditional=False, callbacks=[callbacks.MetricsFile()])
     assert (run.path / runs.REPORT).exists()
     assert list(run.checkpoints()) == [4, 6]
-    _assert_same(run, whole, 6)
+    _assert_same(run, decoder_alone, 6)
 
 
-def test_more_steps_go_on_and_the_same_steps_do_nothing(tmp_path, train, whole):
-    train(tmp_path / "run", train_steps=4, callbacks=[callbacks.MetricsFile()])
-    run, said = train(tmp_path / "run", train_steps=6, callbacks=[callbacks.MetricsFile()])
+def test_more_steps_go_on_and_the_same_steps_do_nothing(tmp_path, train, decoder_alone):
+    settings = {"conditional": False, "callbacks": [callbacks.MetricsFile()]}
+    train(tmp_path / "run", train_steps=4, **settings)
+    run, said = train(tmp_path / "run", train_steps=6, **settings)
     assert said == []
-    _assert_same(run, whole, 6)
+    _assert_same(run, decoder_alone, 6)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.keras")}
-    _, said = train(tmp_path / "run", train_steps=6)
+    _, said = train(tmp_path / "run", train_steps=6, conditional=False)
     assert "has its 6 steps already" in said[0]
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.keras")}
 
@@ -240,16 +250,19 @@ def test_another_end_of_a_cosine_learning_rate_is_said(tmp_path, train):
     assert "train_steps 3 instead of 2, so that the rate jumps" in said[0]
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, train, whole):
-    run, _ = train(tmp_path / "run", train_steps=4, callbacks=[callbacks.MetricsFile()])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(
+    tmp_path, train, decoder_alone
+):
+    settings = {"conditional": False, "callbacks": [callbacks.MetricsFile()]}
+    run, _ = train(tmp_path / "run", train_steps=4, **settings)
     damaged = run.checkpoints()[4] / checkpoints.MODEL
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
-    run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+    run, said = train(tmp_path / "run", **settings)
     assert "checkpoint of step 4 is damaged" in said[0]
     assert "checksum" in said[0]
-    _assert_same(run, whole, 6)
+    _assert_same(run, decoder_alone, 6)
 
 
 def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(tmp_path, train, monkeypatch):
@@ -365,7 +378,8 @@ def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, train):
 def test_the_report_has_measures_of_what_the_model_draws(tmp_path, train, make_dataset):
     make_dataset(tmp_path / "data", {"train": 24, "valid": 4, "test": 21})
     watching = [callbacks.MetricsFile()]
-    run, _ = train(tmp_path / "run", data=tmp_path / "data", callbacks=watching, train_steps=3)
+    settings = {"train_steps": 3, "conditional": False}
+    run, _ = train(tmp_path / "run", data=tmp_path / "data", callbacks=watching, **settings)
     values = callbacks.read_metrics(run.path / "metrics.jsonl")[-1]
     assert values["split"] == "test"
     assert values["quality_samples"] == 21
@@ -438,7 +452,7 @@ def test_a_data_set_that_is_rewritten_while_it_is_read_has_one_sentence(
             _shard(folder, "train").unlink()
 
     with pytest.raises(UserError, match="was prepared anew while this run was reading it"):
-        train(tmp_path / "run", data=folder, callbacks=[Rewrite()])
+        train(tmp_path / "run", data=folder, callbacks=[Rewrite()], conditional=False)
 
 
 def test_a_run_directory_that_vanishes_has_one_sentence(tmp_path, train):
@@ -464,7 +478,7 @@ def test_a_damaged_shard_is_named_with_its_record(tmp_path, train, make_dataset,
     path.write_bytes(content)
     last = {"train": 15, "test": 2}[split]
     with pytest.raises(ValueError, match=rf"{path.name}: record {last} is damaged"):
-        train(tmp_path / "run", data=tmp_path / "data")
+        train(tmp_path / "run", data=tmp_path / "data", conditional=False)
 
 
 def test_a_shard_that_lacks_a_record_is_an_error(tmp_path, train, make_dataset):
@@ -473,7 +487,7 @@ def test_a_shard_that_lacks_a_record_is_an_error(tmp_path, train, make_dataset):
     frames = list(tfrecord.read_frames(path))
     path.write_bytes(b"".join(tfrecord.frame(frame) for frame in frames[:-1]))
     with pytest.raises(ValueError, match="holds 15 records"):
-        train(tmp_path / "run", data=tmp_path / "data")
+        train(tmp_path / "run", data=tmp_path / "data", conditional=False)
 
 
 def test_a_new_run_starts_from_the_weights_and_units_of_another(tmp_path, train, whole, tiny):
@@ -493,7 +507,8 @@ def test_a_new_run_starts_from_the_weights_and_units_of_another(tmp_path, train,
 
 
 def test_classes_that_a_run_to_start_from_knows_are_taken_by_name(tmp_path, train, make_dataset):
-    old, _ = train(tmp_path / "old", class_conditioned=True)  # of even and odd
+    model = {"class_conditioned": True, "conditional": False}
+    old, _ = train(tmp_path / "old", **model)  # of even and odd
     make_dataset(tmp_path / "data", {"train": 16, "valid": 2, "test": 2})
     info = dataset.read_info(tmp_path / "data")
     dataset.write_info(tmp_path / "data", dataclasses.replace(info, classes=["odd", "prime"]))
@@ -502,7 +517,7 @@ def test_classes_that_a_run_to_start_from_knows_are_taken_by_name(tmp_path, trai
         tmp_path / "new",
         data=tmp_path / "data",
         init_from=old.path,
-        class_conditioned=True,
+        **model,
         **still,
     )
     assert any("does not know prime" in line for line in said)
