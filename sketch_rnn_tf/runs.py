@@ -83,10 +83,16 @@ class Run:
     def load_model(self, checkpoint: str = "best"):
         """Returns the SketchRNN with chosen weights; see `weights`.
 
+        It computes in float32, as exported files do: mixed precision is a way of training, and
+        its rounding would move latent vectors by some thousandths, so drawings by half a unit.
+
         Raises:
           UserError: the weights are missing or damaged.
         """
-        return load_keras(self.weights(checkpoint))
+        model = load_keras(self.weights(checkpoint))
+        from sketch_rnn_tf.model import sketch_rnn
+
+        return sketch_rnn.in_float32(model)
 
 
 def create(path: files.PathLike, configuration: config.RunConfig) -> Run:

@@ -33,12 +33,3 @@ def describe(run: runs.Run, model: SketchRNN) -> dict[str, Any]:
         "canvas": configuration.canvas,
         "num_parameters": model.count_params(),
     }
-
-
-def in_float32(model: SketchRNN) -> SketchRNN:
-    """Returns the model itself, or a float32 copy of one in mixed precision."""
-    if model.dtype_policy.name == "float32":
-        return model
-    copy = SketchRNN.from_config({**model.get_config(), "dtype": "float32"})
-    copy.set_weights(model.get_weights())
-    return copy

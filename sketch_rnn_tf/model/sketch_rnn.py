@@ -378,3 +378,12 @@ def build_model(run: RunConfig) -> SketchRNN:
         dtype="float32" if training.dtype == "auto" else training.dtype,  # runs have no `auto`
         name="sketch_rnn",
     )
+
+
+def in_float32(model: SketchRNN) -> SketchRNN:
+    """Returns the model itself, or a float32 copy of one in mixed precision."""
+    if model.dtype_policy.name == "float32":
+        return model
+    copy = SketchRNN.from_config({**model.get_config(), "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    return copy

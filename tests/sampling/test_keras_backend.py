@@ -7,10 +7,12 @@ import threading
 import numpy as np
 
 from sketch_rnn_tf import config
+from sketch_rnn_tf.interop import imported
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling import keras_backend
 from sketch_rnn_tf.sketcher import arguments
 from sketch_rnn_tf.sketcher.backend import Request
+from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
 
 def test_parts_of_a_batch_run_at_the_same_time(monkeypatch):
@@ -38,3 +40,19 @@ def test_drawings_in_parts_side_by_side_are_those_drawn_alone(monkeypatch):
     alone = [draw(slice(i, i + 1), 1)[0] for i in range(5)]
     for one, other in zip(alone, draw(slice(0, 5), 2), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_run_that_was_trained_in_mixed_precision_is_used_in_float32(tmp_path):
+    sizes = {"max_length": 9, "z_size": 3, "decoder": {"units": 5}, "encoder": {"units": 40}}
+    mixed, wide = SketchRNN(**sizes, dtype="mixed_bfloat16"), SketchRNN(**sizes)
+    random = np.random.default_rng(3)
+    weights = [random.normal(0, 0.5, value.shape) for value in wide.get_weights()]
+    for model in (mixed, wide):
+        model.set_weights(weights)
+    configuration = config.RunConfig(1.0, 9)
+    path = imported.write_run(tmp_path / "run", configuration, mixed).path
+    strokes = [random.normal(size=(8, 3)).round() * [1, 1, 0]]
+    expected = Sketcher(keras_backend.KerasBackend(wide, configuration)).encode(strokes)
+    np.testing.assert_array_equal(keras_backend.load_model(path).encode(strokes), expected)
+    narrow = Sketcher(keras_backend.KerasBackend(mixed, configuration)).encode(strokes)
+    assert np.abs(narrow - expected).max() > 1e-4  # what is at stake

@@ -24,6 +24,7 @@ from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export import facts as shared_facts
 from sketch_rnn_tf.export.litert import calibration, checks, flatbuffer, int8
 from sketch_rnn_tf.export.litert.graphs import Graphs
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.ondevice import metadata
 
@@ -59,7 +60,7 @@ def write(
     folder = pathlib.Path(output_dir) / FOLDER
     if folder.exists() and not overwrite:
         raise UserError(f"{folder}: exists already")
-    model = shared_facts.in_float32(model)
+    model = sketch_rnn.in_float32(model)
     graphs = Graphs(
         model, run.config.scale_factor, run.config.start_token, run.config.temperature_mode
     )

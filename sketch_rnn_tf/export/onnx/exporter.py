@@ -21,6 +21,7 @@ from sketch_rnn_tf import files, runs
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.export import facts
 from sketch_rnn_tf.export.onnx import builder, graphs
+from sketch_rnn_tf.model import sketch_rnn
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 FOLDER = "onnx"
@@ -50,7 +51,7 @@ def write(
     """
     folder = pathlib.Path(output_dir) / FOLDER
     with files.atomic_directory(folder, overwrite) as temporary:  # refuses before the work begins
-        _write_into(temporary, run, facts.in_float32(model))
+        _write_into(temporary, run, sketch_rnn.in_float32(model))
     return folder
 
 

@@ -11,10 +11,9 @@ pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install 
 tf = pytest.importorskip("tensorflow")
 
 from sketch_rnn_tf import config, runs  # noqa: E402
-from sketch_rnn_tf.export import facts as shared_facts  # noqa: E402
 from sketch_rnn_tf.export.litert import checks, exporter, flatbuffer  # noqa: E402
 from sketch_rnn_tf.export.litert.graphs import Graphs  # noqa: E402
-from sketch_rnn_tf.model import next_point  # noqa: E402
+from sketch_rnn_tf.model import next_point, sketch_rnn  # noqa: E402
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN  # noqa: E402
 from sketch_rnn_tf.ondevice import metadata, runtime  # noqa: E402
 from sketch_rnn_tf.sampling import loop  # noqa: E402
@@ -222,7 +221,7 @@ def test_a_model_in_mixed_precision_is_written_in_float32(tmp_path):
         max_length=T, z_size=Z, num_mixtures=M, encoder={"units": 8}, decoder={"units": 16},
         dtype="mixed_bfloat16",
     )  # fmt: skip
-    copy = shared_facts.in_float32(model)
+    copy = sketch_rnn.in_float32(model)
     assert copy.dtype_policy.name == "float32"
     for ours, theirs in zip(copy.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
