@@ -74,6 +74,17 @@ def test_a_weight_too_large_for_half_precision_is_refused():
         model_file.pack({"num_mixtures": 1}, tensors, "float16")
 
 
+@pytest.mark.parametrize("precision", model_file.WEIGHTS)
+def test_a_bias_that_hardly_learned_yet_is_written(make_run, precision):
+    run = make_run("latent")
+    model = run.load_model()
+    bias = model.decoder.cell.bias
+    bias.assign(np.linspace(-1e-6, 1e-6, bias.shape[0]))
+    _, read = model_file.unpack(exporter.pack(run, model, precision), "model.bin")
+    expected = weights.tensors(model)["decoder.cell.bias"]
+    np.testing.assert_allclose(read["decoder.cell.bias"], expected, rtol=0, atol=2.0**-25)
+
+
 def test_a_file_is_read_back_as_it_was_packed():
     generator = np.random.default_rng(0)
     tensors = {
