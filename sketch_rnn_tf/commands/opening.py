@@ -158,15 +158,16 @@ def classes_of(model: Model, text: str | None) -> list[str] | None:
     """Returns the classes that a --class flag names: one, several with commas, or all.
 
     Returns:
-      Their names; None where none was named or the model knows no classes.
+      Their names; None where none was named, or all of a model that draws one kind only.
 
     Raises:
       UserError: the model has no such class, or no classes.
     """
-    if text is None:
+    by_class = model.config.model.class_conditioned
+    if text is None or (text == "all" and not by_class):
         return None
     known = model.config.classes
-    if not model.config.model.class_conditioned:
+    if not by_class:
         raise UserError(f"--class {text}: {model.name} is not class-conditioned")
     if text == "all" and "all" not in known:
         return list(known)

@@ -223,6 +223,11 @@ def test_every_class_has_its_row(sample, tmp_path, capsys):
         np.testing.assert_allclose(one.strokes, other.strokes, atol=0.02)
 
 
+def test_all_classes_of_a_model_that_knows_none_are_its_drawings(sample, capsys):
+    every = _pictured(sample, capsys, "--model", "decoder", "--class", "all", "--num", 2)
+    assert every == _pictured(sample, capsys, "--model", "decoder", "--num", 2)
+
+
 def test_every_drawing_may_have_a_file_of_its_own(sample, tmp_path, capsys):
     path = tmp_path / "cat_{i}.svg"
     arguments = ["--model", "decoder", "--num", 3, "--smooth", "--output", path]
