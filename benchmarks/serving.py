@@ -13,12 +13,9 @@ must not notice.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -29,7 +26,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "serving"))
+
+import server_process
+import spoilt
+
 POINTS, NEVER = 100, -100.0  # points of a timed drawing; logit of its end
 
 
@@ -81,17 +82,9 @@ def print_graph_costs(folder: pathlib.Path, units: int, rounds: int) -> None:
         print(f"{name:28s}{middle:10.2f}{min(found):10.2f}{middle / reference:7.2f}")
 
 
-def _cpp_session():
-    """Returns the tests' module that runs a SavedModel in TensorFlow's C++ loader."""
-    path = ROOT / "tests" / "serving" / "cpp_session.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _candidates(folder: pathlib.Path, units: int) -> dict:
-    cpp_session = _cpp_session()
+    import cpp_session
+
     from sketch_rnn_tf import ondevice, runs
     from sketch_rnn_tf.export.litert import exporter as litert_exporter
     from sketch_rnn_tf.export.saved_model import deployment, exporter
@@ -182,18 +175,9 @@ def print_loads(path: pathlib.Path, args) -> None:
 def load(base: pathlib.Path, signature: str, options: list, args) -> None:
     """Holds a load on a server and prints one line."""
     merges = "--batching_parameters_file" in options
-    server = subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "serving" / "model_server.py", base, *options],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        address = f"grpc://127.0.0.1:{json.loads(server.stdout.readline())['grpc']}"
-        report = _hold(address, signature, server.pid, merges, args)
-        print("", file=server.stdin, flush=True)
-        merged = json.loads(server.stdout.readline())["largest"]
-    finally:
-        server.stdin.close()
-        server.wait(20)
+    with server_process.ServerProcess(base, *options) as server:
+        report = _hold(server, signature, merges, args)
+        merged = server.poll()["largest"]
     times = np.array(report["times"]) * 1e3
     quantiles = np.percentile(times, [50, 95, 99])
     title = f"{signature}, {'merged' if merges else 'one by one'}"
@@ -202,10 +186,10 @@ def load(base: pathlib.Path, signature: str, options: list, args) -> None:
           + "{:11.1f}{:7.1f}{:7.1f}".format(*report["memory"]), flush=True)  # fmt: skip
 
 
-def _hold(address, signature, pid, merged: bool, args) -> dict:
+def _hold(server, signature, merged: bool, args) -> dict:
     from sketch_rnn_tf import serving
 
-    client = serving.connect(address)
+    client = serving.connect(server.addresses["grpc"])
     inputs = client.backend.metadata()[signature]["inputs"]
     good = {name: _value(name, kind, shape) for name, (kind, shape) in inputs.items()}
     report = {"times": [], "failed": 0, "bad": 0, "memory": []}
@@ -233,10 +217,10 @@ def _hold(address, signature, pid, merged: bool, args) -> dict:
         thread.start()
     for part in (0.25, 0.75):
         time.sleep(max(begin + part * args.seconds - time.monotonic(), 0))
-        report["memory"].append(_memory(pid))
+        report["memory"].append(server.memory())
     for thread in threads:
         thread.join()
-    report["memory"].append(_memory(pid))
+    report["memory"].append(server.memory())
     return report
 
 
@@ -251,20 +235,12 @@ def _spoilt(good, count, merged: bool) -> dict:
     """Returns a bad value, a missing input, or what a merging server cannot keep from others."""
     name = "temperature" if "temperature" in good else "state"
     if count % 3 == 0:
-        return {**good, name: good[name] * np.float32(np.nan)}
-    if count % 3 == 1 or merged:
-        return {key: value for key, value in good.items() if key != name}
-    if count % 2:
-        return {**good, name: good[name].astype(np.float64)}
-    return {**good, name: good[name][..., None]}
-
-
-def _memory(pid: int) -> float:
-    """Returns a process's resident memory in MiB."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
+        kind = "no number"
+    elif count % 3 == 1 or merged:
+        kind = "missing"
+    else:
+        kind = "wrong type" if count % 2 else "wrong rank"
+    return spoilt.KINDS[kind](good, name)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,10 @@ from __future__ import annotations
 import argparse
 import collections
 import concurrent.futures
-import json
 import os
 import pathlib
 import random
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -41,7 +39,11 @@ from sketch_rnn_tf import files, progress, runs, serving
 from sketch_rnn_tf.export.saved_model import exporter
 from sketch_rnn_tf.quality import charts
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "serving"))
+
+import spoilt
+from server_process import ServerProcess
+
 CLOSE = 1e-2  # of one answer to the other, source units: merged requests are multiplied together
 STORM_EVERY, STORM_SIZE = 30.0, 200  # seconds, bad requests
 THREADS = 6
@@ -53,7 +55,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = runs.open_run(options.model)
         path = exporter.write(run, run.load_model(), pathlib.Path(folder))
-        with _Server(path, options.merging) as server:
+        settings = path.parents[1] / "serving"
+        words = ["--session_config_file", settings / "session_config.txt"]
+        if options.merging:
+            words += ["--batching_parameters_file", settings / "batching_parameters.txt"]
+        with ServerProcess(path.parent, *words) as server:
             result = hold(server, run, options.minutes * 60, options.rate, options.seed)
     files.write_json(options.output, result)
     if options.figure:
@@ -65,40 +71,7 @@ def main() -> None:
     sys.exit(1 if total["failed"] or total["differ"] else 0)
 
 
-class _Server:
-    """The tests' server with the deployed settings."""
-
-    def __init__(self, path: pathlib.Path, merging: bool):
-        settings = path.parents[1] / "serving"
-        merge = ("--batching_parameters_file", settings / "batching_parameters.txt")
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, ROOT / "tests" / "serving" / "model_server.py", path.parent),
-                *("--session_config_file", settings / "session_config.txt"),
-                *(merge if merging else ()),
-            ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        self.ports = json.loads(self._process.stdout.readline())
-        kinds = {"grpc": "grpc", "rest": "http"}
-        self.addresses = [f"{kinds[kind]}://127.0.0.1:{self.ports[kind]}" for kind in kinds]
-
-    def __enter__(self) -> _Server:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._process.stdin.close()
-        self._process.wait(30)
-
-    def memory(self) -> float:
-        """Returns its resident memory in MiB."""
-        if self._process.poll() is not None:
-            raise RuntimeError(f"the server ended with code {self._process.returncode}")
-        text = pathlib.Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(text.partition("VmRSS:")[2].split()[0]) / 1024
-
-
-def hold(server: _Server, run: runs.Run, seconds: float, rate: float, seed: int) -> dict:
+def hold(server: ServerProcess, run: runs.Run, seconds: float, rate: float, seed: int) -> dict:
     """Holds the load and returns what happened, as JSON values.
 
     Args:
@@ -108,7 +81,7 @@ def hold(server: _Server, run: runs.Run, seconds: float, rate: float, seed: int)
       rate: good requests per second.
       seed: of the order of the requests.
     """
-    clients = [serving.connect(address, retries=0) for address in server.addresses]
+    clients = [serving.connect(address, retries=0) for address in server.addresses.values()]
     state = clients[0].backend.metadata()["step"]["inputs"]["state"][1][1]
     requests = good_requests(run, state)
     expected = [clients[0].backend.predict(name, **inputs) for name, inputs in requests]
@@ -128,7 +101,7 @@ def hold(server: _Server, run: runs.Run, seconds: float, rate: float, seed: int)
             counts[outcome] += 1
 
     def spoil(number: int) -> None:
-        outcome = bad_request(number, clients, first, server.ports)
+        outcome = bad_request(number, clients, first, server.ready)
         with lock:
             bad[outcome] += 1
 
@@ -227,26 +200,13 @@ def bad_request(number: int, clients, first: dict, ports: dict[str, int]) -> str
 def _spoilt(number: int, clients, first, _) -> str:
     """A request whose values, types, shapes, names or number of rows are wrong."""
     name = list(first)[number % len(first)]
-    inputs = dict(first[name])
+    inputs = first[name]
     key = list(inputs)[number // 7 % len(inputs)]
-    value = inputs[key]
-    kind = number // 31 % 8
-    if kind == 0:
-        inputs[key] = value * np.nan if value.dtype == np.float32 else value - 10**6
-    elif kind == 1:
-        inputs[key] = value.astype(np.float64)
-    elif kind == 2:
-        inputs[key] = value[..., None]
-    elif kind == 3:
-        del inputs[key]
-    elif kind == 4:
-        inputs["colour"] = value
-    elif kind == 5:
-        inputs = {other: np.repeat(value, 65, axis=0) for other, value in inputs.items()}
-    elif kind == 6:
-        name = "no_such_signature"
+    kind = number // 31 % (len(spoilt.KINDS) + 1)
+    if kind < len(spoilt.KINDS):
+        inputs = list(spoilt.KINDS.values())[kind](inputs, key)
     else:
-        inputs[key] = value[:0]
+        name = "no_such_signature"
     try:
         answer = clients[number % 2].backend.predict(name, **inputs)
         return "told in the row" if answer["error"].any() else "answered"

@@ -6,45 +6,18 @@ TF_SERVING_ADDRESS names (see small_model.py).
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import re
 import shutil
 import socket
 import subprocess
-import sys
 import types
 
 import pytest
+from server_process import ServerProcess, addresses
 
 from sketch_rnn_tf import serving
-
-HERE = pathlib.Path(__file__).parent
-
-
-class Server:
-    """The test server as a process; it ends when its stdin does."""
-
-    def __init__(self, base, *options: object):
-        self._process = subprocess.Popen(
-            [sys.executable, HERE / "model_server.py", base, *map(str, options)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )  # fmt: skip
-        self.ready = json.loads(self._process.stdout.readline())
-        self.addresses = _addresses(self.ready["grpc"], self.ready["rest"])
-        self.pid = self._process.pid
-
-    def poll(self) -> dict:
-        """Lets the server look for new versions; returns what it holds."""
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def stop(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(20)
 
 
 class OtherServer:
@@ -77,7 +50,7 @@ class RealServer(OtherServer):
              "--allow_version_labels_for_unavailable_models=true"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        super().__init__(_addresses(*ports))
+        super().__init__(addresses(*ports))
         for address in self.addresses.values():
             serving.connect(address, timeout=60, retries=60).backend.status()
 
@@ -103,10 +76,6 @@ def _named_server(value: str, expected) -> OtherServer:
             if client.config != expected:
                 pytest.fail(f"{address} serves another model than tests/serving/small_model.py")
     return OtherServer(addresses)
-
-
-def _addresses(grpc_port: int, rest_port: int) -> dict[str, str]:
-    return {"grpc": f"grpc://127.0.0.1:{grpc_port}", "rest": f"http://127.0.0.1:{rest_port}"}
 
 
 def _free_ports(count: int) -> list[int]:
@@ -140,8 +109,8 @@ def start():
     """Returns a function that starts a server and stops it after the tests."""
     servers = []
 
-    def make(base, *options: object) -> Server:
-        servers.append(Server(base, *options))
+    def make(base, *options: object) -> ServerProcess:
+        servers.append(ServerProcess(base, *options))
         return servers[-1]
 
     yield make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import pathlib
-import types
 
 import numpy as np
 import pytest
@@ -25,10 +24,7 @@ def soak():
 @pytest.fixture(scope="module")
 def server(start, exported):
     """A server that merges nothing, as the program wants it."""
-    started = start(exported.base)
-    return types.SimpleNamespace(
-        addresses=list(started.addresses.values()), ports=started.ready, memory=lambda: 5.0
-    )
+    return start(exported.base)
 
 
 @pytest.fixture
@@ -39,7 +35,9 @@ def run(exported):
 def test_good_requests_are_answered_through_a_storm(soak, server, run, monkeypatch):
     monkeypatch.setattr(soak, "STORM_EVERY", 1.0)
     result = soak.hold(server, run, seconds=3, rate=10, seed=0)
-    assert result["minutes"] == [{"good": 30, "failed": 0, "differ": 0, "memory": 5.0}]
+    (minute,) = result["minutes"]
+    assert minute.pop("memory") > 50  # MiB: TensorFlow alone takes more
+    assert minute == {"good": 30, "failed": 0, "differ": 0}
     assert result["storms"] >= 2
     assert sum(result["bad"].values()) == result["storms"] * soak.STORM_SIZE
     assert {"UserError", "told in the row", "broken off", "bytes"} <= set(result["bad"])
