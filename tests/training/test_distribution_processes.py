@@ -33,6 +33,7 @@ SETTINGS = {
     "parallel_parts": 2,
     "average_decay": 0.9,
     "train_steps": 40,
+    "conditional": False,
 }
 
 
@@ -121,7 +122,7 @@ def test_a_killed_process_goes_on_bit_for_bit(tmp_path, data_dir, whole):
     assert _metrics(run, "valid") == _metrics(whole, "valid")
 
 
-def test_sigterm_saves_and_ends_with_0_and_a_second_process_is_refused(tmp_path, data_dir, whole):
+def test_sigterm_saves_and_ends_with_0_and_a_second_process_is_refused(tmp_path, data_dir):
     run_dir = tmp_path / "run"
     with _started(data_dir, run_dir, settings={"train_steps": 100_000}) as process:
         _wait_for(run_dir / "checkpoints" / "step-00000010", process)
@@ -145,8 +146,10 @@ def _cluster(count):
     return [{"cluster": cluster, "task": {"type": "worker", "index": i}} for i in range(count)]
 
 
-# What differs between one replica and two is dropout, and z where it is sampled.
+# What differs between one replica and two is dropout, and z where it is sampled. The KL floor
+# acts on the mean over all replicas.
 SAME = {
+    "conditional": True,
     "encoder.recurrent_dropout": 0.0,
     "decoder.recurrent_dropout": 0.0,
     "train_steps": 20,
