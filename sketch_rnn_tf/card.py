@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 # Licenses that Hugging Face has a name for, which is the SPDX one in small letters.
@@ -53,6 +54,16 @@ def head(
 def with_head(text: str, name: str) -> str:
     """Returns a card with a head: its own, or one that says no more than the name."""
     return text if text.startswith(MARK) else head(name) + text
+
+
+def license_of(text: str) -> str | None:
+    """Returns the license that the head of a card names, or None."""
+    if not text.startswith(MARK):
+        return None
+    head_ = text.split(MARK)[1]
+    other = re.search(r'^license_name: "?(.*?)"?$', head_, re.MULTILINE)
+    found = other or re.search(r"^license: (\S+)$", head_, re.MULTILINE)
+    return found[1] if found else None
 
 
 def _license(licenses: Iterable[str | None]) -> list[str]:

@@ -22,7 +22,7 @@ import re
 import zipfile
 from typing import Any
 
-from sketch_rnn_tf import config, files, model_paths
+from sketch_rnn_tf import __version__, config, files, model_paths
 from sketch_rnn_tf.errors import UserError
 
 CONFIG, BEST, LAST = model_paths.CONFIG, model_paths.BEST, "last.keras"
@@ -156,8 +156,9 @@ def versions() -> dict[str, str]:
     import importlib.metadata
     import platform
 
-    names = ("sketch-rnn-tf", "tensorflow", "keras", "tensorflow-probability", "numpy")
+    names = ("tensorflow", "keras", "tensorflow-probability", "numpy")
     found: dict[str, Any] = {"python": platform.python_version()}
+    found["sketch-rnn-tf"] = __version__  # of this code, installed or not
     for name in names:
         try:
             found[name] = importlib.metadata.version(name)

@@ -47,3 +47,11 @@ def test_a_card_with_a_head_keeps_it():
     assert card.with_head(text, "kanji") == text
     assert _read(text)["license"] == "cc-by-sa-3.0"
     assert _read(card.with_head("# Hello\n", "x"))["library_name"] == "keras"
+
+
+@pytest.mark.parametrize("licenses", [["MIT"], ["MIT", "ISC"], ["Home: made"], []])
+def test_the_license_of_a_head_is_read_back(licenses):
+    head = card.head("m", licenses)
+    read = _read(head)
+    assert card.license_of(head) == read.get("license_name", read.get("license"))
+    assert card.license_of("# no head\nlicense: mit\n") is None

@@ -31,6 +31,7 @@ def write(
     test: Mapping[str, Any] | None,
     parameters: int,
     steps: int,
+    initial: runs.Run | None = None,
 ) -> None:
     """Writes the card of a run.
 
@@ -40,16 +41,19 @@ def write(
       test: losses and measures of the test split; None where there is no test split.
       parameters: how many numbers the model has learned.
       steps: how many training steps it took.
+      initial: the run whose weights it started from; they are a source like the drawings.
     """
     model, training = run.config.model, run.config.training
     kind = "with a latent vector" if model.conditional else "a decoder alone"
-    rows = _source_rows(info.sources)
+    sources = [*info.sources, *([] if initial is None else [_as_source(initial)])]
+    rows = _source_rows(sources)
     measured = "There was no test split."
     if test is not None:
         lines = [f"| {name} | {test[name]:.4f} |" for name in _MEASURES if name in test]
         measured = "\n".join(["| measure | value |", "|---|---|", *lines])
     text = string.Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=run.path.resolve().name,
+        which="--class all " if model.class_conditioned else "",
         parameters=f"{parameters:,}",
         kind=f"{kind}, {'class-conditioned' if model.class_conditioned else 'without classes'}",
         steps=f"{steps:,}",
@@ -66,11 +70,18 @@ def write(
     measures = {name: test[name] for name in _MEASURES if name in test} if test else {}
     head = card.head(
         run.path.resolve().name,
-        [source.get("license") for source in info.sources],
+        [source.get("license") for source in sources],
         measures,
         ", ".join(_cell(source.get("path")) for source in info.sources[:_NAMED]) or "unknown",
     )
     files.write_text(run.path / runs.MODEL_CARD, head + text)
+
+
+def _as_source(initial: runs.Run) -> dict[str, Any]:
+    """Returns the weights of another run as a source, under the license that its card names."""
+    path = initial.path / runs.MODEL_CARD
+    license_ = card.license_of(path.read_text("utf-8")) if path.is_file() else None
+    return {"path": f"weights of {initial.path.resolve().name}", "license": license_}
 
 
 def _source_rows(sources: Sequence[Mapping[str, Any]]) -> list[str]:

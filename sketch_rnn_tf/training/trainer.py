@@ -172,6 +172,7 @@ class Trainer:
         signals: stopping.Signals | None = None,
     ):
         self.run, self.data_dir, self.info = run, data_dir, info
+        self.initial: runs.Run | None = None
         self.training = run.config.training
         self.strategy = strategy or tf.distribute.get_strategy()
         self.chief = distribution.is_chief(self.strategy)
@@ -202,6 +203,7 @@ class Trainer:
         Raises:
           UserError: the weights are of another shape.
         """
+        self.initial = initial
         if initial is None:
             return
         model = initial.load_model("best")
@@ -542,7 +544,8 @@ class Trainer:
             self._watchers.on_evaluation(self.state.step, test)
         try:
             parameters = self.model.count_params()
-            model_card.write(self.run, self.info, test, parameters, self.state.step)
+            card = (self.run, self.info, test, parameters, self.state.step, self.initial)
+            model_card.write(*card)
             report.write(self.run, self.state, test, drawn)
         except OSError as error:
             logging.warning("%s could not be written (%s)", runs.REPORT, error)
