@@ -53,6 +53,57 @@ def vectors():
     return load
 
 
+# --- the same bits, whatever else keeps the machine busy ---------------------------------------
+
+_BUSY = """
+import hashlib, random, time
+while True:
+    until = time.time() + random.random() * 0.02
+    while time.time() < until:
+        hashlib.sha256(b"x" * 4096).digest()
+    time.sleep(random.random() * 0.01)
+"""
+
+
+@pytest.fixture
+def busy_cores():
+    """Keeps every core busy in irregular bursts while the test runs."""
+    load = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(os.cpu_count() or 1)]
+    yield
+    for process in load:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def sums_of():
+    """Returns a function that calls another and returns how many summands its graphs' sums have.
+
+    TensorFlow adds three and more in an order of its choice. The graphs are those as they are run,
+    after TensorFlow has rewritten them; sums of whole numbers are left out.
+    """
+    from tensorflow.core.framework import types_pb2
+    from tensorflow.python.eager import context  # nothing public gives the graph as it is run
+
+    def find(function: Callable[[], object]) -> list[int]:
+        context.enable_run_metadata()
+        try:
+            function()
+            found = context.export_run_metadata()
+        finally:
+            context.disable_run_metadata()
+        nodes = []
+        for graphs in found.function_graphs:
+            graph = graphs.post_optimization_graph
+            nodes += [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+        assert nodes  # the graphs were made in this call
+        inexact = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_BFLOAT16)
+        sums = [n for n in nodes if n.op in ("AddN", "AccumulateNV2")]
+        return [node.attr["N"].i for node in sums if node.attr["T"].type in inexact]
+
+    return find
+
+
 # --- what is built of the project, and installed ---------------------------------------------
 
 _SOURCES = ("benchmarks", "data_prep", "docs", "examples", "experiments", "sketch_rnn_tf", "tests")

@@ -2,74 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from tensorflow.core.framework import types_pb2
-from tensorflow.core.protobuf import config_pb2
-from tensorflow.python.eager import context  # nothing public gives the graph as it is run
 
 from sketch_rnn_tf import runs
 from sketch_rnn_tf.training import run_directory, trainer
-
-BUSY = """
-import hashlib, random, time
-while True:
-    until = time.time() + random.random() * 0.02
-    while time.time() < until:
-        hashlib.sha256(b"x" * 4096).digest()
-    time.sleep(random.random() * 0.01)
-"""
-
-
-@contextlib.contextmanager
-def _busy_cores():
-    """Keeps every core busy in irregular bursts."""
-    load = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count() or 1)]
-    try:
-        yield
-    finally:
-        for process in load:
-            process.kill()
-            process.wait()
-
-
-def _graphs_of_a_step(data_dir, run_dir, configuration) -> list:
-    """Returns the nodes of the training step's graphs as TensorFlow has rewritten them."""
-    info = trainer.dataset.read_info(data_dir)
-    run = runs.create(run_dir, run_directory.describe(info, data_dir, *configuration))
-    trained = trainer.Trainer(run, data_dir, info)
-    batch = next(iter(trained.batches().dataset(0)))
-    context.enable_run_metadata()
-    try:
-        trained.step(batch, 0)
-        found: config_pb2.RunMetadata = context.export_run_metadata()
-    finally:
-        context.disable_run_metadata()
-    nodes = []
-    for graphs in found.function_graphs:
-        graph = graphs.post_optimization_graph
-        nodes += [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    return nodes
 
 
 @pytest.mark.large
 @pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper", "stacked"])
 def test_no_sum_of_a_step_has_three_summands_in_an_order_of_tensorflows_choice(
-    data_dir, tiny, tmp_path, cell
+    data_dir, tiny, tmp_path, sums_of, cell
 ):
     settings = {"encoder__cell": cell, "decoder__cell": cell, "parallel_parts": 2}
     settings["encoder__units"] = 6  # of which `stacked` has half per layer
-    nodes = _graphs_of_a_step(data_dir, tmp_path / "run", tiny(**settings))
-    sums = [n for n in nodes if n.op in ("AddN", "AccumulateNV2")]
-    inexact = [n for n in sums if n.attr["T"].type in (types_pb2.DT_FLOAT, types_pb2.DT_BFLOAT16)]
+    info = trainer.dataset.read_info(data_dir)
+    described = run_directory.describe(info, data_dir, *tiny(**settings))
+    trained = trainer.Trainer(runs.create(tmp_path / "run", described), data_dir, info)
+    batch = next(iter(trained.batches().dataset(0)))
+    sums = sums_of(lambda: trained.step(batch, 0))
     assert len(sums) > 10  # the graph is the one that was looked for
-    assert {node.attr["N"].i for node in inexact} == {2}
+    assert set(sums) == {2}
 
 
 def _command(data_dir, run_dir, steps, preset, *settings) -> list[str]:
@@ -99,6 +56,7 @@ def _lines(run_dir) -> list[dict]:
     ]
 
 
+@pytest.mark.usefixtures("busy_cores")
 @pytest.mark.large
 @pytest.mark.parametrize(
     ("preset", "steps", "count"),
@@ -113,18 +71,17 @@ def test_processes_on_a_busy_machine_end_with_the_same_bits(
 ):
     settings = ("batch_size=40", f"evaluate_every={max(2, steps // 2)}")
     folders = [tmp_path / f"run {i}" for i in range(count)]
-    with _busy_cores():
-        started = [
-            subprocess.Popen(
-                _command(data_dir, folder, steps, preset, *settings),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for folder in folders
-        ]
-        for process in started:
-            assert process.wait(timeout=500) == 0, process.stderr.read()
+    started = [
+        subprocess.Popen(
+            _command(data_dir, folder, steps, preset, *settings),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for folder in folders
+    ]
+    for process in started:
+        assert process.wait(timeout=500) == 0, process.stderr.read()
     first, *others = (_weights_and_slots(folder) for folder in folders)
     for other in others:
         assert other.keys() == first.keys()
@@ -158,12 +115,12 @@ def commands(request, data_dir, tiny, tmp_path):
 
 
 def _outputs(command, count) -> list[bytes]:
-    """Returns what some processes on a busy machine print."""
-    with _busy_cores():
-        started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
-        return [process.communicate(timeout=300)[0] for process in started]
+    """Returns what some processes that run side by side print."""
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+    return [process.communicate(timeout=300)[0] for process in started]
 
 
+@pytest.mark.usefixtures("busy_cores")
 @pytest.mark.large
 @pytest.mark.parametrize("commands", [("hyper", "layer_norm")], indirect=True)
 def test_a_process_that_evaluates_and_draws_says_the_same_on_a_busy_machine(commands):
@@ -173,6 +130,7 @@ def test_a_process_that_evaluates_and_draws_says_the_same_on_a_busy_machine(comm
     assert first.endswith(b"</svg>\n")
 
 
+@pytest.mark.usefixtures("busy_cores")
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["evaluate", "sample"])
 @pytest.mark.parametrize(
