@@ -378,6 +378,7 @@ class Trainer:
         """Evaluates and draws on the chief; a signal leaves it for the next time."""
         if not self._evaluation_due() or not self.chief:
             return
+        self._check_places()
         self._log()
         with averaging.in_place(self.average):
             values = None
@@ -434,6 +435,7 @@ class Trainer:
         """
         if not self.chief or (self._saved_step == self.state.step and not must):
             return
+        self._check_places()
         self._log()
         if self._bad_in_a_row and not (must and self._weights_are_finite()):
             logging.info("no checkpoint at step %d: its numbers are not finite", self.state.step)
@@ -456,17 +458,30 @@ class Trainer:
         self._restart_clock()
 
     def _tell_unwritten(self, what: str, error: OSError, rest: str) -> None:
-        """Warns that a file was not written, unless the whole directory is gone.
+        """Warns that a file was not written, unless training on would be for nothing."""
+        self._check_places()
+        logging.warning("%s (%s); %s", what, error, rest)
+
+    def _check_places(self) -> None:
+        """Looks whether run directory and data set are still those that training began with.
+
+        Writers make folders that are missing, also in the place of a disk that was unmounted; and
+        shards that were written anew have the names of the old ones.
 
         Raises:
-          UserError: the run directory is no longer there, so training on would be for nothing.
+          UserError: one of them is not.
         """
         if not (self.run.path / runs.CONFIG).exists():
             raise UserError(
                 f"{self.run.path}: the run directory is gone (was it removed, or its disk"
                 f" unmounted?); training ends at step {self.state.step}"
-            ) from error
-        logging.warning("%s (%s); %s", what, error, rest)
+            )
+        try:
+            same = dataset.fingerprint(self.data_dir) == self.run.config.data_fingerprint
+        except FileNotFoundError:  # it is being written
+            same = False
+        if not same:
+            raise UserError(f"{self.data_dir}: was prepared anew while this run was reading it")
 
     def _weights_are_finite(self) -> bool:
         return all(np.isfinite(weight).all() for weight in self.model.get_weights())
@@ -498,8 +513,7 @@ class Trainer:
         if not isinstance(error, kinds):
             return
         try:
-            if dataset.fingerprint(self.data_dir) != self.run.config.data_fingerprint:
-                raise UserError(f"{self.data_dir}: was prepared anew while this run was reading it")
+            self._check_places()
             dataset.verify(self.data_dir, self.info, "train", "valid", "test")
         except (OSError, UserError) as cause:
             raise UserError(

@@ -19,6 +19,8 @@ from sketch_rnn_tf.quality import networks
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
 
+SPLITS = ["--splits=0.6,0.2,0.2"]
+
 
 def _write_drawings(folder) -> None:
     """Writes two files of 150 different drawings each."""
@@ -42,7 +44,9 @@ def drawings(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data_dir(drawings):
     folder = drawings.parent / "data"
-    assert prepare.run([f"--input={drawings}", f"--output_dir={folder}", "--workers=1"]) == 0
+    assert (
+        prepare.run([f"--input={drawings}", f"--output_dir={folder}", *SPLITS, "--workers=1"]) == 0
+    )
     return folder
 
 
@@ -97,7 +101,14 @@ def test_no_sum_has_three_summands_where_the_network_of_the_measures_is_trained(
 @pytest.mark.usefixtures("busy_cores")
 def test_prepared_shards_have_the_same_bytes(drawings, data_dir, tmp_path):
     folders = [tmp_path / f"data {i}" for i in range(3)]
-    command = [sys.executable, "-m", "data_prep.prepare", f"--input={drawings}", "--workers=2"]
+    command = [
+        sys.executable,
+        "-m",
+        "data_prep.prepare",
+        f"--input={drawings}",
+        *SPLITS,
+        "--workers=2",
+    ]
     _outputs([*command, f"--output_dir={folder}"] for folder in folders)
     expected = {path.name: path.read_bytes() for path in data_dir.iterdir()}
     for folder in folders:

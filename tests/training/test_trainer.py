@@ -455,6 +455,33 @@ def test_a_data_set_that_is_rewritten_while_it_is_read_has_one_sentence(
         train(tmp_path / "run", data=folder, callbacks=[Rewrite()], conditional=False)
 
 
+def test_a_data_set_with_new_shards_of_the_same_names_is_not_trained_or_evaluated_on(
+    tmp_path, train, make_dataset
+):
+    folder, run_dir = tmp_path / "data", tmp_path / "run"
+    make_dataset(folder, {"train": 16, "valid": 4, "test": 0})
+
+    class Rewrite(callbacks.Callback):
+        def on_log(self, step, values):
+            if step == 4:
+                make_dataset(folder, {"train": 16, "valid": 4, "test": 0}, seed=4)
+
+    with pytest.raises(UserError, match="was prepared anew while this run was reading it"):
+        train(run_dir, data=folder, callbacks=[Rewrite()])
+    assert list(runs.open_run(run_dir).checkpoints()) == [2]
+
+
+def test_nothing_is_written_where_a_disk_was_unmounted(tmp_path, train):
+    class Unmount(callbacks.Callback):
+        def on_log(self, step, values):
+            shutil.rmtree(tmp_path / "run")
+            (tmp_path / "run").mkdir()
+
+    with pytest.raises(UserError, match=r"the run directory is gone.*ends at step 2"):
+        train(tmp_path / "run", callbacks=[Unmount()], conditional=False)
+    assert not list((tmp_path / "run").iterdir())
+
+
 def test_a_run_directory_that_vanishes_has_one_sentence(tmp_path, train):
     class Vanish(callbacks.Callback):
         def on_log(self, step, values):
