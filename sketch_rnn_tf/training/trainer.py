@@ -388,6 +388,7 @@ class Trainer:
                 drawn = self.draw()
             except stopping.StopRequestedError:
                 return
+            self._check_places()  # it may have taken minutes
             self.state.evaluated_step = self.state.step
             if values is not None:
                 self._watchers.on_evaluation(self.state.step, values)
