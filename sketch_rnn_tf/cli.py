@@ -309,6 +309,7 @@ def _is_lack_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or (isinstance(error, RuntimeError) and "can't start new thread" in words)
+        or (isinstance(error, ImportError) and "failed to map segment" in words)
         or (type(error).__name__ == "ResourceExhaustedError" and "OOM when" in words)
     )
 

@@ -233,6 +233,7 @@ class OpError(Exception):
     [
         (MemoryError(), "out of memory"),
         (RuntimeError("can't start new thread"), "out of memory"),
+        (ImportError("lib.so: failed to map segment from shared object"), "out of memory"),
         (type("ResourceExhaustedError", (OpError,), {})("OOM when allocating"), "out of memory"),
         (type("ResourceExhaustedError", (OpError,), {})("a/b; No space left"), "a/b; No space"),
         (type("Full", (OpError,), {})("no\nspace"), "no"),
