@@ -117,6 +117,7 @@ class TrainingConfig:
       average_decay: decay per step of the moving average of the weights, which is what is evaluated
         and saved; 0: the weights themselves.
       random_scale: each axis of a sketch is scaled by U(1 - this, 1 + this).
+      random_slant: each sketch is slanted and turned: x + a y, y + b x, a and b in U(-this, this).
       fit_prior: at the end a Gaussian per class is fitted to the latent vectors of the training
         drawings, and new drawings start from it instead of N(0, 1), see `latent_prior`.
       point_dropout: probability with which a point that may be dropped is dropped.
@@ -155,6 +156,7 @@ class TrainingConfig:
     gradient_clip_norm: float = 0.0
     average_decay: float = 0.0
     random_scale: float = 0.15
+    random_slant: float = 0.0
     fit_prior: bool = False
     point_dropout: float = 0.1
     loss_length: str = "bucket"
@@ -437,7 +439,14 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
         *("evaluate_every", "checkpoint_every", "keep_checkpoints", "parallel_parts"),
         "max_bad_steps",
     )
-    for name in ("random_scale", "point_dropout", "adam_beta_1", "adam_beta_2", "average_decay"):
+    for name in (
+        "random_scale",
+        "random_slant",
+        "point_dropout",
+        "adam_beta_1",
+        "adam_beta_2",
+        "average_decay",
+    ):
         _in_unit_interval(name, getattr(training, name))
     for name in (
         *("kl_weight", "kl_weight_start", "kl_tolerance", "gradient_clip", "warmup_steps"),

@@ -39,12 +39,14 @@ class Size:
 
 
 SIZES = (
+    Size(100, 32, 64, 192, 0.25, 12_800, 60),
     Size(500, 32, 64, 192, 0.25, 16_000, 60),
     Size(4_000, 64, 128, 256, 0.2, 100_000, 40),
     Size(20_000, 64, 192, 384, 0.1, 250_000, 20),
     Size(float("inf"), 64, 256, 512, 0.1, 600_000, 8),
 )
 _FEW_DRAWINGS = 4_000
+_VERY_FEW_DRAWINGS = SIZES[0].drawings
 _FINE_TUNING_RATE = 1e-3  # of weights that know how to draw already
 _MANY_POINTS = 50  # per drawing; of fewer, each one is a feature that must stay
 
@@ -76,6 +78,7 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
     points = info.mean_length or 1.0
     given, model = model is not None, model or _model(best.model, size, len(info.classes))
     short = points < _MANY_POINTS
+    few, very_few = count < _FEW_DRAWINGS, count <= _VERY_FEW_DRAWINGS
     training = dataclasses.replace(
         best.training,
         train_steps=steps,
@@ -83,15 +86,17 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
         batch_size=batch,
         warmup_steps=min(best.training.warmup_steps, steps // 10),
         kl_weight_decay=round(1.0 - 5.0 / steps, 6),  # 99 % of its rise by the end
-        random_scale=0.15 if count < _FEW_DRAWINGS else 0.1,
+        random_scale=0.25 if very_few else 0.15 if few else 0.1,
+        random_slant=0.08 if very_few else 0.0,
         point_dropout=0.0 if short else best.training.point_dropout,
     )
     seconds = _seconds(model, points) * batch * steps
-    few = count < _FEW_DRAWINGS
     reasons = [
         f"{steps} steps of {batch}: each of {count} drawings is seen {batch * steps / count:.0f}"
         " times",
-        f"sizes vary by {training.random_scale:.0%}: there are {'few' if few else 'many'} drawings",
+        f"sizes vary by {training.random_scale:.0%}"
+        + (f", slants by {training.random_slant:.0%}" if very_few else "")
+        + f": there are {'few' if few else 'many'} drawings",
         f"points are {'kept' if short else 'dropped at random'}: {points:.0f} per drawing are"
         f" {'few' if short else 'many'}",
         f"about {progress.duration(seconds)} on the CPU of this machine as it is now",
@@ -108,6 +113,11 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
             classes or "not class-conditioned: there is one class",
             *reasons,
         ]
+        if very_few:
+            reasons.append(
+                "drawings like Quick, Draw!'s can start from weights that draw already:"
+                " --init_from pretrained:doodles"
+            )
     return Recipe(model, training, tuple(reasons))
 
 

@@ -57,3 +57,13 @@ def test_a_model_that_is_given_stays_as_it_is():
     fresh = recipe.choose(_info(60)).training
     assert found.training.learning_rate < fresh.learning_rate  # its weights draw already
     assert dataclasses.replace(found.training, learning_rate=fresh.learning_rate) == fresh
+
+
+def test_very_few_drawings_are_varied_more_and_the_way_with_known_weights_is_told():
+    few, more = recipe.choose(_info(18)), recipe.choose(_info(900))
+    assert few.training.random_scale > more.training.random_scale
+    assert few.training.random_slant > more.training.random_slant == 0
+    told = "--init_from pretrained:doodles"
+    assert [any(told in r for r in one.reasons) for one in (few, more)] == [True, False]
+    given = recipe.choose(_info(18), config.ModelConfig())
+    assert not any(told in reason for reason in given.reasons)

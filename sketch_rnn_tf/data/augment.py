@@ -30,6 +30,21 @@ def random_scale(
     return offsets * tf.gather(factors, sketch)
 
 
+def random_slant(
+    offsets: tf.Tensor, sketch: tf.Tensor, uniforms: tf.Tensor, amount: float
+) -> tf.Tensor:
+    """Slants and turns each sketch a little: x' = x + a y, y' = y + b x.
+
+    Args:
+      offsets: [N, 2].
+      sketch: int [N], which sketch a point belongs to.
+      uniforms: [S, 2] in [0, 1), one for each sketch and axis.
+      amount: a and b are each uniform in [-amount, amount].
+    """
+    factors = (uniforms - 0.5) * 2.0 * amount
+    return offsets + offsets[:, ::-1] * tf.gather(factors, sketch)
+
+
 def drop_points(
     offsets: tf.Tensor,
     pen: tf.Tensor,

@@ -23,7 +23,7 @@ SHUFFLE_BLOCK = 65_536  # records that are shuffled together, about 1 KB each
 WINDOW_BATCHES = 50  # batches that are formed together
 _STRATA = 10  # steps that Adam's momentum of 0.9 averages over
 _INTERLEAVE = 16  # shards read at once
-_SCALE, _DROP, _ORDER = 0, 1, 2  # random streams of a window
+_SCALE, _DROP, _ORDER, _SLANT = 0, 1, 2, 3  # random streams of a window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,7 @@ class TrainingBatches:
       bucket_lengths: the lengths T that batches are padded to, rising, the last being N_max.
       seed: of order and augmentation.
       random_scale: see `augment.random_scale`.
+      random_slant: see `augment.random_slant`.
       point_dropout: see `augment.drop_points`.
       drop_first_point: leave out row 0 of every sketch, see `drops_first_point`.
     """
@@ -51,6 +52,7 @@ class TrainingBatches:
     bucket_lengths: Sequence[int]
     seed: int = 0
     random_scale: float = 0.0
+    random_slant: float = 0.0
     point_dropout: float = 0.0
     drop_first_point: bool = False
 
@@ -129,6 +131,9 @@ class TrainingBatches:
         if self.random_scale:
             uniforms = tf.random.stateless_uniform([count, 2], _stream(seed, _SCALE))
             offsets = augment.random_scale(offsets, sketch, uniforms, self.random_scale)
+        if self.random_slant:
+            uniforms = tf.random.stateless_uniform([count, 2], _stream(seed, _SLANT))
+            offsets = augment.random_slant(offsets, sketch, uniforms, self.random_slant)
         if self.point_dropout:
             uniforms = tf.random.stateless_uniform(tf.shape(pen), _stream(seed, _DROP))
             offsets, pen, sketch = augment.drop_points(

@@ -244,6 +244,7 @@ class Trainer:
             scale_factor=self.run.config.scale_factor,
             seed=training.seed,
             random_scale=training.random_scale,
+            random_slant=training.random_slant,
             point_dropout=training.point_dropout,
             drop_first_point=pipeline.drops_first_point(
                 self.info, self.run.config.drop_first_point

@@ -72,6 +72,13 @@ def test_scaling_gives_each_sketch_and_axis_a_factor_of_its_own():
     np.testing.assert_allclose(scaled, [[0.8, 1.0]] * 2 + [[1.2, 1.1]] * 3, rtol=1e-6)
 
 
+def test_slanting_adds_to_each_axis_a_share_of_the_other():
+    offsets = tf.constant([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]])
+    uniforms = tf.constant([[0.0, 1.0], [0.75, 0.5]])  # shares -0.2 and 0.2, 0.1 and 0
+    slanted = augment.random_slant(offsets, tf.constant([0, 0, 1]), uniforms, 0.2)
+    np.testing.assert_allclose(slanted, [[1.0, 0.2], [-0.4, 2.0], [3.4, 4.0]], rtol=1e-6)
+
+
 def test_offsets_are_clamped_before_they_are_scaled(vectors):
     numbers = vectors("data_pipeline")
     clamped = augment.normalize(tf.constant(numbers["clamp_in"][:, :2], tf.float32), 1.0)

@@ -80,8 +80,11 @@ def test_an_epoch_holds_every_sketch_and_full_batches_only(data):
 
 
 def test_batches_are_the_same_every_time_and_differ_between_epochs_and_seeds(data):
-    first = _take(_batches(data, random_scale=0.1, point_dropout=0.3), 24)
-    _assert_same(first, _take(_batches(data, random_scale=0.1, point_dropout=0.3), 24))
+    noise = {"random_scale": 0.1, "random_slant": 0.2, "point_dropout": 0.3}
+    first = _take(_batches(data, **noise), 24)
+    _assert_same(first, _take(_batches(data, **noise), 24))
+    straight = _take(_batches(data, **{**noise, "random_slant": 0.0}), 1)[0]
+    assert np.abs(straight["strokes"] - first[0]["strokes"]).max() > 0
     plain = _take(_batches(data), 42)
     assert [_ids(b) for b in plain[:21]] != [_ids(b) for b in plain[21:]]
     assert [_ids(b) for b in plain[:5]] != [_ids(b) for b in _take(_batches(data, seed=4), 5)]
