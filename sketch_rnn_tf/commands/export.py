@@ -38,6 +38,7 @@ FORMATS = {
 _NEEDS = {"litert": "ai_edge_litert.schema_py_generated", "onnx": "onnx"}
 ALIASES = {"tflite": "litert"}
 WEB_WEIGHTS = ("float32", "float16", "int8")
+RUN_WEIGHTS = ("float16", "rounded")
 # What may be refused comes first; a SavedModel, which a server takes up at once, comes last.
 _ORDER = ("magenta_js", "run", "web", "onnx", "litert", "saved_model")
 
@@ -54,6 +55,11 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_enum(
         "web_weights", "float16", WEB_WEIGHTS,
         "precision of the weights for the web: int8 is half of float16", flag_values=flags,
+    )  # fmt: skip
+    absl_flags.DEFINE_enum(
+        "run_weights", "float16", RUN_WEIGHTS,
+        "precision of the weights of --format run: matrices rounded to multiples of 1/256 take"
+        " a third less", flag_values=flags,
     )  # fmt: skip
     absl_flags.DEFINE_bool("overwrite", False, "replace existing files", flag_values=flags)
     absl_flags.DEFINE_bool("json", False, "print one JSON object on stdout", flag_values=flags)
@@ -83,10 +89,11 @@ def main(flags: absl_flags.FlagValues) -> None:
         ):
             raise UserError(f"{run.path}: the weight {variable.path} holds non-finite numbers")
     written = dict.fromkeys(formats)
+    precisions = {"web": flags.web_weights, "run": flags.run_weights}
     for name in sorted(formats, key=_ORDER.index):
         logging.info("writing %s", name)
         write = importlib.import_module(FORMATS[name]).write
-        own = {"precision": flags.web_weights} if name == "web" else {}
+        own = {"precision": precisions[name]} if name in precisions else {}
         written[name] = str(write(run, model, flags.output_dir, overwrite=flags.overwrite, **own))
     if flags.json:
         cli.print_json({"written": written})

@@ -3,6 +3,11 @@
 DIR/run/config.json
 DIR/run/best.keras   stored in float16; loading gives float32, as of any run
 DIR/run/README.md    the run's card, with a head that Hugging Face reads
+
+With `rounded` the matrices hold multiples of STEP: still float16, but a third smaller in the zip that
+a .keras file is. The step is a few times finer than that of 8-bit weights, whose largest may
+be 1.5. Vectors and the output layer stay as they are: it gives logarithms of standard deviations,
+and where those are small (KanjiVG) rounding it as well cost 0.66 nats per point instead of 0.01.
 """
 
 from __future__ import annotations
@@ -19,11 +24,18 @@ from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 FOLDER, CARD = "run", "README.md"
+_OUTPUT = "output_layer"
+STEP = 1 / 256
 _WEIGHTS = "model.weights.h5"  # Keras's name for them inside of a .keras file
 
 
 def write(
-    run: runs.Run, model: SketchRNN, output_dir: pathlib.Path, *, overwrite: bool = False
+    run: runs.Run,
+    model: SketchRNN,
+    output_dir: pathlib.Path,
+    *,
+    precision: str = "float16",
+    overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a run directory that holds nothing but a configuration and weights in float16.
 
@@ -31,6 +43,7 @@ def write(
       run: the run; its configuration is copied.
       model: the model with the weights to write.
       output_dir: where the folder `run` is made.
+      precision: `float16` or `rounded`.
       overwrite: replace an existing folder.
 
     Returns:
@@ -46,7 +59,7 @@ def write(
         model.save(path)
         with zipfile.ZipFile(path) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
-        parts[_WEIGHTS] = _halved(parts[_WEIGHTS])
+        parts[_WEIGHTS] = _halved(parts[_WEIGHTS], STEP if precision == "rounded" else 0.0)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for name, content in parts.items():
                 archive.writestr(name, content)
@@ -68,8 +81,13 @@ def _card(run: runs.Run) -> str:
     )
 
 
-def _halved(data: bytes) -> bytes:
-    """Returns an HDF5 file with its float32 data sets in float16; all else stays."""
+def _halved(data: bytes, step: float) -> bytes:
+    """Returns an HDF5 file with its float32 data sets in float16; all else stays.
+
+    Args:
+      data: the file.
+      step: weights of matrices become multiples of it; 0 for none.
+    """
     stream = io.BytesIO()
     with h5py.File(io.BytesIO(data)) as old, h5py.File(stream, "w") as new:
 
@@ -82,6 +100,8 @@ def _halved(data: bytes) -> bytes:
                             "a weight is non-finite or too large for float16: choose another"
                             " --format"
                         )
+                    if step and values.ndim > 1 and _OUTPUT not in name:
+                        values = np.round(values / step) * step
                     values = values.astype(np.float16)
                 new[name] = values
             else:

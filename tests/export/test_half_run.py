@@ -51,6 +51,18 @@ def test_the_file_takes_two_bytes_a_weight(run, tmp_path):
     ]
 
 
+def test_rounded_weights_are_multiples_of_a_step_and_smaller(run, tmp_path):
+    model = run.load_model()
+    folder = half_run.write(run, model, tmp_path / "rounded", precision="rounded")
+    for new, old in zip(runs.open_run(folder).load_model().weights, model.weights, strict=True):
+        matrix = len(old.shape) > 1 and "output" not in old.path
+        expected = np.round(old.numpy() * 256) / 256 if matrix else np.float16(old.numpy())
+        np.testing.assert_array_equal(new.numpy(), np.float32(expected))
+    nearest = half_run.write(run, model, tmp_path / "nearest")
+    small, whole = ((path / runs.BEST).stat().st_size for path in (folder, nearest))
+    assert small < whole - model.count_params() / 4
+
+
 @pytest.mark.parametrize("value", [1e5, np.nan, np.inf])
 def test_weights_that_float16_cannot_hold_are_refused(run, tmp_path, value):
     model = run.load_model()
