@@ -1,7 +1,7 @@
 """Trained models that come with the package: `pretrained:NAME` wherever a model is asked for.
 
 pretrained:doodles         doodles of 16 classes, with a latent vector; see doodles/MODEL.md
-pretrained:kanji           characters, a decoder alone; see kanji/MODEL.md
+pretrained:kanji           characters, with a latent vector; see kanji/MODEL.md
 pretrained:doodles.tflite  the same models for ai-edge-litert: they draw without TensorFlow
 pretrained:kanji.tflite
 
