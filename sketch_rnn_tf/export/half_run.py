@@ -4,8 +4,8 @@ DIR/run/config.json
 DIR/run/best.keras   stored in float16; loading gives float32, as of any run
 DIR/run/README.md    the run's card, with a head that Hugging Face reads
 
-With `rounded` the matrices hold multiples of STEP: still float16, but a third smaller in the zip that
-a .keras file is. The step is a few times finer than that of 8-bit weights, whose largest may
+With `rounded` the matrices hold multiples of STEP: still float16, but a third smaller in the zip
+that a .keras file is. The step is a few times finer than that of 8-bit weights, whose largest may
 be 1.5. Vectors and the output layer stay as they are: it gives logarithms of standard deviations,
 and where those are small (KanjiVG) rounding it as well cost 0.66 nats per point instead of 0.01.
 """
