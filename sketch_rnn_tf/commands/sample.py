@@ -201,7 +201,8 @@ def _checked_classes(flags, model: opening.Model, rows: int) -> list[str] | None
         )
     classes = opening.classes_of(model, flags["class"].value)
     if classes is None:
-        if model.config.model.class_conditioned and flags.task not in _OWN_CLASSES:
+        several = model.config.model.class_conditioned and len(model.config.classes) > 1
+        if several and flags.task not in _OWN_CLASSES:
             known = ", ".join(model.config.classes)
             raise UserError(f"the model draws by class: --class all, or some of {known}")
     elif len(classes) > 1 and flags.task != "generate":

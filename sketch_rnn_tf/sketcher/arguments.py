@@ -130,7 +130,7 @@ def labels(label: Labels, num: int, classes: Sequence[str]) -> np.ndarray | None
     """Returns labels int32 [num], or None for a model without classes.
 
     Args:
-      label: a class for all sketches, or one for each.
+      label: a class for all sketches, or one for each; may be left out where there is one class.
       num: number of sketches.
       classes: class names by label; empty for a model that is not class-conditioned.
 
@@ -142,6 +142,8 @@ def labels(label: Labels, num: int, classes: Sequence[str]) -> np.ndarray | None
             raise UserError(f"the model is not class-conditioned: it cannot draw {label!r}")
         return None
     known = ", ".join(classes)
+    if label is None and len(classes) == 1:
+        label = classes[0]
     if label is None:
         raise UserError(f"the model draws by class: choose one of {known}")
     names = [label] * num if isinstance(label, str) else list(label)
