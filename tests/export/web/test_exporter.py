@@ -30,7 +30,7 @@ def test_the_command_writes_a_page_and_a_module(tmp_path, capsys):
     assert page.count("<script") == 4
     assert "src=" not in page  # all in one file
     facts, tensors = model_file.unpack((folder / "model.bin").read_bytes(), "model.bin")
-    assert facts["decoder"]["units"] == 352
+    assert facts["decoder"]["units"] == 320
     assert facts["extent"] == 109  # KanjiVG's characters stand in squares of 109
     assert sum(tensor.size for tensor in tensors.values()) == facts["num_parameters"]
     assert export.run(arguments) == 1
@@ -116,10 +116,27 @@ def test_int8_weights_draw_what_a_tflite_of_these_weights_draws(web_folder, in_n
     run = runs.open_run("pretrained:kanji")
     model, folder = run.load_model(), web_folder(run, "int8")
     _, rounded = model_file.unpack((folder / "model.bin").read_bytes(), "model.bin")
-    cell, output = model.decoder.cell, model.decoder.output_layer
-    cell.kernel.assign(rounded["decoder.cell.point"].T)
-    cell.recurrent_kernel.assign(rounded["decoder.cell.recurrent_kernel"].T)
-    output.kernel.assign(rounded["decoder.output"].T)
+    cells = {
+        "decoder.cell": model.decoder.cell,
+        "encoder.forward": model.encoder.forward_cell,
+        "encoder.backward": model.encoder.backward_cell,
+    }
+    for name, cell in cells.items():
+        parts = [
+            rounded[f"{name}.{part}"]
+            for part in ("point", "context")
+            if f"{name}.{part}" in rounded
+        ]
+        cell.kernel.assign(np.concatenate(parts, axis=1).T)
+        cell.recurrent_kernel.assign(rounded[f"{name}.recurrent_kernel"].T)
+    layers = {
+        "decoder.output": model.decoder.output_layer,
+        "decoder.initial": model.decoder.state_layer,
+        "encoder.mean": model.encoder.mean,
+        "encoder.log_var": model.encoder.log_var,
+    }
+    for name, layer in layers.items():
+        layer.kernel.assign(rounded[name].T)
     for name, tensor in weights.tensors(model).items():
         np.testing.assert_array_equal(tensor, rounded[name])
     _same_as_tflite(run, model, "float32", folder, in_node)
