@@ -47,7 +47,9 @@ SIZES = (
 )
 _FEW_DRAWINGS = 4_000
 _VERY_FEW_DRAWINGS = SIZES[0].drawings
-_FINE_TUNING_RATE = 1e-3  # of weights that know how to draw already
+# Weights that know how to draw already learn a style soon, and then each drawing by heart.
+_FINE_TUNING_RATE = 1e-3
+_FINE_TUNING = (2_400, 20)  # sketches at least, epochs
 _MANY_POINTS = 50  # per drawing; of fewer, each one is a feature that must stay
 
 
@@ -74,9 +76,10 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
     count = max(1, info.num_sketches("train"))
     size = next(one for one in SIZES if count <= one.drawings)
     batch = int(np.clip(count // 8, 8, best.training.batch_size))
-    steps = _round(max(size.sketches, size.epochs * count) / batch)
-    points = info.mean_length or 1.0
     given, model = model is not None, model or _model(best.model, size, len(info.classes))
+    sketches, epochs = _FINE_TUNING if given else (size.sketches, size.epochs)
+    steps = _round(max(sketches, epochs * count) / batch)
+    points = info.mean_length or 1.0
     short = points < _MANY_POINTS
     few, very_few = count < _FEW_DRAWINGS, count <= _VERY_FEW_DRAWINGS
     training = dataclasses.replace(

@@ -70,7 +70,8 @@ def _threads_stay(monkeypatch):
 def test_a_name_is_a_folder_or_file_of_the_package():
     assert pretrained.resolve(KANJI) == FOLDER / "kanji"
     assert pretrained.resolve(f"{KANJI}.tflite") == FOLDER / "kanji.tflite"
-    assert set(pretrained.names()) == {"doodles", "doodles.tflite", "kanji", "kanji.tflite"}
+    models = ("doodles", "icons", "kanji")
+    assert set(pretrained.names()) == {name + end for name in models for end in ("", ".tflite")}
 
 
 @pytest.mark.parametrize("path", ["kanji", "runs/kanji", "/runs/pretrained:kanji"])
@@ -93,7 +94,7 @@ def test_a_command_says_so_in_one_sentence(capsys, tmp_path):
     assert code == cli.FAILURE
     assert capsys.readouterr().err == (
         "sketch-rnn-sample: there is no pretrained model 'bird'; there are doodles, doodles.tflite,"
-        " kanji, kanji.tflite\n"
+        " icons, icons.tflite, kanji, kanji.tflite\n"
     )
 
 
@@ -141,6 +142,26 @@ def test_all_files_together_stay_small():
     sizes = {path: path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()}
     shipped = {path: size for path, size in sizes.items() if path.suffix not in (".py", ".pyc")}
     assert sum(shipped.values()) < BYTES
+
+
+def test_every_model_draws_with_the_weights_of_its_tflite_file():
+    for name in ("doodles", "icons"):
+        first, second = load_model(f"pretrained:{name}"), ondevice.open(f"pretrained:{name}.tflite")
+        label = first.config.classes[0]
+        drawn = first.generate(8, temperature=0.3, seed=0, label=label)
+        assert all(sketch.ended and len(sketch) > 1 for sketch in drawn)
+        nats = [_nats_per_point(one, drawn, label=[label] * 8) for one in (first, second)]
+        np.testing.assert_allclose(*nats, rtol=0, atol=0.3)
+
+
+def test_the_cards_of_the_icons_and_doodles_name_their_sources():
+    icons, doodles = (
+        (FOLDER / name / "MODEL.md").read_text("utf-8") for name in ("icons", "doodles")
+    )
+    for words in ("Tabler", "Hugeicons", "Lucide", "Iconoir", "Myna UI", "IconPark", "ISC", "MIT"):
+        assert words in icons
+    for words in ("Quick, Draw!", "CC BY 4.0", "Apache"):
+        assert words in doodles
 
 
 def test_the_card_names_source_and_licence():
@@ -193,8 +214,9 @@ def test_it_knows_real_characters_from_their_mirror_images(sketcher, real):
     assert np.mean(nats < mirrored) >= 0.9
 
 
-def _nats_per_point(sketcher, drawings) -> np.ndarray:
-    return np.array([one["nats"] / (one["points"] + 1) for one in sketcher.score(drawings)])
+def _nats_per_point(sketcher, drawings, **options) -> np.ndarray:
+    scores = sketcher.score(drawings, **options)
+    return np.array([one["nats"] / (one["points"] + 1) for one in scores])
 
 
 # --- without TensorFlow ----------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Trained models that come with the package: `pretrained:NAME` wherever a model is asked for.
 
 pretrained:doodles         doodles of 16 classes, with a latent vector; see doodles/MODEL.md
+pretrained:icons           line icons in the manner of six sets, small; see icons/MODEL.md
 pretrained:kanji           characters, with a latent vector; see kanji/MODEL.md
 pretrained:doodles.tflite  the same models for ai-edge-litert: they draw without TensorFlow
+pretrained:icons.tflite
 pretrained:kanji.tflite
 
 The folders are run directories like any other; beside each run lies model.bin, by which the page of
