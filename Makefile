@@ -96,6 +96,7 @@ quickstart: $(OUT)/litert.png $(OUT)/doodles.png
 	@echo "$(OUT)/kanji.png            25 new characters of the model that was just trained"
 	@echo "$(OUT)/reconstructions.png  characters that it has not seen, read and drawn again"
 	@echo "$(OUT)/walk.png             from one of them to another"
+	@echo "$(OUT)/box_reconstructions.png, $(OUT)/box_walk.png  the same by the model in the box, pretrained:kanji"
 	@echo "$(OUT)/litert.png           what its .tflite draws without TensorFlow; all exports are in $(OUT)/export"
 	@echo "$(OUT)/doodles.png          sheep, palm trees, bicycles and dolphins of the model in the box"
 	@echo "$(OUT)/evaluation.json      the losses of the test split"
@@ -125,7 +126,16 @@ $(OUT)/walk.png: $(OUT)/reconstructions.png
 	$(BIN)/sketch-rnn-sample --model $(OUT)/run --task interpolate --input $(OUT)/data --split test --index 0,5 \
 	  --temperature 0.1 --overwrite --output $@
 
-$(OUT)/doodles.png: $(OUT)/walk.png
+# The same characters by the model in the box, which was trained for longer.
+$(OUT)/box_reconstructions.png: $(OUT)/walk.png
+	$(BIN)/sketch-rnn-sample --model pretrained:kanji --task reconstruct --input $(OUT)/data --split test --index 0-7 \
+	  --temperature 0.2 --overwrite --output $@
+
+$(OUT)/box_walk.png: $(OUT)/box_reconstructions.png
+	$(BIN)/sketch-rnn-sample --model pretrained:kanji --task interpolate --input $(OUT)/data --split test --index 0,5 \
+	  --temperature 0.1 --overwrite --output $@
+
+$(OUT)/doodles.png: $(OUT)/box_walk.png
 	$(BIN)/sketch-rnn-sample --model pretrained:doodles --class sheep,palm_tree,bicycle,dolphin --num 6 \
 	  --temperature 0.3 --overwrite --output $@
 
