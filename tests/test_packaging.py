@@ -190,10 +190,11 @@ def test_quickstart_does_only_what_is_not_done(make, tmp_path):
     for _ in range(2):
         done = make("quickstart")
         assert done.returncode == 0, done.stderr
-        told = [line.split()[0] for line in done.stdout.splitlines()[-6:]]
+        told = [line.split()[0] for line in done.stdout.splitlines()[-8:]]
         assert told == [
             *("quickstart/kanji.png", "quickstart/reconstructions.png", "quickstart/walk.png"),
+            *("quickstart/box_reconstructions.png", "quickstart/box_walk.png"),
             *("quickstart/litert.png", "quickstart/doodles.png", "quickstart/evaluation.json"),
         ]
     steps = (tmp_path / "log").read_text().split()
-    assert steps == ["prepare", *3 * ["train"], "evaluate", "sample", "export", *4 * ["sample"]]
+    assert steps == ["prepare", *3 * ["train"], "evaluate", "sample", "export", *6 * ["sample"]]
