@@ -119,22 +119,22 @@ $(OUT)/kanji.png: $(OUT)/evaluation.json
 	$(BIN)/sketch-rnn-sample --model $(OUT)/run --num 25 --temperature 0.4 --seed 0 --overwrite \
 	  --output $(OUT)/kanji.svg --output $(OUT)/kanji.png
 
+HELD_OUT := --input $(OUT)/data --split test --overwrite
+AGAIN := --task reconstruct $(HELD_OUT) --index 0-7 --temperature 0.2
+WALK := --task interpolate $(HELD_OUT) --index 0,5 --temperature 0.1
+
 $(OUT)/reconstructions.png: $(OUT)/kanji.png
-	$(BIN)/sketch-rnn-sample --model $(OUT)/run --task reconstruct --input $(OUT)/data --split test --index 0-7 \
-	  --temperature 0.2 --overwrite --output $@
+	$(BIN)/sketch-rnn-sample --model $(OUT)/run $(AGAIN) --output $@
 
 $(OUT)/walk.png: $(OUT)/reconstructions.png
-	$(BIN)/sketch-rnn-sample --model $(OUT)/run --task interpolate --input $(OUT)/data --split test --index 0,5 \
-	  --temperature 0.1 --overwrite --output $@
+	$(BIN)/sketch-rnn-sample --model $(OUT)/run $(WALK) --output $@
 
 # The same characters by the model in the box, which was trained for longer.
 $(OUT)/box_reconstructions.png: $(OUT)/walk.png
-	$(BIN)/sketch-rnn-sample --model pretrained:kanji --task reconstruct --input $(OUT)/data --split test --index 0-7 \
-	  --temperature 0.2 --overwrite --output $@
+	$(BIN)/sketch-rnn-sample --model pretrained:kanji $(AGAIN) --output $@
 
 $(OUT)/box_walk.png: $(OUT)/box_reconstructions.png
-	$(BIN)/sketch-rnn-sample --model pretrained:kanji --task interpolate --input $(OUT)/data --split test --index 0,5 \
-	  --temperature 0.1 --overwrite --output $@
+	$(BIN)/sketch-rnn-sample --model pretrained:kanji $(WALK) --output $@
 
 $(OUT)/doodles.png: $(OUT)/box_walk.png
 	$(BIN)/sketch-rnn-sample --model pretrained:doodles --class sheep,palm_tree,bicycle,dolphin --num 6 \

@@ -16,7 +16,7 @@ import argparse
 import os
 import pathlib
 import re
-import sys
+import runpy
 import tempfile
 import threading
 import time
@@ -26,10 +26,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "serving"))
-
-import server_process
-import spoilt
+# The tests' server as a process, and bad requests: files of the tests, which are no package.
+TESTS = pathlib.Path(__file__).resolve().parents[1] / "tests" / "serving"
+ServerProcess = runpy.run_path(str(TESTS / "server_process.py"))["ServerProcess"]
+BAD_REQUESTS = runpy.run_path(str(TESTS / "spoilt.py"))["KINDS"]
 
 POINTS, NEVER = 100, -100.0  # points of a timed drawing; logit of its end
 
@@ -83,8 +83,7 @@ def print_graph_costs(folder: pathlib.Path, units: int, rounds: int) -> None:
 
 
 def _candidates(folder: pathlib.Path, units: int) -> dict:
-    import cpp_session
-
+    open_session = runpy.run_path(str(TESTS / "cpp_session.py"))["Session"]
     from sketch_rnn_tf import ondevice, runs
     from sketch_rnn_tf.export.litert import exporter as litert_exporter
     from sketch_rnn_tf.export.saved_model import deployment, exporter
@@ -93,10 +92,8 @@ def _candidates(folder: pathlib.Path, units: int) -> dict:
     model, configuration = _endless_model(units)
     run = runs.Run(folder / "run", configuration)
     path = exporter.write(run, model, folder)
-    deployed = cpp_session.Session(
-        path, _session_config(deployment.template("session_config.txt"), -1)
-    )
-    usual = cpp_session.Session(path, _session_config("", 0))
+    deployed = open_session(path, _session_config(deployment.template("session_config.txt"), -1))
+    usual = open_session(path, _session_config("", 0))
     sampler = ondevice.open(litert_exporter.write(run, model, folder) / "model.tflite")
     tau = np.float32([1.0])
     matrices = [w.numpy() for w in model.decoder.trainable_weights if len(w.shape) == 2]
@@ -175,7 +172,7 @@ def print_loads(path: pathlib.Path, args) -> None:
 def load(base: pathlib.Path, signature: str, options: list, args) -> None:
     """Holds a load on a server and prints one line."""
     merges = "--batching_parameters_file" in options
-    with server_process.ServerProcess(base, *options) as server:
+    with ServerProcess(base, *options) as server:
         report = _hold(server, signature, merges, args)
         merged = server.poll()["largest"]
     times = np.array(report["times"]) * 1e3
@@ -240,7 +237,7 @@ def _spoilt(good, count, merged: bool) -> dict:
         kind = "missing"
     else:
         kind = "wrong type" if count % 2 else "wrong rank"
-    return spoilt.KINDS[kind](good, name)
+    return BAD_REQUESTS[kind](good, name)
 
 
 if __name__ == "__main__":

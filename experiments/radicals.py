@@ -30,7 +30,7 @@ from typing import NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
-from data_prep import readers
+from data_prep.readers import packages
 from sketch_rnn_tf import drawing, load_model
 from sketch_rnn_tf.commands import inputs
 
@@ -81,7 +81,7 @@ def main() -> None:
 def parts_of_characters() -> dict[str, tuple[str, str]]:
     """Returns the left and the right part of each character that has the two, by its key."""
     found = {}
-    for source in readers.packages.kanjivg()[0]:
+    for source in packages.kanjivg()[0]:
         whole = ElementTree.parse(source.path).find("{*}g/{*}g")  # below StrokePaths
         sides = {}
         for part in [] if whole is None else whole:

@@ -23,6 +23,7 @@ import concurrent.futures
 import os
 import pathlib
 import random
+import runpy
 import socket
 import sys
 import tempfile
@@ -39,10 +40,10 @@ from sketch_rnn_tf import files, progress, runs, serving
 from sketch_rnn_tf.export.saved_model import exporter
 from sketch_rnn_tf.quality import charts
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "serving"))
-
-import spoilt
-from server_process import ServerProcess
+# The tests' server as a process, and bad requests: files of the tests, which are no package.
+TESTS = pathlib.Path(__file__).resolve().parents[1] / "tests" / "serving"
+ServerProcess = runpy.run_path(str(TESTS / "server_process.py"))["ServerProcess"]
+BAD_REQUESTS = runpy.run_path(str(TESTS / "spoilt.py"))["KINDS"]
 
 CLOSE = 1e-2  # of one answer to the other, source units: merged requests are multiplied together
 STORM_EVERY, STORM_SIZE = 30.0, 200  # seconds, bad requests
@@ -202,9 +203,9 @@ def _spoilt(number: int, clients, first, _) -> str:
     name = list(first)[number % len(first)]
     inputs = first[name]
     key = list(inputs)[number // 7 % len(inputs)]
-    kind = number // 31 % (len(spoilt.KINDS) + 1)
-    if kind < len(spoilt.KINDS):
-        inputs = list(spoilt.KINDS.values())[kind](inputs, key)
+    kind = number // 31 % (len(BAD_REQUESTS) + 1)
+    if kind < len(BAD_REQUESTS):
+        inputs = list(BAD_REQUESTS.values())[kind](inputs, key)
     else:
         name = "no_such_signature"
     try:

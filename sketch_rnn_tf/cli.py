@@ -36,7 +36,6 @@ from sketch_rnn_tf.stderr import quiet
 _SAME = (("model", "run_dir"), ("input", "data_dir"))
 USAGE_ERROR = 2
 FAILURE = 1
-INTERRUPTED = 130
 
 
 def command(
@@ -285,7 +284,7 @@ def _tell(name: str, error: BaseException) -> int | None:
     if isinstance(error, BrokenPipeError):  # whoever read stdout has seen enough, as `head` does
         return FAILURE
     if isinstance(error, KeyboardInterrupt):
-        return _fail(name, "interrupted", INTERRUPTED)
+        return _fail(name, "interrupted", interrupts.EXIT_CODE)
     if isinstance(error, UsageError):
         return _fail(name, f"{error} (see {name} --help)", USAGE_ERROR)
     if _is_lack_of_memory(error):

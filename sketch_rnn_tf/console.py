@@ -19,7 +19,7 @@ def _script(name: str, module: str) -> Callable[..., int]:
                 run = importlib.import_module(module).run
         except KeyboardInterrupt:
             print(f"{name}: interrupted", file=sys.stderr)
-            return 130
+            return interrupts.EXIT_CODE
         return run(argv)
 
     return start

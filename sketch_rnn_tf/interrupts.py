@@ -7,6 +7,8 @@ import signal
 import threading
 from collections.abc import Iterator
 
+EXIT_CODE = 130  # of a command that Ctrl-C ended, as shells have it
+
 
 @contextlib.contextmanager
 def noted() -> Iterator[list[int]]:

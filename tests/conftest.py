@@ -9,7 +9,7 @@ import subprocess
 import sys
 import types
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import filelock
 import numpy as np
@@ -73,6 +73,19 @@ def busy_cores():
     for process in load:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def outputs_of():
+    """Returns a function from commands to what they print, run side by side."""
+
+    def run(commands: Iterable[list[str]]) -> list[bytes]:
+        started = [subprocess.Popen(command, stdout=subprocess.PIPE) for command in commands]
+        outputs = [process.communicate(timeout=500)[0] for process in started]
+        assert [process.returncode for process in started] == [0] * len(started)
+        return outputs
+
+    return run
 
 
 @pytest.fixture(scope="session")

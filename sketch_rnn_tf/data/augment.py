@@ -26,7 +26,7 @@ def random_scale(
       uniforms: [S, 2] in [0, 1), one for each sketch and axis.
       amount: Magenta's random_scale_factor.
     """
-    factors = 1.0 + (uniforms - 0.5) * 2.0 * amount
+    factors = 1.0 + _centered(uniforms, amount)
     return offsets * tf.gather(factors, sketch)
 
 
@@ -41,8 +41,12 @@ def random_slant(
       uniforms: [S, 2] in [0, 1), one for each sketch and axis.
       amount: a and b are each uniform in [-amount, amount].
     """
-    factors = (uniforms - 0.5) * 2.0 * amount
-    return offsets + offsets[:, ::-1] * tf.gather(factors, sketch)
+    return offsets + offsets[:, ::-1] * tf.gather(_centered(uniforms, amount), sketch)
+
+
+def _centered(uniforms: tf.Tensor, amount: float) -> tf.Tensor:
+    """Returns numbers in [0, 1) spread over [-amount, amount)."""
+    return (uniforms - 0.5) * 2.0 * amount
 
 
 def drop_points(

@@ -4,7 +4,7 @@ DIR/run/config.json
 DIR/run/best.keras   stored in float16; loading gives float32, as of any run
 DIR/run/README.md    the run's card, with a head that Hugging Face reads
 
-With `rounded` the matrices hold multiples of STEP: still float16, but a third smaller in the zip
+With `rounded` the matrices hold multiples of 1/256: still float16, but a third smaller in the zip
 that a .keras file is. The step is a few times finer than that of 8-bit weights, whose largest may
 be 1.5. Vectors and the output layer stay as they are: it gives logarithms of standard deviations,
 and where those are small (KanjiVG) rounding it as well cost 0.66 nats per point instead of 0.01.
@@ -24,8 +24,8 @@ from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
 FOLDER, CARD = "run", "README.md"
+STEPS = {"float16": 0.0, "rounded": 1 / 256}  # of which weights are multiples; 0: of none
 _OUTPUT = "output_layer"
-STEP = 1 / 256
 _WEIGHTS = "model.weights.h5"  # Keras's name for them inside of a .keras file
 
 
@@ -59,7 +59,7 @@ def write(
         model.save(path)
         with zipfile.ZipFile(path) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
-        parts[_WEIGHTS] = _halved(parts[_WEIGHTS], STEP if precision == "rounded" else 0.0)
+        parts[_WEIGHTS] = _halved(parts[_WEIGHTS], STEPS[precision])
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for name, content in parts.items():
                 archive.writestr(name, content)

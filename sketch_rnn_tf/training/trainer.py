@@ -559,9 +559,8 @@ class Trainer:
         if test is not None:
             self._watchers.on_evaluation(self.state.step, test)
         try:
-            parameters = self.model.count_params()
-            card = (self.run, self.info, test, parameters, self.state.step, self.initial)
-            model_card.write(*card)
+            parameters, steps = self.model.count_params(), self.state.step
+            model_card.write(self.run, self.info, test, parameters, steps, self.initial)
             report.write(self.run, self.state, test, drawn)
         except OSError as error:
             logging.warning("%s could not be written (%s)", runs.REPORT, error)

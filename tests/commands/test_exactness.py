@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -68,14 +67,6 @@ def run(data_dir):
     return make
 
 
-def _outputs(commands) -> list[bytes]:
-    """Returns what processes that run side by side print."""
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE) for command in commands]
-    outputs = [process.communicate(timeout=500)[0] for process in started]
-    assert [process.returncode for process in started] == [0] * len(started)
-    return outputs
-
-
 @pytest.mark.large
 @pytest.mark.parametrize("cell", ["lstm", "layer_norm", "hyper"])
 def test_no_sum_has_three_summands_where_losses_are_computed_and_drawings_drawn(
@@ -99,7 +90,7 @@ def test_no_sum_has_three_summands_where_the_network_of_the_measures_is_trained(
 
 @pytest.mark.large
 @pytest.mark.usefixtures("busy_cores")
-def test_prepared_shards_have_the_same_bytes(drawings, data_dir, tmp_path):
+def test_prepared_shards_have_the_same_bytes(drawings, data_dir, tmp_path, outputs_of):
     folders = [tmp_path / f"data {i}" for i in range(3)]
     command = [
         sys.executable,
@@ -109,7 +100,7 @@ def test_prepared_shards_have_the_same_bytes(drawings, data_dir, tmp_path):
         *SPLITS,
         "--workers=2",
     ]
-    _outputs([*command, f"--output_dir={folder}"] for folder in folders)
+    outputs_of([*command, f"--output_dir={folder}"] for folder in folders)
     expected = {path.name: path.read_bytes() for path in data_dir.iterdir()}
     for folder in folders:
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected
@@ -124,23 +115,25 @@ def test_prepared_shards_have_the_same_bytes(drawings, data_dir, tmp_path):
         ("sample", ["--num=20", "--output=-", "--seed=3"]),
     ],
 )
-def test_commands_print_the_same_bytes_with_a_model_of_default_size(run, data_dir, command, flags):
+def test_commands_print_the_same_bytes_with_a_model_of_default_size(
+    run, data_dir, command, flags, outputs_of
+):
     made, _ = run(command)
     words = [sys.executable, "-m", f"sketch_rnn_tf.commands.{command}", f"--model={made.path}"]
     words += [f"--data_dir={data_dir}"] if command == "evaluate" else []
-    first, *others = _outputs([[*words, *flags]] * 3)
+    first, *others = outputs_of([[*words, *flags]] * 3)
     assert len(first) > 100
     assert others == [first, first]
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("busy_cores")
-def test_measures_of_quality_are_the_same_numbers(run, data_dir, tmp_path):
+def test_measures_of_quality_are_the_same_numbers(run, data_dir, tmp_path, outputs_of):
     """Each process trains the network of the measures itself, beside its own copy of the data."""
     made, _ = run("measured")
     words = [sys.executable, "-m", "sketch_rnn_tf.commands.evaluate", f"--model={made.path}"]
     words += ["--samples=20", "--temperature=0.4,0.9", "--json"]
     folders = [shutil.copytree(data_dir, tmp_path / f"data {i}") for i in range(2)]
-    first, second = _outputs([*words, f"--data_dir={folder}"] for folder in folders)
+    first, second = outputs_of([*words, f"--data_dir={folder}"] for folder in folders)
     assert "0.9" in json.loads(first)["quality"]["temperatures"]
     assert first == second

@@ -114,17 +114,11 @@ def commands(request, data_dir, tiny, tmp_path):
     }
 
 
-def _outputs(command, count) -> list[bytes]:
-    """Returns what some processes that run side by side print."""
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
-    return [process.communicate(timeout=300)[0] for process in started]
-
-
 @pytest.mark.usefixtures("busy_cores")
 @pytest.mark.large
 @pytest.mark.parametrize("commands", [("hyper", "layer_norm")], indirect=True)
-def test_a_process_that_evaluates_and_draws_says_the_same_on_a_busy_machine(commands):
-    first, second = _outputs([sys.executable, "-c", IN_TURN, json.dumps(commands)], 2)
+def test_a_process_that_evaluates_and_draws_says_the_same_on_a_busy_machine(commands, outputs_of):
+    first, second = outputs_of([[sys.executable, "-c", IN_TURN, json.dumps(commands)]] * 2)
     assert first == second
     assert first.startswith(b"{")
     assert first.endswith(b"</svg>\n")
@@ -136,8 +130,8 @@ def test_a_process_that_evaluates_and_draws_says_the_same_on_a_busy_machine(comm
 @pytest.mark.parametrize(
     "commands", [("layer_norm", "layer_norm"), ("hyper", "hyper")], indirect=True
 )
-def test_evaluating_and_drawing_on_a_busy_machine_give_the_same_bits(commands, name):
+def test_evaluating_and_drawing_on_a_busy_machine_give_the_same_bits(commands, name, outputs_of):
     command = [sys.executable, "-m", f"sketch_rnn_tf.commands.{name}", *commands[name]]
-    outputs = set(_outputs(command, 3))
+    outputs = set(outputs_of([command] * 3))
     assert len(outputs) == 1
     assert outputs != {b""}
