@@ -10,6 +10,7 @@ import sys
 import types
 import venv
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import filelock
 import numpy as np
@@ -88,9 +89,17 @@ def outputs_of():
     return run
 
 
+class Sum(NamedTuple):
+    """A sum in a graph: how many summands it has, its name, and theirs."""
+
+    count: int
+    name: str
+    summands: list[str]
+
+
 @pytest.fixture(scope="session")
 def sums_of():
-    """Returns a function that calls another and returns how many summands its graphs' sums have.
+    """Returns a function that calls another and returns the sums of its graphs.
 
     TensorFlow adds three and more in an order of its choice. The graphs are those as they are run,
     after TensorFlow has rewritten them; sums of whole numbers are left out.
@@ -98,7 +107,7 @@ def sums_of():
     from tensorflow.core.framework import types_pb2
     from tensorflow.python.eager import context  # nothing public gives the graph as it is run
 
-    def find(function: Callable[[], object]) -> list[int]:
+    def find(function: Callable[[], object]) -> list[Sum]:
         context.enable_run_metadata()
         try:
             function()
@@ -112,7 +121,11 @@ def sums_of():
         assert nodes  # the graphs were made in this call
         inexact = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_BFLOAT16)
         sums = [n for n in nodes if n.op in ("AddN", "AccumulateNV2")]
-        return [node.attr["N"].i for node in sums if node.attr["T"].type in inexact]
+        return [
+            Sum(node.attr["N"].i, node.name, [*node.input])
+            for node in sums
+            if node.attr["T"].type in inexact
+        ]
 
     return find
 

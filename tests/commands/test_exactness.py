@@ -76,8 +76,8 @@ def test_no_sum_has_three_summands_where_losses_are_computed_and_drawings_drawn(
     made, model = run(f"small {cell}", encoder__cell=cell, decoder__cell=cell, **small)
     sketcher = Sketcher(KerasBackend(model, made.config))
     evaluate = lambda: evaluation.evaluate(model, made.config, data_dir, "test", batch_size=20)  # noqa: E731
-    assert set(sums_of(evaluate)) <= {2}
-    assert set(sums_of(lambda: sketcher.generate(4, seed=1))) <= {2}
+    for sums in (sums_of(evaluate), sums_of(lambda: sketcher.generate(4, seed=1))):
+        assert [one for one in sums if one.count != 2] == []
 
 
 @pytest.mark.large
@@ -85,7 +85,8 @@ def test_no_sum_has_three_summands_where_the_network_of_the_measures_is_trained(
     pictures = np.zeros((40, 64, 64), np.uint8)
     labels = np.arange(40, dtype=np.int32) % 2
     sums = sums_of(lambda: networks.train(pictures, labels, 2, steps=1))
-    assert set(sums) == {2}
+    assert sums
+    assert [one for one in sums if one.count != 2] == []
 
 
 @pytest.mark.large

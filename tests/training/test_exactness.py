@@ -26,7 +26,7 @@ def test_no_sum_of_a_step_has_three_summands_in_an_order_of_tensorflows_choice(
     batch = next(iter(trained.batches().dataset(0)))
     sums = sums_of(lambda: trained.step(batch, 0))
     assert len(sums) > 10  # the graph is the one that was looked for
-    assert set(sums) == {2}
+    assert [one for one in sums if one.count != 2] == []
 
 
 def _command(data_dir, run_dir, steps, preset, *settings) -> list[str]:
