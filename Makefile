@@ -7,9 +7,9 @@ BIOME := 2.6.8
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3)
 PYTEST_ARGS ?=
-# Two processes, since most tests keep one core busy; more would mostly take memory. A file stays
+# Three processes for two cores, since some tests wait: for servers, browsers, timeouts. A file stays
 # in one process, which makes what its tests share once.
-PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 ifeq ($(OS),Windows_NT)
 REFUSAL := Windows is not supported: use Linux, macOS on Apple silicon, or WSL

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,7 @@ def test_killed_and_started_again_it_gives_the_table_of_a_run_that_was_not(
 ):
     folder, again = killed
     assert "going on at step" in again.stderr
+    shutil.copytree(folder / "begun", tmp_path / "begun")  # it was not killed in the first part
     whole = _run(data_dir, tmp_path, "1")
     assert again.stdout == whole.stdout == (folder / "table.md").read_text(encoding="utf-8")
 
