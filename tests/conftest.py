@@ -105,26 +105,6 @@ def outputs_of():
     return run
 
 
-def _run_nodes(graph) -> list:
-    """Returns the nodes of a GraphDef and of the functions that it calls.
-
-    Its library may hold all functions of the process, those of other graphs among them.
-    """
-    library = {function.signature.name: function for function in graph.library.function}
-    nodes, seen, waiting = [], set(), [graph.node]
-    while waiting:
-        here = waiting.pop()
-        nodes += here
-        for node in here:
-            values = node.attr.values()
-            called = {node.op, *(value.func.name for value in values)}
-            called.update(one.name for value in values for one in value.list.func)
-            for name in called & library.keys() - seen:
-                seen.add(name)
-                waiting.append(library[name].node_def)
-    return nodes
-
-
 class Sum(NamedTuple):
     """A sum in a graph: how many summands it has, its name, and theirs."""
 
@@ -145,13 +125,16 @@ def sums_of():
 
     def find(function: Callable[[], object]) -> list[Sum]:
         context.enable_run_metadata()
+        context.export_run_metadata()  # and forgotten: Keras's TensorBoard leaves graphs there
         try:
             function()
             found = context.export_run_metadata()
         finally:
             context.disable_run_metadata()
-        graphs = [graphs.post_optimization_graph for graphs in found.function_graphs]
-        nodes = [node for graph in graphs for node in _run_nodes(graph)]
+        nodes = []
+        for graphs in found.function_graphs:
+            graph = graphs.post_optimization_graph
+            nodes += [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
         assert nodes  # the graphs were made in this call
         inexact = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_BFLOAT16)
         sums = [n for n in nodes if n.op in ("AddN", "AccumulateNV2")]
