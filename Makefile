@@ -7,9 +7,9 @@ BIOME := 2.6.8
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3)
 PYTEST_ARGS ?=
-# Three processes for two cores, since some tests wait: for servers, browsers, timeouts. A file stays
+# Two processes, since most tests keep one core busy; more would mostly take memory. A file stays
 # in one process, which makes what its tests share once.
-PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ifeq ($(OS),Windows_NT)
 REFUSAL := Windows is not supported: use Linux, macOS on Apple silicon, or WSL
@@ -26,7 +26,7 @@ help:
 	@echo "                 (about 10 minutes on 2 cores; interrupted, it goes on where it was)"
 	@echo "make gallery     draws docs/pictures with the quickstart's model"
 	@echo "make test        installs what the tests need, checks style and runs the tests"
-	@echo "make test-long   runs those that take minutes: three processes each on a busy machine"
+	@echo "make test-long   runs those that take minutes: busy machines, several machines, experiments"
 	@echo "make test-browser  runs the tests that need Node.js and Chromium (npm and apt install what is missing)"
 	@echo "make quick       runs the fast tests that need no training"
 	@echo "make lint        checks style and types only"

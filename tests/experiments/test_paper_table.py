@@ -162,7 +162,7 @@ def _wait_for(path, process):
         time.sleep(0.02)
 
 
-@pytest.mark.large
+@pytest.mark.long
 def test_killed_and_started_again_it_gives_the_table_of_a_run_that_was_not(
     killed, data_dir, tmp_path
 ):
@@ -173,7 +173,7 @@ def test_killed_and_started_again_it_gives_the_table_of_a_run_that_was_not(
     assert again.stdout == whole.stdout == (folder / "table.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.large
+@pytest.mark.long
 def test_another_kl_weight_leaves_the_runs_that_are_there(killed, data_dir):
     folder, _ = killed
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
@@ -183,7 +183,7 @@ def test_another_kl_weight_leaves_the_runs_that_are_there(killed, data_dir):
     assert "| w_KL 0.5 |" in done.stdout
 
 
-@pytest.mark.large
+@pytest.mark.long
 def test_the_kept_numbers_are_those_of_evaluate(killed, data_dir, capsys):
     folder, _ = killed
     kept = files.read_json(folder / "kl_1.json")

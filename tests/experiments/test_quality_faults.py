@@ -27,14 +27,14 @@ def found(faults, shared_data, tmp_path_factory):
     return faults.measure_faults(folder, "omniglot", "short_kanji", 500, steps=150)
 
 
-@pytest.mark.large
+@pytest.mark.long
 @pytest.mark.parametrize("measure", ["kid", "frechet"])
 def test_distances_rise_from_fault_to_fault(measure, found):
     values = [found[fault][measure] for fault in ("none", *WORSE[2:])]
     assert all(a < b for a, b in itertools.pairwise(values)), values
 
 
-@pytest.mark.large
+@pytest.mark.long
 @pytest.mark.parametrize("measure", ["precision", "density", "coverage"])
 def test_shares_fall_from_the_floor(measure, found):
     none, _, jitter, shuffled, other = (found[fault][measure] for fault in WORSE)
@@ -42,7 +42,7 @@ def test_shares_fall_from_the_floor(measure, found):
     assert none > shuffled > other
 
 
-@pytest.mark.large
+@pytest.mark.long
 def test_untouched_drawings_lie_at_the_floor(found):
     none = found["none"]
     assert abs(none["kid"]) < 3 * none["kid_standard_error"]
@@ -51,7 +51,7 @@ def test_untouched_drawings_lie_at_the_floor(found):
     assert none["coverage"] > 0.9
 
 
-@pytest.mark.large
+@pytest.mark.long
 def test_repeated_drawings_are_seen_by_recall_and_coverage_not_by_precision(found):
     repeated, none = found["20 drawings repeated"], found["none"]
     assert repeated["recall"] == 0
@@ -59,14 +59,14 @@ def test_repeated_drawings_are_seen_by_recall_and_coverage_not_by_precision(foun
     assert repeated["precision"] > 0.7 * none["precision"]
 
 
-@pytest.mark.large
+@pytest.mark.long
 def test_copies_of_training_drawings_are_copies(found):
     assert found["copies of training"]["copies"] == 1
     assert found["copies with jitter of 0.5 %"]["copies"] > 0.5
     assert all(found[fault]["copies"] < 0.1 for fault in WORSE[:4])
 
 
-@pytest.mark.large
+@pytest.mark.long
 def test_geometry_sees_what_was_spoiled(found):
     def deviations(fault, name):
         return found[fault]["geometry"][name]["in_deviations"]

@@ -183,6 +183,7 @@ def test_two_mirrored_replicas_train_as_one_device_does(tmp_path, data_dir, sing
     _assert_close(run, single)
 
 
+@pytest.mark.long
 def test_two_workers_train_as_one_process_does_and_outlive_a_lost_one(tmp_path, data_dir, single):
     run_dir = tmp_path / "run"
     common = {"mean_z": True, "strategy": "multi_worker"}

@@ -12,6 +12,7 @@ import sketch_rnn_tf
 from sketch_rnn_tf import evaluation, files, latent_prior, runs
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.errors import UserError
+from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.training import callbacks, checkpoints, pictures, step, trainer
 
 
@@ -47,6 +48,14 @@ class _SignalAt(callbacks.Callback):
     def on_log(self, step, values):
         if step == self.step:
             signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_segment():
+    """Sequences in one segment: graphs that are made sooner, for tests of what is around them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sequence, "SEGMENTS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")
