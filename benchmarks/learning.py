@@ -18,6 +18,7 @@ minutes on the same machine: 800 of its steps reach, on aaron_sheep, L_R + 0.5 L
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -192,10 +193,12 @@ def _train(name: str, seed: int, steps: int) -> dict:
     clock = time.perf_counter
     if FLAGS.processor_time:
         settings["parallel_parts"] = 1
-        tf.config.threading.set_intra_op_parallelism_threads(1)
         clock = time.process_time
     model, training = config.override(start.model, start.training, settings)
     opening.use_threads(training.parallel_parts)
+    if FLAGS.processor_time:
+        with contextlib.suppress(RuntimeError):  # done for the timing already
+            tf.config.threading.set_intra_op_parallelism_threads(1)
     info = dataset.read_info(FLAGS.data_dir)
     with tempfile.TemporaryDirectory() as folder:
         description = run_directory.describe(info, FLAGS.data_dir, model, training)
