@@ -271,9 +271,7 @@ def print_means(results: list[dict], names: list[str]) -> None:
         rows.append((statistics.mean(values[-1]), name, steps, values))
     print("\n| recipe | steps | L_R + 0.5 L_KL | nats per point | with z |\n" + "|---" * 5 + "|")
     for _, name, steps, values in sorted(rows):
-        cells = [
-            f"{statistics.mean(one):.3f} ± {(max(one) - min(one)) / 2:.3f}" for one in values
-        ]
+        cells = [f"{statistics.mean(one):.3f} ± {(max(one) - min(one)) / 2:.3f}" for one in values]
         print("| " + " | ".join([name, steps, *cells]) + " |")
 
 
