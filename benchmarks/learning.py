@@ -1,8 +1,9 @@
 r"""What recipes learn in the same time, and how long Magenta's code takes to learn as much.
 
-Every recipe starts from the preset `magenta`, its sizes included, and trains for `--seconds` of
-steps (how many that are is found by timing a few) or for `--steps`; then the valid split is
-evaluated. Runs that are in `--output` already are not trained again, so the table can grow. With
+Every recipe starts from a preset, its sizes included, and trains for `--seconds` of steps (how many
+that are is found by timing a few) or for `--steps`; then the valid split is evaluated. Runs that
+are in `--output` already are not trained again, so the table can grow. `--processor_time` gives
+each run one thread and counts the seconds that it computed, which other work does not change. With
 `--magenta` the step of the original code (`tf1_graph.py`) is timed before and after, in the same
 minutes on the same machine: 800 of its steps reach, on aaron_sheep, L_R + 0.5 L_KL = 0.836
 (unmasked, z sampled) and a masked L_R of 0.563 (its own log, one seed).
@@ -10,10 +11,14 @@ minutes on the same machine: 800 of its steps reach, on aaron_sheep, L_R + 0.5 L
   python benchmarks/learning.py --data_dir data/sheep --recipes absolute_position --steps 600 \
       --magenta
   python benchmarks/learning.py --data_dir data/sheep --recipes all --seconds 300 --seeds 0,1
+  python benchmarks/learning.py --data_dir data/kanji --preset quickstart --recipes changes \
+      --set encoder.units=64,decoder.units=192,z_size=32 --seconds 150 --processor_time --seeds 0,1
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -62,14 +67,54 @@ RECIPES = {
         "learning_rate_schedule": "linear",
     },
 }
+# One change each to the recipe of `quickstart`, `best` or another preset.
+CHANGES = {
+    "as it is": {},
+    "batch 25": {"batch_size": 25},
+    "batch 100": {"batch_size": 100},
+    "batch 200": {"batch_size": 200},
+    "rate 2e-3": {"learning_rate": 2e-3},
+    "rate 6e-3": {"learning_rate": 6e-3},
+    "rate 8e-3": {"learning_rate": 8e-3},
+    "linear": {"learning_rate_schedule": "linear"},
+    "one-cycle": {"warmup_steps": 0.3},
+    "no warm-up": {"warmup_steps": 0},
+    "beta_2 0.99": {"adam_beta_2": 0.99},
+    "beta_1 0.95": {"adam_beta_1": 0.95},
+    "AdamW 0.01": {"weight_decay": 0.01},
+    "AdamW 0.1": {"weight_decay": 0.1},
+    "norm clipped at 1": {"gradient_clip_norm": 1.0},
+    "no clipping": {"gradient_clip": 0.0},
+    "average 0.99": {"average_decay": 0.99},
+    "dropout 0.1": {"encoder.recurrent_dropout": 0.1, "decoder.recurrent_dropout": 0.1},
+    "no scaling": {"random_scale": 0.0},
+    "scaling 0.15": {"random_scale": 0.15},
+    "slant 0.05": {"random_slant": 0.05},
+    "points dropped": {"point_dropout": 0.1},
+    "KL at once": {"kl_weight_start": 0.25, "kl_weight": 0.25},
+    "no floor": {"kl_tolerance": 0.0},
+    "mixture of 10": {"num_mixtures": 10},
+    "mixture of 40": {"num_mixtures": 40},
+    "layer_norm": {"decoder.cell": "layer_norm"},
+    "hyper": {"decoder.cell": "hyper", "decoder.hyper_units": 64},
+    "stacked": {"decoder.cell": "stacked"},
+    "no position": {"decoder.absolute_position": False},
+}
+GROUPS = {"all": RECIPES, "changes": CHANGES}
 MAGENTA_STEPS, MAGENTA_COST, MAGENTA_MASKED = 800, 0.836, 0.563
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", None, "prepared aaron_sheep, or another data set", required=True)
-flags.DEFINE_list("recipes", "cosine,absolute_position", f"all, or of {', '.join(RECIPES)}")
+flags.DEFINE_string("preset", "magenta", "what every recipe starts from")
+flags.DEFINE_list("set", [], "settings of every recipe: key=value,...")
+flags.DEFINE_list(
+    "recipes", "cosine,absolute_position", f"of {', '.join(RECIPES | CHANGES)}; all; changes"
+)
 flags.DEFINE_list("seeds", "0", "seeds of each recipe")
 flags.DEFINE_integer("steps", None, "steps of every recipe")
 flags.DEFINE_float("seconds", 300.0, "time of every recipe's steps, where --steps is not given")
+flags.DEFINE_bool("processor_time", False, "one thread a run, and seconds of the processor")
+flags.DEFINE_integer("jobs", 1, "how many runs side by side; for --processor_time")
 flags.DEFINE_bool("magenta", False, "time the step of the original code before and after")
 flags.DEFINE_string("output", None, "keeps results as lines of JSON; default: a temporary file")
 flags.DEFINE_string("run", None, "internal: train one recipe or time tf1, and print JSON")
@@ -83,21 +128,28 @@ def main(_):
     output = pathlib.Path(FLAGS.output or tempfile.mkstemp(suffix=".jsonl")[1])
     done = [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
     tf1 = [in_process("tf1")["seconds"]] if FLAGS.magenta else []
-    for name in list(RECIPES) if FLAGS.recipes == ["all"] else FLAGS.recipes:
-        for seed in map(int, FLAGS.seeds):
-            if any((one["recipe"], one["seed"]) == (name, seed) for one in done):
-                continue
-            done.append(in_process(name, seed))
+    names = [name for wanted in FLAGS.recipes for name in GROUPS.get(wanted, [wanted])]
+    wanted = [(name, seed) for seed in map(int, FLAGS.seeds) for name in names]
+    there = [(one["recipe"], one["seed"]) for one in done]
+    missing = [one for one in wanted if one not in there]
+    with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool:
+        for one in pool.map(lambda one: in_process(*one), missing):
+            done.append(one)
             with output.open("a") as stream:
-                stream.write(json.dumps(done[-1]) + "\n")
-            print(f"{name}, seed {seed}: cost {done[-1]['cost']:.4f}", file=sys.stderr, flush=True)
+                stream.write(json.dumps(one) + "\n")
+            said = f"{one['recipe']}, seed {one['seed']}: cost {one['cost']:.4f}"
+            print(said, f"({len(done)} of {len(wanted)})", file=sys.stderr, flush=True)
     tf1 += [in_process("tf1")["seconds"]] if FLAGS.magenta else []
     print_table(done, tf1)
+    if len(FLAGS.seeds) > 1:
+        print_means(done, names)
 
 
 def in_process(name: str, seed: int = 0) -> dict:
     command = [sys.executable, __file__, f"--run={name}", f"--seed={seed}"]
     command += [f"--data_dir={FLAGS.data_dir}", f"--seconds={FLAGS.seconds}"]
+    command += [f"--preset={FLAGS.preset}", f"--set={','.join(FLAGS.set)}"]
+    command += [f"--processor_time={str(FLAGS.processor_time).lower()}"]
     command += [f"--steps={FLAGS.steps}"] if FLAGS.steps else []
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.splitlines()[-1])
@@ -126,26 +178,38 @@ def train(name: str, seed: int) -> dict:
 
 
 def _train(name: str, seed: int, steps: int) -> dict:
+    import tensorflow as tf
+
     from sketch_rnn_tf import config, runs
     from sketch_rnn_tf.commands import opening
     from sketch_rnn_tf.data import dataset
     from sketch_rnn_tf.training import averaging, run_directory, trainer
 
-    start = config.preset("magenta")
-    settings = {**RECIPES[name], "train_steps": steps, "seed": seed}
+    start = config.preset(FLAGS.preset)
+    settings = config.parse_settings(FLAGS.set) | (RECIPES | CHANGES)[name]
+    if isinstance(settings.get("warmup_steps"), float):
+        settings["warmup_steps"] = int(settings["warmup_steps"] * steps)
+    settings |= {"train_steps": steps, "seed": seed}
+    clock = time.perf_counter
+    if FLAGS.processor_time:
+        settings["parallel_parts"] = 1
+        clock = time.process_time
     model, training = config.override(start.model, start.training, settings)
     opening.use_threads(training.parallel_parts)
+    if FLAGS.processor_time:
+        with contextlib.suppress(RuntimeError):  # done for the timing already
+            tf.config.threading.set_intra_op_parallelism_threads(1)
     info = dataset.read_info(FLAGS.data_dir)
     with tempfile.TemporaryDirectory() as folder:
         description = run_directory.describe(info, FLAGS.data_dir, model, training)
         trained = trainer.Trainer(runs.create(folder, description), FLAGS.data_dir, info)
-        begin = time.perf_counter()
+        begin = clock()
         first = None
         for position, batch in enumerate(trained.batches().dataset(0).take(steps)):
             trained.step(batch, position)
             if position == 4:
-                first = time.perf_counter()
-        end = time.perf_counter()
+                first = clock()
+        end = clock()
         with averaging.in_place(trained.average):
             losses = trained.evaluate(trained.model, "valid")
     return {
@@ -160,7 +224,15 @@ def _train(name: str, seed: int, steps: int) -> dict:
         "kl": losses["kl_loss"],
         "active_latents": losses["active_latents"],
         "nats_per_point": losses["nats_per_point"],
+        "bound": bound(losses, model.z_size),
     }
+
+
+def bound(losses: dict, z_size: int) -> float:
+    """Returns what a drawing costs at most, in nats per point: its points with z sampled, and z."""
+    points = losses["nats_per_point"] / losses["reconstruction_loss"]  # N_max per point
+    whole = losses.get("reconstruction_loss_sampled_z", losses["reconstruction_loss"])
+    return points * (whole + losses["kl_raw"] * z_size / losses["n_max"])
 
 
 def print_table(results: list[dict], tf1: list[float]) -> None:
@@ -186,6 +258,21 @@ def print_table(results: list[dict], tf1: list[float]) -> None:
         print(
             f"\nWhat Magenta's code reaches in {MAGENTA_STEPS} steps: {', '.join(there) or 'none'}"
         )
+
+
+def print_means(results: list[dict], names: list[str]) -> None:
+    """Prints means over seeds, the best first, and half of the range that they span."""
+    measures = ("cost", "nats_per_point", "bound")
+    rows = []
+    for name in names:
+        of = [one for one in results if one["recipe"] == name]
+        values = [[one[measure] for one in of] for measure in measures]
+        steps = f"{statistics.mean(one['steps'] for one in of):.0f} x {of[0]['batch_size']}"
+        rows.append((statistics.mean(values[-1]), name, steps, values))
+    print("\n| recipe | steps | L_R + 0.5 L_KL | nats per point | with z |\n" + "|---" * 5 + "|")
+    for _, name, steps, values in sorted(rows):
+        cells = [f"{statistics.mean(one):.3f} ± {(max(one) - min(one)) / 2:.3f}" for one in values]
+        print("| " + " | ".join([name, steps, *cells]) + " |")
 
 
 if __name__ == "__main__":

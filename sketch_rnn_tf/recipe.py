@@ -93,7 +93,7 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
         random_slant=0.08 if very_few else 0.0,
         point_dropout=0.0 if short else best.training.point_dropout,
     )
-    seconds = _seconds(model, points) * batch * steps
+    seconds = _seconds(model, points, batch, steps)
     reasons = [
         f"{steps} steps of {batch}: each of {count} drawings is seen {batch * steps / count:.0f}"
         " times",
@@ -142,20 +142,21 @@ def _round(steps: float) -> int:
     return int(-(-steps // unit) * unit)
 
 
-def _seconds(model: config.ModelConfig, points: float) -> float:
-    """Estimates the time of training on one sketch of so many points.
+_LOOP = 7.5e-4  # seconds per point of a step's sketches side by side, beside the products
+_START = 15.0  # seconds of reading, tracing, evaluating and the report
+
+
+def _seconds(model: config.ModelConfig, points: float, batch: int, steps: int) -> float:
+    """Estimates the time of a training on sketches of so many points.
 
     Three times the products of the forward pass, at the speed of this machine's own product of
-    matrices; a step of small matrices does not go below what its operations cost.
+    matrices, and what a step takes however small its matrices are.
     """
     encoder, decoder = model.encoder.units, model.decoder.units
     context = model.z_size + (model.class_embedding if model.class_conditioned else 0)
     products = 2 * (5 + encoder) * 4 * encoder + (7 + context + decoder) * 4 * decoder
     products += decoder * (3 + 6 * model.num_mixtures)
-    return points * (3 * 2 * products / _product_speed() + _OVERHEAD)
-
-
-_OVERHEAD = 1.5e-5  # seconds per point and sketch, of everything but products (batches of 50)
+    return _START + steps * points * (batch * 3 * 2 * products / _product_speed() + _LOOP)
 
 
 def _product_speed() -> float:

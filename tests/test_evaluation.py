@@ -3,10 +3,11 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import written
 from numpy_magenta import run
 
-from sketch_rnn_tf import config, evaluation, files, strokes
-from sketch_rnn_tf.data import dataset, tfrecord
+from sketch_rnn_tf import config, evaluation, strokes
+from sketch_rnn_tf.data import tfrecord
 from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 
@@ -29,24 +30,8 @@ def sketches():
 @pytest.fixture(scope="module")
 def data_dir(sketches, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
-    name = dataset.shard_name("test", 0, 1)
-    parts = [tfrecord.Record(s, k % 2, f"{k}".encode()) for k, s in enumerate(sketches)]
-    (folder / name).write_bytes(b"".join(tfrecord.frame(tfrecord.serialize(p)) for p in parts))
-    shard = {"file": name, "split": "test", "num_records": 7}
-    shard["sha256"] = files.sha256_of_file(folder / name)
-    info = dataset.DatasetInfo(
-        classes=["even", "odd"],
-        splits={
-            "train": {"num_sketches": 0},
-            "valid": {"num_sketches": 0},
-            "test": {"num_sketches": 7},
-        },
-        max_length=N_MAX,
-        scale_factor=1.0,
-        shards=[shard],
-        length_histogram={str(len(s)): 1 for s in sketches},
-    )
-    dataset.write_info(folder, info)
+    labeled = [(rows, k % 2) for k, rows in enumerate(sketches)]
+    written.write(folder, {"test": labeled}, max_length=N_MAX)
     return folder
 
 

@@ -3,11 +3,12 @@ import pathlib
 
 import numpy as np
 import pytest
+import written
 
 import sketch_rnn_tf
 from sketch_rnn_tf import config, drawing, files
 from sketch_rnn_tf.commands import input_flags, inputs
-from sketch_rnn_tf.data import dataset, tfrecord
+from sketch_rnn_tf.data import dataset
 
 RDP = {"method": "rdp", "epsilon": 1.0}
 
@@ -59,24 +60,9 @@ def test_an_index_that_is_not_there_is_named(drawings, index):
 
 @pytest.fixture
 def data_dir(tmp_path):
-    shards = []
-    for split, count in (("train", 2), ("test", 1)):
-        name = dataset.shard_name(split, 0, 1)
-        rows = np.array([[count, 1, 0], [0, 2, 1]], np.float32)
-        frame = tfrecord.frame(tfrecord.serialize(tfrecord.Record(rows, 1, b"k")))
-        (tmp_path / name).write_bytes(frame * count)
-        sha256 = files.sha256_of_file(tmp_path / name)
-        shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})
-    splits = {"train": {"num_sketches": 2}, "valid": {"num_sketches": 0}}
-    info = dataset.DatasetInfo(
-        classes=["cat", "dog"],
-        splits={**splits, "test": {"num_sketches": 1}},
-        max_length=2,
-        scale_factor=1.0,
-        shards=shards,
-        length_histogram={"2": 3},
-    )
-    dataset.write_info(tmp_path, info)
+    rows = {n: np.array([[n, 1, 0], [0, 2, 1]], np.float32) for n in (1, 2)}
+    sketches = {"train": [(rows[2], 1)] * 2, "test": [(rows[1], 1)]}
+    written.write(tmp_path, sketches, classes=["cat", "dog"])
     return tmp_path
 
 

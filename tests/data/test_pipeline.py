@@ -5,39 +5,25 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+import written
 
-from sketch_rnn_tf.data import dataset, pipeline, tfrecord
+from sketch_rnn_tf.data import dataset, pipeline
 
 
 def _dataset(folder: pathlib.Path, sizes: dict[str, int], shards: int = 3) -> dataset.DatasetInfo:
     """Writes a data set whose sketch k has points that spell k, of lengths 1 to 40."""
     random = np.random.default_rng(1)
-    described, histogram, longest = [], {}, 0
-    for split, count in sizes.items():
-        groups = np.array_split(np.arange(count), min(shards, max(count, 1)))
-        for index, group in enumerate(groups):
-            name = dataset.shard_name(split, index, len(groups))
-            with tf.io.TFRecordWriter(str(folder / name)) as writer:
-                for k in group:
-                    length = int(random.integers(1, 41))
-                    rows = np.zeros((length, 3), np.float32)
-                    rows[:, 0], rows[:, 1] = k, np.arange(length)
-                    rows[-1, 2] = 1
-                    longest = max(longest, length)
-                    histogram[str(length)] = histogram.get(str(length), 0) + 1
-                    record = tfrecord.Record(rows, int(k % 2), f"{split}{k}".encode())
-                    writer.write(tfrecord.serialize(record))
-            described.append({"file": name, "split": split, "num_records": len(group)})
-    info = dataset.DatasetInfo(
-        classes=["even", "odd"],
-        splits={split: {"num_sketches": count} for split, count in sizes.items()},
-        max_length=longest,
-        scale_factor=2.0,
-        shards=described,
-        length_histogram=histogram,
-    )
-    dataset.write_info(folder, info)
-    return info
+
+    def spelled(k):
+        rows = np.zeros((int(random.integers(1, 41)), 3), np.float32)
+        rows[:, 0], rows[:, 1] = k, np.arange(len(rows))
+        rows[-1, 2] = 1
+        return rows
+
+    sketches = {
+        split: [(spelled(k), k % 2) for k in range(count)] for split, count in sizes.items()
+    }
+    return written.write(folder, sketches, scale_factor=2.0, shards=shards)
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import written
 
-from sketch_rnn_tf import config, drawing, files
-from sketch_rnn_tf.data import dataset, tfrecord
+from sketch_rnn_tf import config, drawing
+from sketch_rnn_tf.data import dataset
 
 CLASSES = ("ring", "zigzag")
 STEPS = 25  # of the training of a network that tells rings from zigzags
@@ -35,31 +36,13 @@ def sketch(kind: int, random: np.random.Generator) -> np.ndarray:
 def write(folder, sizes, classes=CLASSES, scale_factor=11.0, seed=3) -> dataset.DatasetInfo:
     """Writes a data set of so many sketches per split, the classes in turn."""
     random = np.random.default_rng(seed)
-    folder.mkdir(parents=True)
-    shards, splits = [], {}
-    for split, count in sizes.items():
-        name = dataset.shard_name(split, 0, 1)
-        labels = [k % len(classes) for k in range(count)]
-        records = [
-            tfrecord.Record(sketch(label, random), label, f"{split}{k}".encode())
-            for k, label in enumerate(labels)
-        ]
-        content = b"".join(tfrecord.frame(tfrecord.serialize(record)) for record in records)
-        (folder / name).write_bytes(content)
-        sha256 = files.sha256_of_file(folder / name)
-        shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})
-        per_class = {name: labels.count(label) for label, name in enumerate(classes)}
-        splits[split] = {"num_sketches": count, "per_class": per_class}
-    info = dataset.DatasetInfo(
-        classes=list(classes),
-        splits=splits,
-        max_length=20,
-        scale_factor=scale_factor,
-        shards=shards,
-        length_histogram={"15": sum(sizes.values())},
+    sketches = {
+        split: [(sketch(k % len(classes), random), k % len(classes)) for k in range(count)]
+        for split, count in sizes.items()
+    }
+    return written.write(
+        folder, sketches, classes=classes, max_length=20, scale_factor=scale_factor
     )
-    dataset.write_info(folder, info)
-    return info
 
 
 class Double:

@@ -7,10 +7,11 @@ import logging
 
 import numpy as np
 import pytest
+import written
 from absl import logging as absl_logging
 
-from sketch_rnn_tf import config, files
-from sketch_rnn_tf.data import dataset, tfrecord
+from sketch_rnn_tf import config
+from sketch_rnn_tf.data import dataset
 from sketch_rnn_tf.training import trainer
 
 
@@ -41,31 +42,15 @@ def said():
 def write_dataset(folder, sizes, seed=3) -> dataset.DatasetInfo:
     """Writes zigzags of 4 to 11 points; one shard per split."""
     random = np.random.default_rng(seed)
-    shards, histogram = [], {}
-    folder.mkdir(parents=True, exist_ok=True)
-    for split, count in sizes.items():
-        name = dataset.shard_name(split, 0, 1)
-        content = b""
-        for k in range(count):
-            rows = random.normal(size=(int(random.integers(4, 12)), 3)).astype(np.float32)
-            rows[:, 2] = 0
-            rows[[2, -1], 2] = 1
-            histogram[str(len(rows))] = histogram.get(str(len(rows)), 0) + 1
-            record = tfrecord.Record(rows, k % 2, f"{split}{k}".encode())
-            content += tfrecord.frame(tfrecord.serialize(record))
-        (folder / name).write_bytes(content)
-        sha256 = files.sha256_of_file(folder / name)
-        shards.append({"file": name, "split": split, "num_records": count, "sha256": sha256})
-    info = dataset.DatasetInfo(
-        classes=["even", "odd"],
-        splits={split: {"num_sketches": count} for split, count in sizes.items()},
-        max_length=12,
-        scale_factor=1.5,
-        shards=shards,
-        length_histogram=histogram,
-    )
-    dataset.write_info(folder, info)
-    return info
+
+    def zigzag():
+        rows = random.normal(size=(int(random.integers(4, 12)), 3)).astype(np.float32)
+        rows[:, 2] = 0
+        rows[[2, -1], 2] = 1
+        return rows
+
+    sketches = {split: [(zigzag(), k % 2) for k in range(count)] for split, count in sizes.items()}
+    return written.write(folder, sketches, max_length=12, scale_factor=1.5)
 
 
 @pytest.fixture(scope="session")
