@@ -57,6 +57,7 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         context.Process(target=_serve, args=(theirs, options, threads), daemon=True).start()
+        theirs.close()  # a process that fails is then an EOFError, not a wait without end
         self.names = self._pipe.recv()
 
     def stop(self) -> None:
@@ -127,7 +128,7 @@ def _in_graph(model, points, batch):
     drawer = keras_backend.KerasBackend(model, configuration, batch)
     seeds = arguments.seeds(0, batch)
     tau = arguments.temperatures(0.4, batch)
-    z = drawer.prior(seeds)
+    z = drawer.normals(seeds)
 
     def run(length: int) -> None:
         drawn = drawer.draw(Request(seeds, tau, None, length, z=z))
