@@ -270,7 +270,7 @@ PRESETS = {
     ),
     # 568,827 parameters, a quarter of `magenta`.
     "small": Preset(
-        "with encoder and latent vector, minutes on a laptop: to try things, or few drawings",
+        "with encoder and latent vector, minutes on a laptop: to try things",
         ModelConfig(z_size=64, encoder=EncoderConfig(units=128), decoder=DecoderConfig(units=256)),
         TrainingConfig(
             train_steps=5000,

@@ -70,7 +70,8 @@ def run(path: str | os.PathLike) -> pathlib.Path:
     if kind is Kind.TFLITE:
         raise UserError(
             f"{path}: leads to {found.name}, expected a run directory: a .tflite file draws and"
-            " scores, but does not evaluate, train or export"
+            " scores (sketch_rnn_tf.ondevice.open in Python), but does not evaluate, train or"
+            " export"
         )
     if kind is Kind.SAVED_MODEL:
         raise UserError(

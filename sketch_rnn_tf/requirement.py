@@ -32,7 +32,7 @@ BASE = {
     "PIL": "pillow",
 }
 _ADVICE = {
-    "tensorflow": " (without it: models in .tflite files, such as pretrained:kanji.tflite)",
+    "tensorflow": " (without it: .tflite models, as --model or with sketch_rnn_tf.ondevice.open)",
 }
 
 

@@ -116,7 +116,7 @@ def check_splits(sketches: Sequence[int], fractions: Sequence[float], tally: con
     for name, count, share in zip(dataset.SPLITS, sketches, fractions, strict=True):
         if not count and (share or name == "train"):
             raise UserError(
-                f"the {name} split would be empty ({sum(sketches)} drawings in all): give more"
+                f"the {name} split would be empty ({sum(sketches)} in all): give more"
                 " drawings, --splits 100,0,0 to do without valid and test, or --resplit where the"
                 " files carry splits"
             )

@@ -90,6 +90,7 @@ def find(
       UsageError: --checkpoint is given for a model that has only one.
     """
     if flags.server:
+        cli.quiet_tensorflow()
         from sketch_rnn_tf.serving import server_backend
 
         wanted = flags.model_version
@@ -174,7 +175,8 @@ def classes_of(model: Model, text: str | None) -> list[str] | None:
     names = [text] if text in known else [word.strip() for word in text.split(",")]
     for name in names:
         if name not in known:
-            near = ", ".join(difflib.get_close_matches(name, known, n=5) or known[:20])
-            near += ", ..." if len(known) > 20 else ""
-            raise UserError(f"--class: the model has no class {name!r}; it has {near}")
+            has = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+            near = difflib.get_close_matches(name, known, n=3)
+            meant = f" (did you mean {' or '.join(near)}?)" if near else ""
+            raise UserError(f"--class: the model has no class {name!r}; it has {has}{meant}")
     return names

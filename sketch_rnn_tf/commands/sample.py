@@ -127,6 +127,8 @@ def main(flags: absl_flags.FlagValues) -> None:
     given = _given_drawings(flags, model)
     if flags.task in _OWN_CLASSES:
         _own_classes(model, classes, given[0])
+    elif classes is None and given:
+        classes = _class_of_all(model, [one for part in given for one in part])
     sketcher = model.open()
     if flags.prior == "normal" and sketcher.config.latent_prior is not None:
         sketcher = sketcher.with_settings(latent_prior=None)
@@ -201,8 +203,7 @@ def _checked_classes(flags, model: opening.Model, rows: int) -> list[str] | None
         )
     classes = opening.classes_of(model, flags["class"].value)
     if classes is None:
-        several = model.config.model.class_conditioned and len(model.config.classes) > 1
-        if several and flags.task not in _OWN_CLASSES:
+        if flags.task == "generate" and _has_several_classes(model):
             known = ", ".join(model.config.classes)
             raise UserError(f"the model draws by class: --class all, or some of {known}")
     elif len(classes) > 1 and flags.task != "generate":
@@ -270,6 +271,21 @@ def _own_classes(model: Any, classes, drawings):
                 f" {', '.join(model.config.classes)}"
             )
     return [one.label for one in drawings]
+
+
+def _has_several_classes(model: Any) -> bool:
+    return model.config.model.class_conditioned and len(model.config.classes) > 1
+
+
+def _class_of_all(model: Any, drawings) -> list[str] | None:
+    """Returns the class of all drawings, alone, where the model has several; else None."""
+    if not _has_several_classes(model):
+        return None
+    found = {one.label for one in drawings}
+    if len(found) > 1 or not found <= set(model.config.classes):
+        known = ", ".join(model.config.classes)
+        raise UserError(f"the drawings are not all of one class: name one with --class, of {known}")
+    return list(found)
 
 
 def _generate(sketcher, flags, temperatures, classes, given, common):

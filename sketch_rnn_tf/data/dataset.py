@@ -100,6 +100,8 @@ def read_info(directory: files.PathLike) -> DatasetInfo:
       UserError: the folder is no finished data set, of another schema, or lacks a shard.
     """
     path = pathlib.Path(directory) / DESCRIPTION
+    if not path.parent.exists():
+        raise UserError(f"{directory}: there is no such folder (sketch-rnn-prepare makes one)")
     if not path.is_file():
         raise UserError(
             f"{directory}: holds no {DESCRIPTION}, so it is not a finished data set"

@@ -26,7 +26,7 @@ MARGIN, GAP = 8, 8
 TITLE_SIZE, HEADING_SIZE, CAPTION_SIZE = 15, 12, 11
 LINE = CAPTION_SIZE + 4  # a line of words below a cell
 LONGEST_ROW_TITLE = 160
-_COLOR = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[A-Za-z]+")
+_NUMBER = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,10 +247,20 @@ class Grid:
 
 
 def check_colors(*colors: str) -> None:
-    """Raises UserError for what is no CSS color by name or number."""
+    """Raises UserError for what is no CSS color by name or number, of those that Pillow knows."""
     for color in colors:
-        if not _COLOR.fullmatch(color):
+        if not (_NUMBER.fullmatch(color) or _is_named(color)):
             raise UserError(f"{color!r} is not a color such as #1a1a1a or black")
+
+
+def _is_named(color: str) -> bool:
+    if color in ("black", "white"):  # without Pillow, which takes long to import
+        return True
+    try:
+        from PIL.ImageColor import colormap
+    except ImportError:  # on devices, where SVG is all that is drawn
+        return color.isalpha()
+    return color.lower() in colormap
 
 
 def _palette(colors: str | Sequence[str] | None) -> Sequence[str]:

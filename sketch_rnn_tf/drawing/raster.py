@@ -117,12 +117,7 @@ def _empty_image(picture: layout.Picture, zoom: float, largest: int) -> Any:
     from PIL import Image, ImageColor, ImageDraw
 
     size = _pixels(picture, zoom, largest)
-    try:
-        background = ImageColor.getcolor(picture.background, "RGBA") if picture.background else 0
-    except ValueError:
-        raise UserError(
-            f"PNG and GIF know no color {picture.background!r}; write it as #1a1a1a"
-        ) from None
+    background = ImageColor.getcolor(picture.background, "RGBA") if picture.background else 0
     image = Image.new("RGBA", size, background)
     draw = ImageDraw.Draw(image)
     for frame in picture.frames:

@@ -74,6 +74,12 @@ def check_count(
         if empty:
             raise UserError(f"{data_dir}: {words} has no drawings of {empty[0]!r} to compare with")
         available = sum(counts.values())
+    if available < FEWEST_SAMPLES:
+        raise UserError(
+            f"{data_dir}: {words} has {available} drawings of what the model draws, and at least"
+            f" {FEWEST_SAMPLES} are needed: prepare more drawings, or a larger share of them for"
+            f" {splits[0]} (sketch-rnn-prepare --splits)"
+        )
     if available < samples:
         have = "have" if len(splits) > 1 else "has"
         more = "" if "valid" in splits else ", or add those of valid (--with_valid)"

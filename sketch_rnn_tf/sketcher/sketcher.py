@@ -39,7 +39,8 @@ class Sketcher:
     - seed: an integer s gives sketch i the row of seeds (s, i); rows [num, 2] name them one by one.
       Sketch i of a seed is drawn from random numbers of its own, so it is the same drawing alone
       and inside any batch.
-    - label: class for all sketches or one per sketch; needed by class-conditioned models only.
+    - label: class for all sketches or one per sketch; needed by class-conditioned models only, and
+      not where the drawings that are given carry classes of theirs.
     - greedy: always take the likeliest point; temperature and noise then do not matter.
     - max_points: where a drawing that does not end is cut off; the model's N_max when not given.
     - noise: the random numbers of the points, [num, T, 4] with T at least max_points, instead of
@@ -173,7 +174,7 @@ class Sketcher:
         """
         self._require_encoder()
         rows = self._rows(sketches)
-        labels = arguments.labels(label, len(rows), self.classes)
+        labels = arguments.labels(self._classes_of(sketches, label), len(rows), self.classes)
         return self.backend.encode(rows, labels, None)
 
     def reconstruct(
@@ -207,6 +208,7 @@ class Sketcher:
         """
         self._require_encoder()
         rows = self._rows(sketches)
+        label = self._classes_of(sketches, label)
         request = self._request(len(rows), temperature, seed, label, greedy, max_points, noise)
         request = dataclasses.replace(request, sources=rows, sample_z=sample_z)
         return self._drawn(request, keep_empty)
@@ -250,6 +252,7 @@ class Sketcher:
         """
         num = arguments.count("num", num, arguments.MOST_COPIES)
         begun = self._rows(sketches)
+        label = self._classes_of(sketches, label)
         request = self._request(
             len(begun), temperature, seed, label, greedy, max_points, noise, copies=num
         )
@@ -313,6 +316,7 @@ class Sketcher:
         Raises:
           UserError: the model has no encoder, or an argument is wrong.
         """
+        label = self._class_of_all(ends, label)
         z = latent_space.between(self._latents(ends, label), steps, interpolation)
         return self._draw_alike(z, steps, temperature, seed, label, greedy, max_points, keep_empty)
 
@@ -348,6 +352,7 @@ class Sketcher:
           UserError: the model has no encoder, a set is empty, or an argument is wrong.
         """
         num = arguments.count("num", num)
+        label = self._class_of_all([*start, *minus, *plus], label)
         z = latent_space.analogy(*(self._latents(part, label) for part in (start, minus, plus)))
         request = self._request(num, temperature, seed, label, greedy, max_points)
         return self._drawn(dataclasses.replace(request, z=np.tile(z, (num, 1))), keep_empty)
@@ -386,6 +391,7 @@ class Sketcher:
         Raises:
           UserError: the model has no encoder, too few drawings, or an argument is wrong.
         """
+        label = self._class_of_all(sketches, label)
         walks, shares = latent_space.strips(self._latents(sketches, label), directions, steps, span)
         z = walks.reshape(-1, walks.shape[-1])
         drawn = self._draw_alike(z, steps, temperature, seed, label, greedy, max_points, keep_empty)
@@ -411,7 +417,7 @@ class Sketcher:
         rows = self._rows(sketches, least=0)
         if not rows:
             return []
-        labels = arguments.labels(label, len(rows), self.classes)
+        labels = arguments.labels(self._classes_of(sketches, label), len(rows), self.classes)
         nats = self.backend.score(rows, labels)
         return [
             {"index": i, "label": self._class_name(labels, i), "points": len(points)}
@@ -531,6 +537,20 @@ class Sketcher:
     def _require_encoder(self) -> None:
         if not self.conditional:
             raise UserError(NO_ENCODER)
+
+    def _classes_of(self, sketches: Drawings, label: Labels) -> Labels:
+        """Returns the classes that are given, else those that all of the sketches carry."""
+        if label is not None or not self.classes:
+            return label
+        own = [str(getattr(sketch, "label", None)) for sketch in sketches]
+        return own if own and all(name in self.classes for name in own) else None
+
+    def _class_of_all(self, items: Sequence[np.ndarray], label: str | None) -> str | None:
+        """Returns the class that is given, else the one that all sketches among the items carry."""
+        own = self._classes_of([item for item in items if np.ndim(item) != 1], label)
+        if own is None or isinstance(own, str):
+            return own
+        return own[0] if len(set(own)) == 1 else None
 
     def _class_name(self, labels: np.ndarray | None, i: int) -> str | None:
         return None if labels is None else self.classes[labels[i]]

@@ -256,9 +256,10 @@ class Progress(Callback):
             return
         empty, drawn = self._empty
         if empty >= MANY_EMPTY * drawn > 0:
-            self._bar.say(
-                f"{empty} of {drawn} samples are empty: more --train_steps or more drawings help"
-            )
+            remedy = "more drawings help, or --preset auto"
+            if not self._overfits:
+                remedy = "more --train_steps or more drawings help"
+            self._bar.say(f"{empty} of {drawn} samples are empty: {remedy}")
         how = "finished" if step >= self._training.train_steps else "stopped"
         seconds = time.monotonic() - self._begin
         self._bar.close()

@@ -100,7 +100,7 @@ def test_a_list_in_magentas_hparams_is_one_value_and_what_is_not_used_is_told(ca
     assert train.run(["--data_dir=d", "--run_dir=r", f"--hparams={hparams}"]) == cli.FAILURE
     error = capsys.readouterr().err
     assert "data_set is not used" in error
-    assert "dataset.json" in error  # the folder d is no data set; nothing else was wrong
+    assert "d: there is no such folder" in error  # nothing else was wrong
 
 
 def test_all_settings_are_listed_as_the_documentation_has_them(capsys):

@@ -104,6 +104,7 @@ def test_colors_are_taken_in_turn_by_the_strokes():
         ({"colors": ['"/><script>']}, "not a color"),
         ({"given_color": "url(x)"}, "not a color"),
         ({"background": "a b"}, "not a color"),
+        ({"colors": "bluu"}, "'bluu' is not a color"),
         ({"stroke_width": 0}, "stroke_width is 0"),
         ({"stroke_width": float("nan")}, "stroke_width is nan"),
         ({"size": float("nan")}, "size is nan"),

@@ -318,6 +318,18 @@ def test_an_unknown_class_names_the_known_ones(by_class):
         by_class.generate(3, label=["cat", "dog"])
 
 
+def test_drawings_that_carry_a_class_are_of_that_class(by_class):
+    dogs = by_class.generate(2, label="dog", seed=1, max_points=5)
+    assert [one.label for one in dogs] == ["dog", "dog"]
+    assert by_class.reconstruct(dogs) == by_class.reconstruct(dogs, label="dog")
+    assert by_class.score(dogs) == by_class.score(dogs, label="dog")
+    assert by_class.interpolate(dogs, steps=3) == by_class.interpolate(dogs, steps=3, label="dog")
+    mixed = [dogs[0], dataclasses.replace(dogs[1], label="cat")]
+    assert [one.label for one in by_class.complete(mixed)] == ["dog", "cat"]
+    with pytest.raises(ValueError, match="draws by class"):
+        by_class.interpolate(mixed)
+
+
 @pytest.mark.parametrize("verb", ["encode", "reconstruct", "interpolate", "explore"])
 def test_a_decoder_alone_says_what_it_cannot_do(alone, verb):
     with pytest.raises(ValueError, match="a decoder alone: without an encoder it can generate and"):
