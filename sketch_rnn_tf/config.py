@@ -560,6 +560,8 @@ def _full_key(key: str, kinds: Mapping[str, type]) -> str:
     for full in (key, f"model.{key}", f"training.{key}"):
         if full in kinds:
             return full
+    if key == "preset":
+        raise UserError("there is no setting 'preset'; it is a flag: --preset NAME")
     if hint(key):
         raise UserError(f"there is no setting {key!r}{hint(key)}")
     short = [full.partition(".")[2] for full in kinds]

@@ -186,8 +186,8 @@ def _class_warnings(per_class: dict[str, dict[str, int]]) -> list[str]:
     if train < 100:
         found.append(
             f"the train split has {train} {'drawing' if train == 1 else 'drawings'}, fewer than the"
-            " default batch of 100, which sketch-rnn-train lowers"
-            f" (--batch_size {max(1, train // 4)} chooses it)"
+            " default batch of 100, which sketch-rnn-train lowers; --preset auto chooses it and"
+            " the rest for so few"
         )
     return found
 

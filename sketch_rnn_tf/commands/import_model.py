@@ -73,7 +73,12 @@ def _read(flags):
 
         info = dataset.read_info(flags.data_dir)
     scale = flags.scale_factor or (info.scale_factor if info else None)
-    if pathlib.Path(flags.input).is_dir():
+    folder = pathlib.Path(flags.input)
+    if folder.is_dir():
+        exported = sorted((*folder.glob("*.gen.json"), *folder.glob("*.vae.json")))
+        if exported and not any(folder.glob("*.index")):
+            names = ", ".join(path.name for path in exported)
+            raise UserError(f"{folder}: holds no checkpoint, but {names}: give one file")
         if scale is None:
             raise UserError(
                 f"{flags.input}: a checkpoint holds no scale factor: give --scale_factor, or"

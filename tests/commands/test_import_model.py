@@ -24,6 +24,11 @@ def _import(*arguments):
     return import_model.run(list(map(str, arguments)))
 
 
+def test_a_folder_of_javascript_models_is_told_to_give_one(model_file, tmp_path, capsys):
+    assert _import("--input", model_file.parent, "--output_dir", tmp_path / "run") == 1
+    assert "holds no checkpoint, but cat.gen.json: give one file" in capsys.readouterr().err
+
+
 def test_a_javascript_model_becomes_a_run_that_scores_like_it(model_file, tmp_path, capsys):
     assert _import("--input", model_file, "--output_dir", tmp_path / "run", "--json") == 0
     found = json.loads(capsys.readouterr().out)
