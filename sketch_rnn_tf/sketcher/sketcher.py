@@ -542,8 +542,9 @@ class Sketcher:
         """Returns the classes that are given, else those that all of the sketches carry."""
         if label is not None or not self.classes:
             return label
-        own = [str(getattr(sketch, "label", None)) for sketch in sketches]
-        return own if own and all(name in self.classes for name in own) else None
+        own = [getattr(sketch, "label", None) for sketch in sketches]
+        known = [name for name in own if name is not None and name in self.classes]
+        return known if known and len(known) == len(own) else None
 
     def _class_of_all(self, items: Sequence[np.ndarray], label: str | None) -> str | None:
         """Returns the class that is given, else the one that all sketches among the items carry."""
