@@ -138,7 +138,7 @@ def test_the_longest_and_shortest_are_chosen_by_their_points():
 
 @pytest.mark.parametrize(
     ("flags", "words", "code"),
-    [([], "--data_dir is required", 2), (["--data_dir=no/such"], "not a finished data set", 1)],
+    [([], "--data_dir is required", 2), (["--data_dir=no/such"], "there is no such folder", 1)],
 )
 def test_a_wrong_command_is_one_clear_sentence(capsys, flags, words, code):
     assert inspect_dataset.run(flags) == code

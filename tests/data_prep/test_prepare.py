@@ -224,7 +224,7 @@ def test_an_existing_data_set_stays_without_overwrite(tmp_path, write_ndjson, ca
         (("--input=gs://b/x", "--output_dir=OUT"), "needs --engine beam", 1),
         (("--input=CAT", "--output_dir=gs://b/x"), "needs --engine beam", 1),
         (("--input=CAT", "--output_dir=CAT/out"), "Not a directory", 1),
-        (("--verify=OUT",), "not a finished data set", 1),
+        (("--verify=OUT",), "there is no such folder", 1),
         (("--input=CAT", "--output_dir=OUT", "--target_length=9", "--simplify_epsilon=1"), "or", 2),
     ],
 )
