@@ -281,11 +281,11 @@ def _class_of_all(model: Any, drawings) -> list[str] | None:
     """Returns the class of all drawings, alone, where the model has several; else None."""
     if not _has_several_classes(model):
         return None
-    found = {one.label for one in drawings}
-    if len(found) > 1 or not found <= set(model.config.classes):
-        known = ", ".join(model.config.classes)
-        raise UserError(f"the drawings are not all of one class: name one with --class, of {known}")
-    return list(found)
+    found = sorted(set(_own_classes(model, None, drawings)))
+    if len(found) > 1:
+        names = ", ".join(found)
+        raise UserError(f"the drawings are of several classes: name one with --class, of {names}")
+    return found
 
 
 def _generate(sketcher, flags, temperatures, classes, given, common):

@@ -74,18 +74,17 @@ def check_count(
         if empty:
             raise UserError(f"{data_dir}: {words} has no drawings of {empty[0]!r} to compare with")
         available = sum(counts.values())
+    have = "have" if len(splits) > 1 else "has"
+    found = f"{data_dir}: {words} {have} {available} drawings of what the model draws"
+    more = "" if "valid" in splits else ", or add those of valid (--with_valid)"
     if available < FEWEST_SAMPLES:
         raise UserError(
-            f"{data_dir}: {words} has {available} drawings of what the model draws, and at least"
-            f" {FEWEST_SAMPLES} are needed: prepare more drawings, or a larger share of them for"
-            f" {splits[0]} (sketch-rnn-prepare --splits)"
+            f"{found}, and at least {FEWEST_SAMPLES} are needed: prepare more drawings, or a larger"
+            f" share of them for {splits[0]} (sketch-rnn-prepare --splits){more}"
         )
     if available < samples:
-        have = "have" if len(splits) > 1 else "has"
-        more = "" if "valid" in splits else ", or add those of valid (--with_valid)"
         raise UserError(
-            f"{data_dir}: {words} {have} {available} drawings of what the model draws, fewer than"
-            f" the {samples} asked for; ask for {available} or fewer{more}"
+            f"{found}, fewer than the {samples} asked for; ask for {available} or fewer{more}"
         )
 
 

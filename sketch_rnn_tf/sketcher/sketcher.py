@@ -548,10 +548,9 @@ class Sketcher:
 
     def _class_of_all(self, items: Sequence[np.ndarray], label: str | None) -> str | None:
         """Returns the class that is given, else the one that all sketches among the items carry."""
-        own = self._classes_of([item for item in items if np.ndim(item) != 1], label)
-        if own is None or isinstance(own, str):
-            return own
-        return own[0] if len(set(own)) == 1 else None
+        drawings = [item for item in items if np.ndim(item) != 1]
+        own = set(self._classes_of(drawings, None) or ())
+        return own.pop() if label is None and len(own) == 1 else label
 
     def _class_name(self, labels: np.ndarray | None, i: int) -> str | None:
         return None if labels is None else self.classes[labels[i]]
