@@ -89,6 +89,7 @@ def train(
         batches(training),
         validation_data=batches(validation),
         epochs=epochs,
+        shuffle=False,  # `batches` shuffles
         verbose=0,
         callbacks=[
             keras.callbacks.ModelCheckpoint(path, save_best_only=True),

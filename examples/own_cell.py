@@ -58,6 +58,7 @@ class CoupledLSTMCell(cells.RecurrentCell):
 
 def train(epochs: int):
     """Returns a trained model with the cell in its decoder, and the scale of its data."""
+    keras.utils.set_random_seed(0)
     data, scale = fit_your_own.make_data(500)
     model = sketch_rnn_tf.SketchRNN(
         max_length=fit_your_own.MAX_LENGTH,
@@ -68,7 +69,7 @@ def train(epochs: int):
         class_embedding=8,
     )
     model.compile(keras.optimizers.Adam(5e-3, clipvalue=1.0))
-    history = model.fit(fit_your_own.batches(data), epochs=epochs, verbose=0)
+    history = model.fit(fit_your_own.batches(data), epochs=epochs, shuffle=False, verbose=0)
     print("loss {:.2f} -> {:.2f}".format(*[history.history["loss"][i] for i in (0, -1)]))
     return model, scale
 
@@ -82,7 +83,11 @@ def main() -> None:
     model, scale = train(options.epochs)
     classes = fit_your_own.CLASSES
     sketcher = sketch_rnn_tf.Sketcher(model, scale_factor=scale, classes=classes)
-    drawn = [s for name in classes for s in sketcher.generate(8, label=name, temperature=0.3)]
+    drawn = [
+        sketch
+        for name in classes
+        for sketch in sketcher.generate(8, label=name, temperature=0.3, seed=0)
+    ]
     drawing.save(options.output, drawn, columns=8, overwrite=True)
     print(options.output)
 

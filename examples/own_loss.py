@@ -43,6 +43,7 @@ class PenSketchRNN(sketch_rnn_tf.SketchRNN):
 
 def train(epochs: int, pen_weight: float = 3.0):
     """Returns a trained model, the scale of its data and Keras's history."""
+    keras.utils.set_random_seed(0)
     data, scale = fit_your_own.make_data(500)
     model = PenSketchRNN(
         pen_weight,
@@ -54,7 +55,8 @@ def train(epochs: int, pen_weight: float = 3.0):
         class_embedding=8,
     )
     model.compile(keras.optimizers.Adam(5e-3, clipvalue=1.0))
-    return model, scale, model.fit(fit_your_own.batches(data), epochs=epochs, verbose=0)
+    history = model.fit(fit_your_own.batches(data), epochs=epochs, shuffle=False, verbose=0)
+    return model, scale, history
 
 
 def main() -> None:
@@ -68,7 +70,11 @@ def main() -> None:
         print(f"{name} {history.history[name][0]:.3f} -> {history.history[name][-1]:.3f}")
     classes = fit_your_own.CLASSES
     sketcher = sketch_rnn_tf.Sketcher(model, scale_factor=scale, classes=classes)
-    drawn = [s for name in classes for s in sketcher.generate(8, label=name, temperature=0.3)]
+    drawn = [
+        sketch
+        for name in classes
+        for sketch in sketcher.generate(8, label=name, temperature=0.3, seed=0)
+    ]
     drawing.save(options.output, drawn, columns=8, overwrite=True)
     print(options.output)
 

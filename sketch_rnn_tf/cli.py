@@ -27,7 +27,7 @@ from typing import Any
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
-from sketch_rnn_tf import __version__, interrupts, requirement
+from sketch_rnn_tf import __version__, interrupts, own_code, requirement
 from sketch_rnn_tf.errors import UsageError, UserError
 from sketch_rnn_tf.stderr import quiet
 
@@ -92,6 +92,8 @@ def command(
             print(f"{name} {__version__}")
             return 0
         rest = _parse(name, flags, arguments, hint)
+        if "import" in flags:
+            _import(flags["import"].value or [])
         if rest and positional is None:
             quotes = "; write a pattern in quotes" if len(rest) > 1 else ""
             raise UsageError(
@@ -100,6 +102,14 @@ def command(
         return main(flags) if positional is None else main(flags, rest)
 
     return run
+
+
+def _import(paths: Sequence[str]) -> None:
+    """Imports Python files of the user's own, which are likely to import TensorFlow."""
+    if paths:
+        quiet_tensorflow()
+    for path in paths:
+        own_code.load(path)
 
 
 def _settle_stdout() -> None:
@@ -181,7 +191,15 @@ def _finite(value: Any) -> Any:
 
 
 def _define_common(flags: absl_flags.FlagValues) -> None:
-    """Defines what every command has: help, version, the second names of its flags."""
+    """Defines what every command has: help, version, the second names of its flags.
+
+    A command of runs also takes Python files to import, for cells that are not of this package.
+    """
+    if "model" in flags or "run_dir" in flags:
+        absl_flags.DEFINE_multi_string(
+            "import", [], "Python file to run first, such as one that registers a cell of your own;"
+            " may be repeated", flag_values=flags,
+        )  # fmt: skip
     for one, other in (*_SAME, *(pair[::-1] for pair in _SAME)):
         makes_data = one == "input" and "output_dir" in flags
         if one in flags and other not in flags and not makes_data:

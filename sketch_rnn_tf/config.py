@@ -422,7 +422,7 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
     """Raises UserError, naming the key, where a value is out of its range."""
     for part in ("encoder", "decoder"):
         section = getattr(model, part)
-        _one_of(f"{part}.cell", section.cell, CELLS)
+        _one_of(f"{part}.cell", section.cell, CELLS, "; --import FILE.py brings one of your own")
         _positive(section, part + ".", "units", "hyper_units", "hyper_embedding")
         for name in ("recurrent_dropout", "input_dropout", "output_dropout"):
             _in_unit_interval(f"{part}.{name}", getattr(section, name, 0.0))
@@ -612,9 +612,9 @@ def _as_bool(value: Any) -> bool:
     return word in ("true", "1")
 
 
-def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
+def _one_of(key: str, value: str, choices: Sequence[str], hint: str = "") -> None:
     if value not in choices:
-        raise UserError(f"{key} is {value!r}, expected one of {', '.join(choices)}")
+        raise UserError(f"{key} is {value!r}, expected one of {', '.join(choices)}{hint}")
 
 
 def _positive(section: Any, prefix: str, *names: str) -> None:

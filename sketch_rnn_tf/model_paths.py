@@ -113,6 +113,16 @@ def _what_would_work(path: pathlib.Path) -> str:
         )
     if path.name.endswith((".gen.json", ".vae.json")) or any(path.glob("*.index")):
         return f"is to be imported first: sketch-rnn-import --input {path} --output_dir RUN"
+    if (path / "model.bin").is_file():
+        return (
+            "is an export for browsers: sketch-rnn-play --model opens it, and the other commands"
+            " take the run directory that it was exported from"
+        )
+    if (path / "step.onnx").is_file():
+        return (
+            "is an export for other runtimes; the commands take the run directory that it was"
+            " exported from"
+        )
     below = [path / "litert" / MODEL_TFLITE, *(entry.parent for entry in path.glob(f"*/{CONFIG}"))]
     there = sorted(str(entry) for entry in below if entry.exists())
     hint = f"; there is {', '.join(there[:_MOST])}" if there else ""

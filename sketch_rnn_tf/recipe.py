@@ -55,7 +55,7 @@ _MANY_POINTS = 50  # per drawing; of fewer, each one is a feature that must stay
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A configuration and why it is as it is, a sentence per choice."""
+    """A configuration and why it is as it is, a sentence per choice; see also `length`."""
 
     model: config.ModelConfig
     training: config.TrainingConfig
@@ -93,16 +93,12 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
         random_slant=0.08 if very_few else 0.0,
         point_dropout=0.0 if short else best.training.point_dropout,
     )
-    seconds = _seconds(model, points, batch, steps)
     reasons = [
-        f"{steps} steps of {batch}: each of {count} drawings is seen {batch * steps / count:.0f}"
-        " times",
         f"sizes vary by {training.random_scale:.0%}"
         + (f", slants by {training.random_slant:.0%}" if very_few else "")
         + f": there are {'few' if few else 'many'} drawings",
         f"points are {'kept' if short else 'dropped at random'}: {points:.0f} per drawing are"
         f" {'few' if short else 'many'}",
-        f"about {progress.duration(seconds)} on the CPU of this machine as it is now",
     ]
     if given:
         reasons.append(f"learning rate {_FINE_TUNING_RATE:g}: the weights draw already")
@@ -122,6 +118,20 @@ def choose(info: DatasetInfo, model: config.ModelConfig | None = None) -> Recipe
                 " --init_from pretrained:doodles"
             )
     return Recipe(model, training, tuple(reasons))
+
+
+def length(
+    info: DatasetInfo, model: config.ModelConfig, training: config.TrainingConfig
+) -> tuple[str, str]:
+    """Returns how long a training is, in drawings seen and in time, a sentence each."""
+    steps, batch = training.train_steps, training.batch_size
+    count = max(1, info.num_sketches("train"))
+    seconds = _seconds(model, info.mean_length or 1.0, batch, steps)
+    return (
+        f"{steps} steps of {batch}: each of {count} drawings is seen"
+        f" {max(1, round(batch * steps / count))} times",
+        f"about {progress.duration(seconds)} on the CPU of this machine as it is now",
+    )
 
 
 def _model(start: config.ModelConfig, size: Size, classes: int) -> config.ModelConfig:

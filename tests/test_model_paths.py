@@ -20,7 +20,7 @@ def exported(tmp_path) -> pathlib.Path:
         "mine/checkpoints/step-00000120/model.keras", "out/litert/model.tflite",
         "out/litert/step.tflite", "out/saved_model/2/saved_model.pb",
         "out/saved_model/10/saved_model.pb", "loose/best.keras", "bird.gen.json",
-        "magenta/vector-7.index", "empty/readme.txt",
+        "magenta/vector-7.index", "empty/readme.txt", "out/web/model.bin", "out/onnx/step.onnx",
     )  # fmt: skip
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +72,8 @@ def test_a_folder_of_ones_own_comes_before_a_pretrained_model(tmp_path, monkeypa
         ("out", r"holds no config\.json\); there is .*out/litert/model\.tflite"),
         ("", r"holds no config\.json\); there is .*mine"),
         ("empty", r"is not a run directory \(it holds no config\.json\)$"),
+        ("out/web", r"sketch-rnn-play --model opens it"),
+        ("out/onnx", r"an export for other runtimes"),
         ("nowhere", r"there is no such file or folder; pretrained:doodles, .*pretrained:kanji"),
     ],
 )

@@ -62,6 +62,15 @@ def test_a_model_that_is_given_stays_as_it_is():
     assert dataclasses.replace(found.training, **same) == fresh
 
 
+def test_the_length_is_told_of_what_is_trained():
+    info = _info(60)
+    found = recipe.choose(info)
+    training = dataclasses.replace(found.training, train_steps=30, batch_size=10)
+    seen, time = recipe.length(info, found.model, training)
+    assert seen == "30 steps of 10: each of 60 drawings is seen 5 times"
+    assert time.startswith("about ")
+
+
 def test_very_few_drawings_are_varied_more_and_the_way_with_known_weights_is_told():
     few, more = recipe.choose(_info(18)), recipe.choose(_info(900))
     assert few.training.random_scale > more.training.random_scale

@@ -120,6 +120,8 @@ def read(path: files.PathLike, quality: dict[str, Any] | None = None) -> Compare
       UserError: it is none, or has no metrics.
     """
     run = runs.open_run(path)
+    if not (run.path / runs.METRICS).is_file():
+        raise UserError(f"{path}: has no {runs.METRICS}: it was not trained here, but imported")
     lines = _metrics(run.path / runs.METRICS)
     curves: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for line in lines:
@@ -243,8 +245,6 @@ def _shown(number: float | None) -> str:
 
 def _metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the lines of metrics.jsonl that are whole."""
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file: the run was not trained here")
     lines = []
     for text in path.read_text(encoding="utf-8").splitlines():
         try:

@@ -10,7 +10,7 @@ import contextlib
 import difflib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
@@ -155,8 +155,8 @@ def use_threads(parts: int | None = None) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // parts))
 
 
-def classes_of(model: Model, text: str | None) -> list[str] | None:
-    """Returns the classes that a --class flag names: one, several with commas, or all.
+def classes_of(model: Model, given: Sequence[str]) -> list[str] | None:
+    """Returns the classes that --class names, each time: one, several with commas, or all.
 
     Returns:
       Their names; None where none was named, or all of a model that draws one kind only.
@@ -165,14 +165,19 @@ def classes_of(model: Model, text: str | None) -> list[str] | None:
       UserError: the model has no such class, or no classes.
     """
     by_class = model.config.model.class_conditioned
-    if text is None or (text == "all" and not by_class):
+    text = ",".join(given)
+    if not given or (text == "all" and not by_class):
         return None
     known = model.config.classes
     if not by_class:
         raise UserError(f"--class {text}: {model.name} is not class-conditioned")
     if text == "all" and "all" not in known:
         return list(known)
-    names = [text] if text in known else [word.strip() for word in text.split(",")]
+    names = [
+        name
+        for text in given  # a class may have a comma in its name
+        for name in ([text] if text in known else map(str.strip, text.split(",")))
+    ]
     for name in names:
         if name not in known:
             has = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")

@@ -92,8 +92,10 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     choice("prior", None, ["fitted", "normal"], "generate: z from a Gaussian per class that was"
            " fitted to the training drawings, or N(0, 1); fitted where there is one")  # fmt: skip
     number("seed", 0, "the same seed draws the same sketches")
-    text("class", None, "class to draw, for class-conditioned models; several, such as fish,house,"
-         " or all make a row each")  # fmt: skip
+    absl_flags.DEFINE_multi_string(
+        "class", [], "class to draw, for class-conditioned models; several, such as fish,house, or"
+        " all make a row each; may be repeated", flag_values=flags,
+    )  # fmt: skip
     switch("greedy", False, "always the likeliest point")
     switch("keep_empty", False, "keep drawings that ended before they drew a line, which are drawn"
            " again otherwise")  # fmt: skip

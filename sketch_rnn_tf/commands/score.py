@@ -30,13 +30,15 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     """Defines the command's flags."""
     from sketch_rnn_tf.commands import outputs
 
-    text = functools.partial(absl_flags.DEFINE_string, flag_values=flags)
     choice = functools.partial(absl_flags.DEFINE_enum, flag_values=flags)
     number = functools.partial(absl_flags.DEFINE_integer, flag_values=flags)
     opening.define_flags(flags)
     input_flags.define_flags(flags)
-    text("class", None, "score all drawings as this class; several, such as fish,house, or all"
-         " score each drawing as each; the drawings' own when not given")  # fmt: skip
+    absl_flags.DEFINE_multi_string(
+        "class", [], "score all drawings as this class; several, such as fish,house, or all score"
+        " each drawing as each; the drawings' own when not given; may be repeated",
+        flag_values=flags,
+    )  # fmt: skip
     choice("sort", "input", SORTS, "order of the list: as in the input, or worst first")
     number("worst", None, "only this many drawings, the worst ones", lower_bound=1)
     absl_flags.DEFINE_multi_string(

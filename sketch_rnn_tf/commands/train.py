@@ -85,8 +85,11 @@ def main(flags: absl_flags.FlagValues) -> None:
     cli.require(flags, "data_dir", "run_dir")
     model, training = _configuration(flags)
     from sketch_rnn_tf.data import dataset
+    from sketch_rnn_tf.training import run_directory
 
-    dataset.read_info(flags.data_dir)  # before TensorFlow takes its time
+    dataset.read_info(flags.data_dir)  # what is wrong here is told before TensorFlow takes its time
+    if flags.strategy != "multi_worker":  # whose chief may be busy in there
+        run_directory.refuse(flags.run_dir, model, flags.overwrite)
     cli.quiet_tensorflow()
     opening.use_threads(training.parallel_parts)
     from sketch_rnn_tf.training import trainer
@@ -144,6 +147,9 @@ def settings_page() -> str:
         for setting in config.settings()
     ]
     presets = [("preset", "what it is for"), *((n, p.purpose) for n, p in config.PRESETS.items())]
+    presets.append(
+        (config.AUTO, "chosen for the data set, with the reasons: for your own drawings")
+    )
     return _SETTINGS_PAGE.format(settings=_table(rows), presets=_table(presets))
 
 
@@ -185,7 +191,8 @@ def _configuration(flags: absl_flags.FlagValues):
     from sketch_rnn_tf.interop import magenta_hparams
 
     model = runs.open_run(flags.init_from).config.model if flags.init_from else None
-    chosen = _chosen(flags.data_dir, model) if flags.preset == config.AUTO else None
+    auto = flags.preset == config.AUTO
+    chosen = _chosen(flags.data_dir, model) if auto else None
     try:
         start = chosen or config.preset(flags.preset)
         hparams = config.parse_settings([flags.hparams])
@@ -197,6 +204,8 @@ def _configuration(flags: absl_flags.FlagValues):
         model, training = config.override(model or start.model, start.training, settings)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if auto:
+        _tell_length(flags.data_dir, model, training, settings)
     for name in magenta_hparams.unused(hparams):
         logging.info("--hparams: %s is not used here: the data set says it", name)
     if not any(name.removeprefix("training.") == "evaluate_every" for name in settings):
@@ -215,6 +224,18 @@ def _chosen(data_dir: str, model):
     for reason in found.reasons:
         logging.info("auto: %s", reason)
     return found
+
+
+def _tell_length(data_dir: str, model, training, settings) -> None:
+    """Tells how long the training that was chosen takes, and what of it was asked for instead."""
+    from sketch_rnn_tf import recipe
+    from sketch_rnn_tf.data import dataset
+
+    if settings:
+        asked = ", ".join(f"{key} {value}" for key, value in settings.items())
+        logging.info("auto: as asked instead: %s", asked)
+    for sentence in recipe.length(dataset.read_info(data_dir), model, training):
+        logging.info("auto: %s", sentence)
 
 
 def _hint(flag: str) -> str:

@@ -13,14 +13,21 @@ from sketch_rnn_tf.errors import UserError
 SUFFIXES = (".svg", ".png", ".gif", ".json", ".npz")
 NUMBERS = (".json", ".npz")  # kinds that are no pictures
 _NUMBER = re.compile(r"\{i(?::0?(\d{1,2}))?\}")
+_PLACEHOLDER = re.compile(r"\{\w?(?::\w*)?\}")  # what people write who mean a number
 
 
 def check_suffix(path: str | os.PathLike) -> str:
     """Returns the kind of file that a path asks for, one of SUFFIXES.
 
     Raises:
-      UserError: it is none of them.
+      UserError: it is none of them, or the name has a placeholder that is none.
     """
+    for found in _PLACEHOLDER.findall(os.fspath(path)):
+        if not _NUMBER.fullmatch(found):
+            raise UserError(
+                f"{path}: {found} stands for nothing; {{i}} is a drawing's number, {{i:03}} its"
+                " number in three digits"
+            )
     suffix = pathlib.PurePath(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f"{path}: ends in {suffix or 'nothing'}, expected {', '.join(SUFFIXES)}")

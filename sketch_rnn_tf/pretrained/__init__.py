@@ -48,3 +48,9 @@ def resolve(path: str | os.PathLike) -> pathlib.Path:
     if name not in names():
         raise UserError(f"there is no pretrained model {name!r}; there are {', '.join(names())}")
     return _FOLDER / name
+
+
+def called(path: str | os.PathLike) -> str:
+    """Returns what people call a model: `pretrained:NAME` for one that comes with the package."""
+    own = pathlib.Path(path)
+    return PREFIX + own.name if own.parent == _FOLDER else str(path)

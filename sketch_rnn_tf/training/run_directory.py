@@ -74,10 +74,11 @@ def _with_units_of(initial: runs.Run, new: config.RunConfig) -> config.RunConfig
     if None not in (old.simplification, new.simplification) and (
         old.simplification.get("epsilon") != new.simplification.get("epsilon")
     ):
+        name = pretrained.called(initial.path)
         logging.warning(
             "%s was trained on drawings simplified as %s, the data set is as %s:"
             " sketch-rnn-prepare --like %s makes it alike",
-            *(initial.path, old.simplification, new.simplification, initial.path),
+            *(name, old.simplification, new.simplification, name),
         )
     kept = {
         name: getattr(old, name)
@@ -139,9 +140,7 @@ def open_or_create(
     """
     path = pathlib.Path(run_dir)
     _remove_leftovers(path)
-    there = [entry for entry in path.iterdir() if entry.name != LOCK]
-    if there and not (path / runs.CONFIG).exists():
-        raise UserError(f"{run_dir}: is not empty and no run directory; it is left alone")
+    there = _content(path)
     if there and overwrite:
         _remove_run(path, there)
         there = []
@@ -153,6 +152,41 @@ def open_or_create(
     return _same_run(runs.open_run(path), wanted)
 
 
+def refuse(run_dir: files.PathLike, model: config.ModelConfig, overwrite: bool = False) -> None:
+    """Finds at once, without a lock, that a model cannot be trained in a directory.
+
+    Raises:
+      UserError: it is a model that comes with the package, or holds something that is no run, or
+        a run of another model that has weights.
+    """
+    refuse_pretrained(run_dir)
+    path = pathlib.Path(run_dir)
+    if not path.is_dir() or all(entry.name.startswith(".") for entry in path.iterdir()):
+        return
+    _content(path)
+    if not overwrite and _has_weights(path):
+        _refuse_other(runs.open_run(path), {"model": config.to_json(model)})
+
+
+def _content(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns what is in a run directory; raises UserError where it is none."""
+    there = [entry for entry in path.iterdir() if entry.name != LOCK]
+    if there and not (path / runs.CONFIG).exists():
+        raise UserError(f"{path}: is not empty and no run directory; it is left alone")
+    return there
+
+
+def _refuse_other(run: runs.Run, wanted: dict) -> None:
+    """Raises UserError where a run has another configuration than these parts of one."""
+    old = config.to_json(run.config)
+    difference = first_difference({key: old[key] for key in wanted}, wanted)
+    if difference:
+        raise UserError(
+            f"{run.path}: holds a run with another {difference}; take another directory or"
+            " --overwrite"
+        )
+
+
 def _has_weights(path: pathlib.Path) -> bool:
     """Whether anything would be lost with a run: it was trained up to a checkpoint, or imported."""
     if (path / runs.BEST).exists() or (path / runs.LAST).exists():
@@ -161,12 +195,7 @@ def _has_weights(path: pathlib.Path) -> bool:
 
 
 def _same_run(run: runs.Run, wanted: config.RunConfig) -> runs.Run:
-    difference = first_difference(config.to_json(run.config), config.to_json(wanted))
-    if difference:
-        raise UserError(
-            f"{run.path}: holds a run with another {difference}; take another directory or"
-            " --overwrite"
-        )
+    _refuse_other(run, config.to_json(wanted))
     changed = [
         name for name, now in wanted.versions.items() if run.config.versions.get(name) != now
     ]

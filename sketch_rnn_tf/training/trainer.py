@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from sketch_rnn_tf import config, evaluation, files, quality, runs
+from sketch_rnn_tf import config, evaluation, files, pretrained, quality, runs
 from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.model import sketch_rnn
@@ -212,7 +212,8 @@ class Trainer:
             given[model.embedding.embeddings.path] = self._embeddings_from(initial, model)
         shapes = {variable.path: tuple(variable.shape) for variable in self.model.weights}
         if {path: value.shape for path, value in given.items()} != shapes:
-            raise UserError(f"{initial.path}: its weights do not fit this model's configuration")
+            name = pretrained.called(initial.path)
+            raise UserError(f"{name}: its weights do not fit this model's configuration")
         for variable in self.model.weights:
             variable.assign(given[variable.path])
         if self.average is not None:
@@ -226,7 +227,7 @@ class Trainer:
         if new and self.chief:
             logging.info(
                 "%s does not know %s: their embeddings start at the mean of its %d classes",
-                *(initial.path, ", ".join(new), len(known)),
+                *(pretrained.called(initial.path), ", ".join(new), len(known)),
             )
         return np.stack(
             [rows[known.index(name)] if name in known else rows.mean(axis=0) for name in wanted]

@@ -106,6 +106,11 @@ def test_quality_stands_beside_the_costs(make, tmp_path, capsys):
     [
         ([], 2, "which runs?"),
         (["nowhere"], 1, "nowhere"),
+        (
+            ["pretrained:kanji"],
+            1,
+            "pretrained:kanji: has no metrics.jsonl: it was not trained here",
+        ),
         (["a", "--output=c.gif"], 2, "curves are drawn as .svg or .png"),
         (["a", "--output=c.json"], 2, "curves are drawn as .svg or .png"),
     ],

@@ -218,7 +218,10 @@ def test_every_class_has_its_row(sample, tmp_path, capsys):
     assert labels == ["cat", "cat", "fish", "fish", "鱼", "鱼"]
     assert ">fish</text>" in picture.read_text()
     capsys.readouterr()
-    alone = _pictured(sample, capsys, "--model", "pets", "--class", "fish", "--num", 2)
+    pets = ("--model", "pets", "--num", 2)
+    named = _pictured(sample, capsys, *pets, "--class", "鱼", "--class", "cat,fish")
+    assert [one.label for one in named[::2]] == ["鱼", "cat", "fish"]
+    alone = _pictured(sample, capsys, *pets, "--class", "fish")
     for one, other in zip(alone, drawing.read_svg(picture)[2:4], strict=True):
         np.testing.assert_allclose(one.strokes, other.strokes, atol=0.02)
 

@@ -102,6 +102,13 @@ def test_a_file_is_replaced_only_when_asked_to(tmp_path, house):
     assert path.read_text() == drawing.svg(house)
 
 
+@pytest.mark.parametrize("name", ["fish_{j}.svg", "fish_{}.png", "{i}_{n:03}.json"])
+def test_a_placeholder_that_stands_for_nothing_is_told(tmp_path, house, name):
+    with pytest.raises(ValueError, match=r"stands for nothing; \{i\} is a drawing's number"):
+        drawing.save(tmp_path / name, house)
+    drawing.save(tmp_path / "{mine}.svg", house)
+
+
 def test_every_drawing_has_a_file_of_its_own_where_the_name_has_a_number(tmp_path, house):
     sketches = drawing.Sketches([house, None, house[:5]], columns=1, captions=["a", "b", "c"])
     written = sketches.save(tmp_path / "fish_{i}.svg", smooth=True)

@@ -100,6 +100,25 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, wanted, overwrite):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+def test_what_cannot_be_trained_into_is_found_without_a_lock(tmp_path, wanted):
+    run_directory.refuse(tmp_path / "new", wanted.model)
+    run_directory.refuse(tmp_path, wanted.model)
+    (tmp_path / ".config.killed.json").touch()
+    run_directory.refuse(tmp_path, wanted.model)
+    with pytest.raises(UserError, match=r"--init_from pretrained:kanji starts from it"):
+        run_directory.refuse("pretrained:kanji", wanted.model)
+    with run_directory.locked(tmp_path):
+        _open_with_weights(tmp_path, wanted)
+    other = dataclasses.replace(wanted.model, z_size=17)
+    run_directory.refuse(tmp_path, wanted.model)
+    run_directory.refuse(tmp_path, other, overwrite=True)
+    with pytest.raises(UserError, match=r"another model\.z_size \(\d+, now 17\)"):
+        run_directory.refuse(tmp_path, other)
+    (tmp_path / runs.CONFIG).unlink()
+    with pytest.raises(UserError, match="is not empty and no run directory"):
+        run_directory.refuse(tmp_path, wanted.model, overwrite=True)
+
+
 def test_overwrite_removes_the_old_run(tmp_path, wanted):
     other = _with_training(wanted, seed=7)
     with run_directory.locked(tmp_path):
