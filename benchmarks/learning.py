@@ -200,6 +200,8 @@ def _train(name: str, seed: int, steps: int) -> dict:
         with contextlib.suppress(RuntimeError):  # done for the timing already
             tf.config.threading.set_intra_op_parallelism_threads(1)
     info = dataset.read_info(FLAGS.data_dir)
+    lengths = [len(one.strokes) for one in dataset.read_split(FLAGS.data_dir, "valid")]
+    points = statistics.mean(lengths)
     with tempfile.TemporaryDirectory() as folder:
         description = run_directory.describe(info, FLAGS.data_dir, model, training)
         trained = trainer.Trainer(runs.create(folder, description), FLAGS.data_dir, info)
@@ -224,15 +226,20 @@ def _train(name: str, seed: int, steps: int) -> dict:
         "kl": losses["kl_loss"],
         "active_latents": losses["active_latents"],
         "nats_per_point": losses["nats_per_point"],
-        "bound": bound(losses, model.z_size),
+        "bound": bound(losses, model.z_size, points),
     }
 
 
-def bound(losses: dict, z_size: int) -> float:
-    """Returns what a drawing costs at most, in nats per point: its points with z sampled, and z."""
-    points = losses["nats_per_point"] / losses["reconstruction_loss"]  # N_max per point
+def bound(losses: dict, z_size: int, points: float) -> float:
+    """Returns what a drawing costs at most, in nats per point: its points with z sampled, and z.
+
+    Args:
+      losses: of the valid split.
+      z_size: Z.
+      points: mean number of a drawing's points there.
+    """
     whole = losses.get("reconstruction_loss_sampled_z", losses["reconstruction_loss"])
-    return points * (whole + losses["kl_raw"] * z_size / losses["n_max"])
+    return (whole * losses["n_max"] + losses["kl_raw"] * z_size) / points
 
 
 def print_table(results: list[dict], tf1: list[float]) -> None:
