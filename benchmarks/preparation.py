@@ -10,7 +10,8 @@ medians of the rounds, in CPU time of the process, are compared, so that a busy 
 alike.
 
 Inputs: the raw and simplified Quick, Draw! drawings of --data, repeated under new keys, and
-aaron_sheep.npz. NumPy's own unpickler runs what a file says: give it no --data that you do not trust.
+aaron_sheep.npz. NumPy's own unpickler runs what a file says: give it no --data that you do
+not trust.
 """
 
 from __future__ import annotations

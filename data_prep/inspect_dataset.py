@@ -27,6 +27,7 @@ from absl import flags as absl_flags
 from absl import logging
 
 from sketch_rnn_tf import cli
+from sketch_rnn_tf.errors import UsageError
 
 NAME = "sketch-rnn-inspect"
 COLUMNS = 10
@@ -83,12 +84,15 @@ def main(flags: absl_flags.FlagValues) -> None:
 
 def _sheet_paths(flags: absl_flags.FlagValues) -> list[pathlib.Path]:
     """Returns where the sheets go; nowhere when those of an earlier look may not be replaced."""
+    from sketch_rnn_tf import drawing
     from sketch_rnn_tf.data import dataset
 
     name = dataset.BEFORE_AFTER if flags.before_after else dataset.CONTACT_SHEET
     stem = pathlib.Path(flags.output or os.path.join(flags.data_dir, name))
     if stem.suffix.lower() in (".svg", ".png"):
         stem = stem.with_suffix("")
+    elif stem.suffix.lower() in drawing.SUFFIXES:
+        raise UsageError(f"--output {stem}: sheets are written as .svg and .png")
     paths = [stem.with_name(stem.name + suffix) for suffix in (".svg", ".png")]
     if flags.output:
         for path in paths:

@@ -123,7 +123,8 @@ def define_points(define: Definer) -> None:
     define.real(
         "simplify_epsilon",
         None,
-        "simplify in source units, npz and simplified drawings too; 0 keeps every point",
+        "simplify in source units, npz and simplified drawings too; 0 keeps every point; when not"
+        " given absolute coordinates go through Quick, Draw!'s simplification",
     )
     define.text(
         "like", None, "run or pretrained:NAME to fine-tune: simplify as its training drawings were"
@@ -148,7 +149,8 @@ def define_shards(define: Definer) -> None:
         "splits",
         SPLITS,
         "shares of train, valid and test, of drawings whose files carry no splits: by a stable hash"
-        " of the key, within each class where there are at most 1,000 drawings",
+        " of the key; within each class where there are at most 1,000 drawings, of which valid and"
+        " test then have a few each",
     )
     define.switch("resplit", False, "split all drawings again, even those whose files carry splits")
     define.number("seed", 0, "of the order of records")

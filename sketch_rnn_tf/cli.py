@@ -95,7 +95,8 @@ def command(
         if "import" in flags:
             _import(flags["import"].value or [])
         if rest and positional is None:
-            quotes = "; write a pattern in quotes" if len(rest) > 1 else ""
+            pattern = len(rest) > 1 or os.path.exists(rest[0])  # a shell has put files in its place
+            quotes = "; write a pattern in quotes" if pattern else ""
             raise UsageError(
                 f"unexpected argument {rest[0]!r}: this command takes flags only{quotes}"
             )

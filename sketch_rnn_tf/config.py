@@ -374,14 +374,22 @@ class Setting:
     meaning: str
 
 
-def settings() -> list[Setting]:
-    """Returns all settings in the order of the configuration, as their classes document them."""
+def settings(start: str = "magenta") -> list[Setting]:
+    """Returns all settings in the order of the configuration, as their classes document them.
+
+    Args:
+      start: the preset whose values are the defaults.
+
+    Raises:
+      UserError: there is no such preset.
+    """
     found = []
+    defaults = preset(start)
     for prefix, section in (
-        ("", ModelConfig()),
-        ("encoder.", EncoderConfig()),
-        ("decoder.", DecoderConfig()),
-        ("", TrainingConfig()),
+        ("", defaults.model),
+        ("encoder.", defaults.model.encoder),
+        ("decoder.", defaults.model.decoder),
+        ("", defaults.training),
     ):
         meanings = _documented(type(section))
         for field in dataclasses.fields(section):

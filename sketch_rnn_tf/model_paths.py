@@ -6,6 +6,7 @@ them: an exported `litert/`, `saved_model/1`, `best.keras`, or just `kanji`.
 
 from __future__ import annotations
 
+import difflib
 import enum
 import os
 import pathlib
@@ -51,7 +52,7 @@ def find(path: str | os.PathLike) -> tuple[Kind, pathlib.Path]:
         return Kind.TFLITE, found / MODEL_TFLITE
     if (found / SAVED_MODEL).is_file():
         return Kind.SAVED_MODEL, found
-    if found.name == BEST and (found.parent / CONFIG).is_file():
+    if found.name in (BEST, CONFIG) and (found.parent / CONFIG).is_file():
         return Kind.RUN, found.parent
     versions = [entry.parent for entry in found.glob(f"*/{SAVED_MODEL}")]
     versions = [folder for folder in versions if folder.name.isdecimal()]
@@ -100,8 +101,12 @@ def _what_would_work(path: pathlib.Path) -> str:
     """Returns what a path is that leads to no model, and what to give instead."""
     run_dir = next((folder for folder in path.parents if (folder / CONFIG).is_file()), None)
     if not path.exists():
-        known = ", ".join(pretrained.PREFIX + name for name in pretrained.names())
-        return f"there is no such file or folder; {known} come with this package"
+        known = [pretrained.PREFIX + name for name in pretrained.names()]
+        near = difflib.get_close_matches(pretrained.PREFIX + path.name, known, n=1, cutoff=0.8)
+        runs = [str(path.parent / "runs" / path.name)]
+        near = [run for run in runs if os.path.isfile(os.path.join(run, CONFIG))] or near
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        return f"there is no such file or folder{meant}; {', '.join(known)} come with this package"
     if run_dir and (step := _STEP.search(str(path.relative_to(run_dir)))):
         return f"is a checkpoint, expected a run directory: {run_dir} and --checkpoint {step[1]}"
     if run_dir and path.suffix == ".keras":
@@ -111,6 +116,8 @@ def _what_would_work(path: pathlib.Path) -> str:
             f"lies in no run directory (there is no {CONFIG} beside it); keras.models.load_model"
             " opens it, and sketch_rnn_tf.Sketcher(model, scale_factor=...) draws with it"
         )
+    if (path / "dataset.json").is_file():
+        return f"is a data set, expected a run directory: sketch-rnn-train --data_dir {path}"
     if path.name.endswith((".gen.json", ".vae.json")) or any(path.glob("*.index")):
         return f"is to be imported first: sketch-rnn-import --input {path} --output_dir RUN"
     if (path / "model.bin").is_file():
@@ -123,7 +130,11 @@ def _what_would_work(path: pathlib.Path) -> str:
             "is an export for other runtimes; the commands take the run directory that it was"
             " exported from"
         )
+    if run_dir:
+        return f"is a part of a run directory: give {run_dir}"
     below = [path / "litert" / MODEL_TFLITE, *(entry.parent for entry in path.glob(f"*/{CONFIG}"))]
     there = sorted(str(entry) for entry in below if entry.exists())
+    if not there and (models := sorted(path.glob("*.gen.json"))):
+        return f"holds models for JavaScript; sketch-rnn-import --input {models[0]} makes one a run"
     hint = f"; there is {', '.join(there[:_MOST])}" if there else ""
     return f"is not a run directory (it holds no {CONFIG}){hint}"

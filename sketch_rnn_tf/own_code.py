@@ -40,6 +40,11 @@ def load(path: str | os.PathLike) -> None:
     except SyntaxError as error:
         del sys.modules[name]
         raise UserError(f"{path}: line {error.lineno}: {error.msg}") from None
+    except ModuleNotFoundError as error:
+        del sys.modules[name]
+        raise UserError(
+            f"{path}: imports {error.name}, which is neither installed nor beside it"
+        ) from None
     except BaseException:
         del sys.modules[name]
         raise

@@ -15,7 +15,7 @@ DEVICE = {
     *("errors", "requirement", "strokes", "drawing", "config", "files", "pretrained"),
     *("latent_prior", "model_paths", "stderr"),
 }
-BOTTOM = DEVICE | {"progress", "cli", "interrupts", "keras_names"}
+BOTTOM = DEVICE | {"progress", "cli", "interrupts", "keras_names", "own_code"}
 LAYERS = [
     BOTTOM,
     {"sketcher"},

@@ -21,6 +21,7 @@ def exported(tmp_path) -> pathlib.Path:
         "out/litert/step.tflite", "out/saved_model/2/saved_model.pb",
         "out/saved_model/10/saved_model.pb", "loose/best.keras", "bird.gen.json",
         "magenta/vector-7.index", "empty/readme.txt", "out/web/model.bin", "out/onnx/step.onnx",
+        "data/dataset.json", "out/js/cat.gen.json",
     )  # fmt: skip
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +34,7 @@ def exported(tmp_path) -> pathlib.Path:
     [
         ("mine", Kind.RUN, "mine"),
         ("mine/best.keras", Kind.RUN, "mine"),
+        ("mine/config.json", Kind.RUN, "mine"),
         ("out/litert", Kind.TFLITE, "out/litert/model.tflite"),
         ("out/litert/step.tflite", Kind.TFLITE, "out/litert/step.tflite"),
         ("out/saved_model", Kind.SAVED_MODEL, "out/saved_model/10"),
@@ -72,6 +74,10 @@ def test_a_folder_of_ones_own_comes_before_a_pretrained_model(tmp_path, monkeypa
         ("out", r"holds no config\.json\); there is .*out/litert/model\.tflite"),
         ("", r"holds no config\.json\); there is .*mine"),
         ("empty", r"is not a run directory \(it holds no config\.json\)$"),
+        ("mine/checkpoints", r"a part of a run directory: give .*mine$"),
+        ("data", r"is a data set, expected a run directory: sketch-rnn-train --data_dir .*data$"),
+        ("out/js", r"sketch-rnn-import --input .*cat\.gen\.json makes one a run"),
+        ("doodels", r"\(did you mean pretrained:doodles\?\)"),
         ("out/web", r"sketch-rnn-play --model opens it"),
         ("out/onnx", r"an export for other runtimes"),
         ("nowhere", r"there is no such file or folder; pretrained:doodles, .*pretrained:kanji"),

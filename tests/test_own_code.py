@@ -80,6 +80,7 @@ def test_a_file_is_imported_once_and_finds_what_lies_beside_it(tmp_path, restore
         ("not_there.py", None, "expected a Python file"),
         ("text.txt", "x = 1", "expected a Python file"),
         ("broken.py", "x = 1\ndef f(:\n", "line 2: "),
+        ("mine.py", "import not_there_at_all", "imports not_there_at_all, which is neither"),
         ("json.py", "x = 1", "another module is called 'json'"),
     ],
 )

@@ -398,7 +398,7 @@ def remote_output(directory: str, overwrite: bool) -> Iterator[str]:
       UserError: a finished data set is there and may not be replaced.
     """
     if FileSystems.exists(FileSystems.join(directory, dataset.DESCRIPTION)) and not overwrite:
-        raise UserError(f"{directory}: exists already; --overwrite replaces it")
+        raise UserError(f"{directory}: exists already; --overwrite (overwrite=True) replaces it")
     workspace = FileSystems.join(directory, shards.WORKSPACE)
     _remove(workspace)
     with contextlib.suppress(Exception):  # object stores know no folders

@@ -283,7 +283,7 @@ def _refuse_occupied(directory: pathlib.Path, overwrite: bool) -> None:
     if overwrite:
         return
     if (directory / dataset.DESCRIPTION).exists():
-        raise UserError(f"{directory}: exists already; --overwrite replaces it")
+        raise UserError(f"{directory}: exists already; --overwrite (overwrite=True) replaces it")
     names = {entry.name for entry in os.scandir(directory)} - {LOCK, WORKSPACE}
     if names and not (directory / WORKSPACE).exists():
         raise UserError(

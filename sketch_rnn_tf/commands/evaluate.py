@@ -55,9 +55,11 @@ def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     cli.require(flags, "model", "data_dir")
     temperatures = _temperatures(flags)
+    from sketch_rnn_tf import runs
     from sketch_rnn_tf.data import dataset
 
     info = dataset.read_info(flags.data_dir)
+    runs.open_run(flags.model).weights(flags.checkpoint)  # refused before TensorFlow takes its time
     cli.quiet_tensorflow()
     import sketch_rnn_tf
     from sketch_rnn_tf import evaluation

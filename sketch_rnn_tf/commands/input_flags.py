@@ -57,6 +57,8 @@ def parse_indices(text: str) -> list[int] | None:
         first, dash, last = word.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UserError(f"received {text!r}, expected numbers such as 0,5 or 0-5, or all")
+        if dash and int(last) < int(first):
+            raise UserError(f"received {text!r}, expected rising numbers such as {last}-{first}")
         if dash and int(last) - int(first) >= 1_000_000:
             raise UserError(f"received {text!r}, expected at most a million drawings")
         found += range(int(first), int(last) + 1) if dash else [int(first)]

@@ -197,9 +197,12 @@ def _of_file(
     """Reads what `sketch-rnn-prepare` reads."""
     from data_prep import readers
     from data_prep.conversion import simplify
+    from data_prep.readers.inputs import counted, listing
 
     simplification = simplify.Simplification.from_json(configuration.simplification)
     told = units != sizes.FIT
+    if os.path.isdir(name) and (ignored := listing(name).ignored):
+        logging.info("%s: ignored beside the drawings: %s", name, counted(ignored))
     for one in readers.read(name, **reading):
         if split and one.split != split:
             continue

@@ -23,6 +23,7 @@ viewBox, becomes the canvas of the training data. --units chooses another size.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Sequence
@@ -97,8 +98,8 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
         " all make a row each; may be repeated", flag_values=flags,
     )  # fmt: skip
     switch("greedy", False, "always the likeliest point")
-    switch("keep_empty", False, "keep drawings that ended before they drew a line, which are drawn"
-           " again otherwise")  # fmt: skip
+    switch("keep_empty", False, "keep drawings that ended with fewer than two points, which are"
+           " drawn again otherwise")  # fmt: skip
     switch("sample_z", False, "draw z from the encoder's distribution instead of taking its mean")
     number("max_points", None, "longest drawing; the model's own when not given",
            lower_bound=1, upper_bound=1_000_000)  # fmt: skip
@@ -137,7 +138,8 @@ def main(flags: absl_flags.FlagValues) -> None:
     common = {"seed": flags.seed, "greedy": flags.greedy, "max_points": flags.max_points}
     if flags.task != "complete":  # which keeps what was given
         common["keep_empty"] = flags.keep_empty
-    with stderr.quiet():
+    # Many new drawings show how far they are, so that they are quiet in parts.
+    with contextlib.nullcontext() if flags.task == "generate" else stderr.quiet():
         draw = _DRAWERS[flags.task]
         drawn, picture = draw(sketcher, flags, temperatures, classes, given, common)
     written = outputs.write(flags.output, drawn, picture, outputs.options(flags), flags.overwrite)
@@ -315,7 +317,8 @@ def _generate(sketcher, flags, temperatures, classes, given, common):
 def _drawn(sketcher, num: int, common: dict[str, Any], label: str | None) -> list:
     """Draws so many sketches, which a seed gives alone as in any batch, and shows the progress."""
     if num <= _AT_ONCE:
-        return sketcher.generate(num, label=label, **common)
+        with stderr.quiet():
+            return sketcher.generate(num, label=label, **common)
     from sketch_rnn_tf import progress
 
     found, seed = [], common["seed"]
@@ -323,7 +326,8 @@ def _drawn(sketcher, num: int, common: dict[str, Any], label: str | None) -> lis
         for first in range(0, num, _AT_ONCE):
             numbers = range(first, min(first + _AT_ONCE, num))
             seeds = [[seed, i] for i in numbers]
-            found += sketcher.generate(len(seeds), label=label, **{**common, "seed": seeds})
+            with stderr.quiet():
+                found += sketcher.generate(len(seeds), label=label, **{**common, "seed": seeds})
             shown.update(len(seeds), f"{len(found):,} drawings")
     return found
 
@@ -422,7 +426,7 @@ def _report(flags, drawn, written: list[str], conditional: bool) -> None:
     empty = sum(sketch.is_empty for sketch in drawn)
     logging.info("%d of %d sketches ended by themselves", ended, len(drawn))
     if empty:
-        logging.info("%d of %d are empty: they ended before they drew a line", empty, len(drawn))
+        logging.info("%d of %d are empty: they ended with fewer than two points", empty, len(drawn))
     same = flags.task == "complete" or (flags.task == "generate" and not conditional)
     if flags.greedy and same and flags.num and flags.num > 1:
         logging.info(

@@ -65,6 +65,14 @@ def main(flags: absl_flags.FlagValues) -> None:
     model = opening.find(flags)
     classes = opening.classes_of(model, flags["class"].value)
     drawings = inputs.load(flags.input, model.config, indices=indices, **input_flags.reading(flags))
+    numbered = list(zip(indices or range(len(drawings)), drawings, strict=True))
+    for _, one in numbered:
+        if not len(one.strokes):
+            logging.info("%s: is left out: it has no points", one.where)
+    numbered = [(index, one) for index, one in numbered if len(one.strokes)]
+    drawings = [one for _, one in numbered]
+    if not drawings:
+        raise UserError(f"{flags.input}: holds no drawing with points")
     if classes is None and model.config.model.class_conditioned:
         for one in drawings:
             if one.label not in model.config.classes:
@@ -74,10 +82,12 @@ def main(flags: absl_flags.FlagValues) -> None:
                 )
     sketcher = model.open()
     scores = score_all(sketcher, drawings, classes, flags.batch_size)
+    for score, (index, _) in zip(scores, numbered, strict=True):
+        score["index"] = index  # of the input, as --index takes it
     listed = chosen(scores, flags.sort, flags.worst)
     _report(flags, listed)  # first: whatever becomes of the pictures
     if flags.output:
-        _draw(flags, listed, drawings, model.config.drop_first_point)
+        _draw(flags, listed, dict(numbered), model.config.drop_first_point)
 
 
 def score_all(sketcher: Any, drawings: list, classes: list[str] | None, at_once: int) -> list[dict]:

@@ -41,14 +41,17 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
         flag_values=flags,
     )  # fmt: skip
     text("hparams", "", "settings by Magenta's names, such as dec_rnn_size=512,enc_model=lstm")
-    number("train_steps", None, "steps in all; a finished run goes on when there are more")
-    number("batch_size", None, "sketches per step; short for --set batch_size=")
+    number(
+        "train_steps", None,
+        "steps in all, the preset's when not given; a finished run goes on when there are more",
+    )  # fmt: skip
+    number("batch_size", None, "sketches per step, the preset's when not given")
     absl_flags.DEFINE_float(
-        "learning_rate", None, "at the first step; short for --set learning_rate=",
+        "learning_rate", None, "at the first step, the preset's when not given",
         flag_values=flags,
     )  # fmt: skip
-    number("seed", None, "of weights, order, augmentation, dropout and latent noise")
-    number("checkpoint_every", None, "steps between checkpoints")
+    number("seed", None, "of weights, order, augmentation, dropout and latent noise; else 0")
+    number("checkpoint_every", None, "steps between checkpoints; else 500")
     number(
         "evaluate_every", None,
         "steps between evaluations of the valid split; at least eight evaluations when not given",
@@ -80,7 +83,7 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
 def main(flags: absl_flags.FlagValues) -> None:
     """Runs the command."""
     if flags.list_settings:
-        print(settings_page(), end="")
+        print(settings_page(flags.preset), end="")
         return
     cli.require(flags, "data_dir", "run_dir")
     model, training = _configuration(flags)
@@ -89,7 +92,7 @@ def main(flags: absl_flags.FlagValues) -> None:
 
     dataset.read_info(flags.data_dir)  # what is wrong here is told before TensorFlow takes its time
     if flags.strategy != "multi_worker":  # whose chief may be busy in there
-        run_directory.refuse(flags.run_dir, model, flags.overwrite)
+        run_directory.refuse(flags.run_dir, model, flags.preset, flags.overwrite)
     cli.quiet_tensorflow()
     opening.use_threads(training.parallel_parts)
     from sketch_rnn_tf.training import trainer
@@ -135,8 +138,12 @@ def _result(run) -> dict:
     }
 
 
-def settings_page() -> str:
-    """Returns docs/settings.md, all settings as a table."""
+def settings_page(preset: str = "magenta") -> str:
+    """Returns all settings as a table with the defaults of a preset; docs/settings.md is that page.
+
+    Raises:
+      UserError: there is no such preset.
+    """
     from sketch_rnn_tf import config
     from sketch_rnn_tf.interop import magenta_hparams
 
@@ -144,20 +151,23 @@ def settings_page() -> str:
     rows = [("setting", "default", "meaning", "Magenta's name")]
     rows += [
         (setting.key, _shown(setting.default), setting.meaning, magenta.get(setting.key, ""))
-        for setting in config.settings()
+        for setting in config.settings("best" if preset == config.AUTO else preset)
     ]
     presets = [("preset", "what it is for"), *((n, p.purpose) for n, p in config.PRESETS.items())]
     presets.append(
         (config.AUTO, "chosen for the data set, with the reasons: for your own drawings")
     )
-    return _SETTINGS_PAGE.format(settings=_table(rows), presets=_table(presets))
+    defaults = f"those of the preset `{preset}`"
+    if preset == config.AUTO:
+        defaults = "those of the preset `best`, on which `auto` builds what it chooses for the data"
+    return _SETTINGS_PAGE.format(defaults=defaults, settings=_table(rows), presets=_table(presets))
 
 
 _SETTINGS_PAGE = """\
 # Settings of sketch-rnn-train
 
 Made by `sketch-rnn-train --list_settings`. Any of them: `--set decoder.units=256,z_size=64`.
-Defaults are those of the preset `magenta`; `--hparams` takes Magenta's own names.
+Defaults are {defaults}; `--hparams` takes Magenta's own names.
 
 {settings}
 {presets}"""
@@ -197,7 +207,9 @@ def _configuration(flags: absl_flags.FlagValues):
         start = chosen or config.preset(flags.preset)
         hparams = config.parse_settings([flags.hparams])
         settings = magenta_hparams.to_settings(hparams)
-        settings |= config.parse_settings(flags.set)
+        own = config.parse_settings(flags.set)
+        _refuse_names_of_magenta(own)
+        settings |= own
         for name in FLAGS_OF_SETTINGS:
             if flags[name].value is not None:
                 settings[name] = flags[name].value
@@ -213,6 +225,21 @@ def _configuration(flags: absl_flags.FlagValues):
         every = min(training.evaluate_every, often)
         training = dataclasses.replace(training, evaluate_every=every)
     return model, training
+
+
+def _refuse_names_of_magenta(settings) -> None:
+    """Raises UsageError where --set is given what --hparams takes; tells our name."""
+    from sketch_rnn_tf import config
+    from sketch_rnn_tf.interop import magenta_hparams
+
+    known = {setting.key for setting in config.settings()}
+    ours = {theirs: own for own, theirs in magenta_hparams.names().items()}
+    for name, value in settings.items():
+        if name in ours and name not in known:
+            raise UsageError(
+                f"--set {name}: is Magenta's name of {ours[name]}: --set {ours[name]}={value} or"
+                f" --hparams {name}={value}"
+            )
 
 
 def _chosen(data_dir: str, model):

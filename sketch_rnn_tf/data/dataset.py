@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -100,12 +101,15 @@ def read_info(directory: files.PathLike) -> DatasetInfo:
       UserError: the folder is no finished data set, of another schema, or lacks a shard.
     """
     path = pathlib.Path(directory) / DESCRIPTION
+    if pathlib.Path(directory).name == DESCRIPTION and os.path.isfile(directory):
+        raise UserError(f"{directory}: expected the folder, {path.parent.parent}")
     if not path.parent.exists():
         raise UserError(f"{directory}: there is no such folder (sketch-rnn-prepare makes one)")
     if not path.is_file():
+        below = sorted(str(found.parent) for found in path.parent.glob(f"*/{DESCRIPTION}"))
+        hint = f"there is {', '.join(below[:5])}" if below else "sketch-rnn-prepare makes one"
         raise UserError(
-            f"{directory}: holds no {DESCRIPTION}, so it is not a finished data set"
-            " (sketch-rnn-prepare makes one)"
+            f"{directory}: holds no {DESCRIPTION}, so it is not a finished data set ({hint})"
         )
     content = files.read_json(path)
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:

@@ -13,7 +13,9 @@ from sketch_rnn_tf.errors import UserError
 SUFFIXES = (".svg", ".png", ".gif", ".json", ".npz")
 NUMBERS = (".json", ".npz")  # kinds that are no pictures
 _NUMBER = re.compile(r"\{i(?::0?(\d{1,2}))?\}")
-_PLACEHOLDER = re.compile(r"\{\w?(?::\w*)?\}")  # what people write who mean a number
+_PLACEHOLDER = re.compile(
+    r"\{(?:\w?|class|label|name|index|seed)(?::\w*)?\}"
+)  # what people write who mean a number
 
 
 def check_suffix(path: str | os.PathLike) -> str:

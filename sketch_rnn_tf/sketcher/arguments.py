@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -202,6 +203,11 @@ def drawings(
     Raises:
       UserError: a drawing is not stroke-3 or has too few points, or there are no drawings.
     """
+    if isinstance(sketches, (str, os.PathLike)):
+        raise UserError(
+            f"expected drawings, received {sketches!r}: sketch_rnn_tf.read(path, sketcher) reads"
+            " those of a file"
+        )
     if not isinstance(sketches, (list, tuple)) and np.ndim(sketches) == 2:
         raise UserError("expected a list of drawings, not a drawing by itself")
     found = []

@@ -210,10 +210,11 @@ class Progress(Callback):
         self._logs += 1
         self._train_loss = values["reconstruction_loss"]
         note = f"step {step}/{self._training.train_steps}  {summary(values)}"
-        self._bar.update(step - self._bar.n, note)
         if self._logs == 1:
+            self._bar.n = step
             self._bar.restart_clock()  # what came before was tracing
-        elif self._logs == 3 and self._bar.seconds_left is not None:
+        self._bar.update(step - self._bar.n, note)
+        if self._logs == 3 and self._bar.seconds_left is not None:
             self._tell_duration()
 
     def _tell_duration(self) -> None:

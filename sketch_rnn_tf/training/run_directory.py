@@ -152,7 +152,12 @@ def open_or_create(
     return _same_run(runs.open_run(path), wanted)
 
 
-def refuse(run_dir: files.PathLike, model: config.ModelConfig, overwrite: bool = False) -> None:
+def refuse(
+    run_dir: files.PathLike,
+    model: config.ModelConfig,
+    preset: str | None = None,
+    overwrite: bool = False,
+) -> None:
     """Finds at once, without a lock, that a model cannot be trained in a directory.
 
     Raises:
@@ -165,7 +170,7 @@ def refuse(run_dir: files.PathLike, model: config.ModelConfig, overwrite: bool =
         return
     _content(path)
     if not overwrite and _has_weights(path):
-        _refuse_other(runs.open_run(path), {"model": config.to_json(model)})
+        _refuse_other(runs.open_run(path), {"model": config.to_json(model)}, preset)
 
 
 def _content(path: pathlib.Path) -> list[pathlib.Path]:
@@ -176,13 +181,15 @@ def _content(path: pathlib.Path) -> list[pathlib.Path]:
     return there
 
 
-def _refuse_other(run: runs.Run, wanted: dict) -> None:
+def _refuse_other(run: runs.Run, wanted: dict, preset: str | None) -> None:
     """Raises UserError where a run has another configuration than these parts of one."""
     old = config.to_json(run.config)
     difference = first_difference({key: old[key] for key in wanted}, wanted)
     if difference:
+        begun = run.config.preset
+        other = f"; it was begun with --preset {begun}" if begun and begun != preset else ""
         raise UserError(
-            f"{run.path}: holds a run with another {difference}; take another directory or"
+            f"{run.path}: holds a run with another {difference}{other}; take another directory or"
             " --overwrite"
         )
 
@@ -195,7 +202,7 @@ def _has_weights(path: pathlib.Path) -> bool:
 
 
 def _same_run(run: runs.Run, wanted: config.RunConfig) -> runs.Run:
-    _refuse_other(run, config.to_json(wanted))
+    _refuse_other(run, config.to_json(wanted), wanted.preset)
     changed = [
         name for name, now in wanted.versions.items() if run.config.versions.get(name) != now
     ]

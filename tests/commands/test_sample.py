@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from sketch_rnn_tf import cli, config, drawing, runs
+from sketch_rnn_tf import cli, config, drawing, progress, runs
+from sketch_rnn_tf.commands import sample as commands_sample
 from sketch_rnn_tf.model import sketch_rnn
 
 LENGTH = 30
@@ -303,3 +304,12 @@ def test_empty_drawings_are_drawn_again_or_kept_and_counted(sample, tmp_path, ca
         assert (f"{report['empty']} of 20 are empty" in captured.err) == (report["empty"] > 0)
         found[len(extra)] = report["empty"]
     assert found[1] > found[0] == 0
+
+
+def test_many_drawings_show_how_far_they_are(sample, monkeypatch, capfd, tmp_path):
+    monkeypatch.setattr(commands_sample, "_AT_ONCE", 2)
+    monkeypatch.setattr(progress.Progress, "update", lambda bar, n, note: bar.say(note))
+    output = tmp_path / "many.npz"
+    assert sample("--model", "decoder", "--num", 5, "--output", output) == 0
+    told = capfd.readouterr().err.splitlines()
+    assert told[:3] == ["2 drawings", "4 drawings", "5 drawings"]

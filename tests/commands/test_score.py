@@ -154,3 +154,22 @@ def test_lists_and_pictures_name_each_drawing(tiny_run, drawings, capsys, tmp_pa
         index, name = line.split()[0], line.split()[-1]
         assert name == f"cat.json:{index}"
         assert name in picture.read_text()
+
+
+def test_indices_are_those_of_the_input_and_what_is_empty_is_left_out(tiny_run, tmp_path, capsys):
+    lines = [[[[5, 5], [5, 45], [45, 45]]], [], [[[0, 0], [60, 60]]]]
+    path = tmp_path / "cat.json"
+    path.write_text(json.dumps(lines))
+    run = tiny_run()
+    assert score.run([f"--model={run}", f"--input={path}", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert [one["index"] for one in json.loads(shown.out)["sketches"]] == [0, 2]
+    assert "is left out: it has no points" in shown.err
+    chosen = _json(capsys, "--model", run, "--input", path, "--index", "2,0")
+    assert [one["index"] for one in chosen] == [2, 0]
+    (tmp_path / "junk").mkdir()
+    path.rename(tmp_path / "junk" / "cat.json")
+    (tmp_path / "junk" / "notes.docx").write_text("of mine")
+    assert score.run([f"--model={run}", f"--input={tmp_path}/junk", "--index=1"]) == 1
+    assert "junk: holds no drawing with points" in (told := capsys.readouterr().err)
+    assert "ignored beside the drawings: 1 .docx" in told

@@ -95,6 +95,23 @@ def test_an_unknown_name_in_set_is_answered_with_ours(capsys):
     assert "learning_rate" in capsys.readouterr().err
 
 
+def test_a_name_of_magentas_in_set_is_answered_with_ours(capsys):
+    assert train.run(["--data_dir=d", "--run_dir=r", "--set=dec_rnn_size=512"]) == cli.USAGE_ERROR
+    told = "is Magenta's name of decoder.units: --set decoder.units=512 or --hparams"
+    assert told in capsys.readouterr().err
+
+
+def test_settings_are_listed_with_the_defaults_of_a_preset(capsys):
+    for name, rate in (("best", config.preset("best").training.learning_rate), ("paper", 1e-4)):
+        assert train.run(["--list_settings", f"--preset={name}"]) == 0
+        page = capsys.readouterr().out
+        row = next(line for line in page.splitlines() if line.startswith("| learning_rate "))
+        assert row.split("|")[2].strip() == f"{rate:g}"
+        assert f"those of the preset `{name}`" in page
+    assert train.run(["--list_settings", "--preset=bset"]) != 0
+    assert "best" in capsys.readouterr().err
+
+
 def test_a_list_in_magentas_hparams_is_one_value_and_what_is_not_used_is_told(capsys):
     hparams = "data_set=[a.npz, b.npz],enc_model=layer_norm,save_every=500"
     assert train.run(["--data_dir=d", "--run_dir=r", f"--hparams={hparams}"]) == cli.FAILURE

@@ -95,6 +95,11 @@ def test_an_existing_sheet_is_kept_without_overwrite(data_set, tmp_path, capsys)
     assert sheet.read_text() != "mine"
 
 
+def test_a_sheet_of_another_kind_is_refused(data_set, capsys):
+    assert inspect_dataset.run([f"--data_dir={data_set}", "--output=a.gif"]) == 2
+    assert "sheets are written as .svg and .png" in capsys.readouterr().err
+
+
 def test_one_drawing_unlike_the_others_is_the_oddest():
     generator = np.random.default_rng(0)
     ordinary = []
@@ -138,7 +143,10 @@ def test_the_longest_and_shortest_are_chosen_by_their_points():
 
 @pytest.mark.parametrize(
     ("flags", "words", "code"),
-    [([], "--data_dir is required", 2), (["--data_dir=no/such"], "there is no such folder", 1)],
+    [
+        ([], "--data_dir is required", 2),
+        (["--data_dir=no/such"], "there is no such folder", 1),
+    ],
 )
 def test_a_wrong_command_is_one_clear_sentence(capsys, flags, words, code):
     assert inspect_dataset.run(flags) == code

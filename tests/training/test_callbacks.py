@@ -125,6 +125,7 @@ def test_the_progress_line_has_everything_and_time_left_does_not_count_tracing(r
     shown, stream = _progress(run, 100)
     clock.now += 60.0  # the graph is made
     shown.on_log(20, VALUES)
+    assert " left" not in stream.getvalue()
     clock.now += 10.0
     shown.on_log(40, VALUES)
     line = stream.getvalue().splitlines()[-1]

@@ -112,8 +112,12 @@ def test_what_cannot_be_trained_into_is_found_without_a_lock(tmp_path, wanted):
     other = dataclasses.replace(wanted.model, z_size=17)
     run_directory.refuse(tmp_path, wanted.model)
     run_directory.refuse(tmp_path, other, overwrite=True)
-    with pytest.raises(UserError, match=r"another model\.z_size \(\d+, now 17\)"):
+    with pytest.raises(UserError, match=r"another model\.z_size \(\d+, now 17\); take"):
         run_directory.refuse(tmp_path, other)
+    (tmp_path / runs.CONFIG).unlink()
+    runs.create(tmp_path, dataclasses.replace(wanted, preset="small"))
+    with pytest.raises(UserError, match=r"now 17\); it was begun with --preset small; take"):
+        run_directory.refuse(tmp_path, other, "magenta")
     (tmp_path / runs.CONFIG).unlink()
     with pytest.raises(UserError, match="is not empty and no run directory"):
         run_directory.refuse(tmp_path, wanted.model, overwrite=True)
