@@ -142,10 +142,11 @@ def settings_page() -> str:
 
     magenta = magenta_hparams.names()
     rows = [("setting", "default", "meaning", "Magenta's name")]
-    rows += [
-        (setting.key, _shown(setting.default), setting.meaning, magenta.get(setting.key, ""))
-        for setting in config.settings()
-    ]
+    for setting in config.settings():
+        default = f"{setting.default}"
+        if isinstance(setting.default, bool):
+            default = default.lower()
+        rows.append((setting.key, default, setting.meaning, magenta.get(setting.key, "")))
     presets = [("preset", "what it is for"), *((n, p.purpose) for n, p in config.PRESETS.items())]
     presets.append(
         (config.AUTO, "chosen for the data set, with the reasons: for your own drawings")
@@ -161,10 +162,6 @@ Defaults are those of the preset `magenta`; `--hparams` takes Magenta's own name
 
 {settings}
 {presets}"""
-
-
-def _shown(value) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
@@ -192,7 +189,14 @@ def _configuration(flags: absl_flags.FlagValues):
 
     model = runs.open_run(flags.init_from).config.model if flags.init_from else None
     auto = flags.preset == config.AUTO
-    chosen = _chosen(flags.data_dir, model) if auto else None
+    chosen = None
+    if auto:  # what suits the data set; a model that is given stays
+        from sketch_rnn_tf import recipe
+        from sketch_rnn_tf.data import dataset
+
+        chosen = recipe.choose(dataset.read_info(flags.data_dir), model)
+        for reason in chosen.reasons:
+            logging.info("auto: %s", reason)
     try:
         start = chosen or config.preset(flags.preset)
         hparams = config.parse_settings([flags.hparams])
@@ -213,17 +217,6 @@ def _configuration(flags: absl_flags.FlagValues):
         every = min(training.evaluate_every, often)
         training = dataclasses.replace(training, evaluate_every=every)
     return model, training
-
-
-def _chosen(data_dir: str, model):
-    """Returns what suits a data set, and tells why; a model that is given stays."""
-    from sketch_rnn_tf import recipe
-    from sketch_rnn_tf.data import dataset
-
-    found = recipe.choose(dataset.read_info(data_dir), model)
-    for reason in found.reasons:
-        logging.info("auto: %s", reason)
-    return found
 
 
 def _tell_length(data_dir: str, model, training, settings) -> None:
