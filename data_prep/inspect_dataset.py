@@ -162,17 +162,16 @@ def oddness(features: np.ndarray) -> tuple[np.ndarray, list[str]]:
       Rating float [R], and the word for each drawing's worst feature.
     """
     names = ("strokes", "size", "shape", "step")
-    ratings = np.stack([_distance(features[name]) for name in names])
+    distances = []
+    for name in names:
+        logs = np.log(np.maximum(features[name], 1e-6))
+        apart = np.abs(logs - np.median(logs))
+        spread = 1.4826 * np.median(apart)
+        distances.append(apart / max(spread, 0.05))  # what hardly varies makes nothing odd
+    ratings = np.stack(distances)
     worst = ratings.argmax(axis=0)
     words = [f"{names[k]} {features[names[k]][i]:.3g}" for i, k in enumerate(worst)]
     return ratings.max(axis=0), words
-
-
-def _distance(values: np.ndarray) -> np.ndarray:
-    logs = np.log(np.maximum(values, 1e-6))
-    apart = np.abs(logs - np.median(logs))
-    spread = 1.4826 * np.median(apart)
-    return apart / max(spread, 0.05)  # a feature that hardly varies makes nothing odd
 
 
 def describe(features: np.ndarray) -> dict[str, float]:
@@ -190,7 +189,11 @@ def describe(features: np.ndarray) -> dict[str, float]:
 
 def table(directory: str, info, features: np.ndarray, facts: dict) -> list[str]:
     """Returns the lines that the command prints."""
-    lines = [f"{directory}: {_simplification(info)}, scale factor {info.scale_factor:.4f}"]
+    how = "points taken as published"
+    if info.simplification is not None:
+        settings = ", ".join(f"{name} {value}" for name, value in info.simplification.items())
+        how = f"simplified ({settings})"
+    lines = [f"{directory}: {how}, scale factor {info.scale_factor:.4f}"]
     lines += _classes(info)
     lines += histogram(features)
     lines.append(
@@ -204,13 +207,6 @@ def table(directory: str, info, features: np.ndarray, facts: dict) -> list[str]:
     if info.cut:
         lines.append(f"cut to the longest length: {sum(info.cut.values())}")
     return lines + [f"warning: {message}" for message in info.warnings]
-
-
-def _simplification(info) -> str:
-    if info.simplification is None:
-        return "points taken as published"
-    settings = ", ".join(f"{name} {value}" for name, value in info.simplification.items())
-    return f"simplified ({settings})"
 
 
 def _classes(info) -> list[str]:

@@ -78,7 +78,10 @@ def command(
                     raise
                 return told
             finally:
-                _settle_stdout()
+                try:  # else Python tries again, as it ends, to write what could not be written
+                    sys.stdout.flush()
+                except OSError:
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def answer(arguments: list[str]) -> int | None:
         show_messages()
@@ -93,7 +96,11 @@ def command(
             return 0
         rest = _parse(name, flags, arguments, hint)
         if "import" in flags:
-            _import(flags["import"].value or [])
+            paths = flags["import"].value or []
+            if paths:
+                quiet_tensorflow()  # files of the user's own are likely to import it
+            for path in paths:
+                own_code.load(path)
         if rest and positional is None:
             pattern = len(rest) > 1 or os.path.exists(rest[0])  # a shell has put files in its place
             quotes = "; write a pattern in quotes" if pattern else ""
@@ -103,22 +110,6 @@ def command(
         return main(flags) if positional is None else main(flags, rest)
 
     return run
-
-
-def _import(paths: Sequence[str]) -> None:
-    """Imports Python files of the user's own, which are likely to import TensorFlow."""
-    if paths:
-        quiet_tensorflow()
-    for path in paths:
-        own_code.load(path)
-
-
-def _settle_stdout() -> None:
-    """Keeps Python from trying again, as it ends, to write what could not be written."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def require(flags: absl_flags.FlagValues, *names: str) -> None:

@@ -391,20 +391,15 @@ def settings(start: str = "magenta") -> list[Setting]:
         ("decoder.", defaults.model.decoder),
         ("", defaults.training),
     ):
-        meanings = _documented(type(section))
+        # From Python 3.13 on the compiler takes the indentation off; here it is off in each.
+        text = inspect.cleandoc(section.__doc__ or "").partition("Attributes:")[2]
+        entries = re.findall(r"^ {2}(\w+): (.*(?:\n {4}.*)*)", text, flags=re.MULTILINE)
+        meanings = {name: " ".join(meaning.split()).rstrip(".") for name, meaning in entries}
         for field in dataclasses.fields(section):
             default = getattr(section, field.name)
             if not dataclasses.is_dataclass(default):
                 found.append(Setting(prefix + field.name, default, meanings[field.name]))
     return found
-
-
-def _documented(kind: type) -> dict[str, str]:
-    """Returns {name: meaning} of the attributes that a class's docstring lists."""
-    # From Python 3.13 on the compiler takes the indentation off; here it is off in all versions.
-    text = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:")[2]
-    entries = re.findall(r"^ {2}(\w+): (.*(?:\n {4}.*)*)", text, flags=re.MULTILINE)
-    return {name: " ".join(meaning.split()).rstrip(".") for name, meaning in entries}
 
 
 _COMMA = re.compile(r",(?![^\[\]]*\])")  # not within brackets
@@ -590,7 +585,10 @@ def converted(key: str, value: Any, kind: type) -> Any:
     """
     try:
         if kind is bool:
-            return _as_bool(value)
+            word = str(value).lower()
+            if word not in ("true", "false", "1", "0"):
+                raise ValueError
+            return word in ("true", "1")
         if kind is int:
             number = float(value)
             if isinstance(value, bool) or number != int(number):
@@ -609,15 +607,6 @@ def converted(key: str, value: Any, kind: type) -> Any:
 
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-
-
-def _as_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word not in ("true", "false", "1", "0"):
-        raise ValueError
-    return word in ("true", "1")
 
 
 def _one_of(key: str, value: str, choices: Sequence[str], hint: str = "") -> None:

@@ -47,8 +47,7 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
     temporary = pathlib.Path(name)
     try:
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        flush(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
@@ -144,24 +143,24 @@ def read_json(path: PathLike) -> Any:
         raise UserError(f"{path}: is not valid JSON ({error})") from None
 
 
+def flush(path: PathLike) -> None:
+    """Returns once what was written to a file is on the disk."""
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+
+
 def sha256_of_file(path: PathLike) -> str:
     """Returns the SHA-256 of a file's bytes in hexadecimal."""
     with open(path, "rb") as stream:
-        return (
-            hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[attr-defined]
-            if _HAS_FILE_DIGEST  # Python 3.11
-            else _digest(stream)
-        )
+        if _HAS_FILE_DIGEST:
+            return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[attr-defined]
+        digest = hashlib.sha256()
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 _HAS_FILE_DIGEST = hasattr(hashlib, "file_digest")  # from Python 3.11
-
-
-def _digest(stream: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    for block in iter(lambda: stream.read(1 << 20), b""):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _clear_up_after_killed(path: pathlib.Path) -> None:

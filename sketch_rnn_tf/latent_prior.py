@@ -80,9 +80,9 @@ def fit(z: np.ndarray, labels: np.ndarray | None, num_classes: int) -> LatentPri
     axes = [
         directions[:count] * variances[:count, None] ** 0.5 for _, variances, directions in found
     ]
-    means = np.stack([mean for mean, _, _ in found])
+    parts = (np.stack([mean for mean, _, _ in found]), np.stack(axes))
     # As the configuration keeps them, so that a fitted prior draws what an opened one does.
-    return LatentPrior(*(_rounded(part) for part in (means, np.stack(axes))))
+    return LatentPrior(*(part.astype(np.float16).astype(np.float32) for part in parts))
 
 
 def of(configuration: RunConfig) -> LatentPrior | None:
@@ -115,10 +115,6 @@ def _principal(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # An eigenvector has no sign of its own: its largest number is positive.
     largest = np.take_along_axis(directions, np.abs(directions).argmax(1)[:, None], axis=1)
     return mean, variances + 1e-12, directions * np.sign(largest)
-
-
-def _rounded(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float16).astype(np.float32)
 
 
 def _encoded(array: np.ndarray) -> str:

@@ -94,9 +94,10 @@ def clean(drawing: RawSketch, cleaning: Cleaning) -> tuple[list[RawSketch], Coun
         return [drawing], counts
     if len(sheet) == 1:
         return [_with_strokes(drawing, cleaned[0])], counts
+    parts = ((f"{drawing.key}#{number}", strokes) for number, strokes in enumerate(cleaned, 1))
     return [
         dataclasses.replace(_with_strokes(drawing, strokes), key=key, group=key)
-        for strokes, key in zip(cleaned, _keys(drawing, len(sheet)), strict=True)
+        for key, strokes in parts
     ], counts
 
 
@@ -119,10 +120,6 @@ def _clean_one(strokes: list[np.ndarray], cleaning: Cleaning, counts: Counter) -
     for name in [name for name, count in counts.items() if not count]:
         del counts[name]
     return strokes
-
-
-def _keys(drawing: RawSketch, count: int) -> list[str]:
-    return [f"{drawing.key}#{number}" for number in range(1, count + 1)]
 
 
 def _with_strokes(drawing: RawSketch, strokes: list[np.ndarray]) -> RawSketch:
@@ -229,17 +226,13 @@ def drop_doubled(strokes: list[np.ndarray]) -> list[np.ndarray]:
     if len(strokes) < 2 or len(strokes) > MAX_STROKES or not size:
         return strokes
     ink = _Ink(strokes, size, DOUBLED)
-    lengths = [_length(stroke) for stroke in strokes]
+    lengths = [float(np.hypot(*np.diff(stroke, axis=0).T).sum()) for stroke in strokes]
     dropped = set()
     for i in sorted(range(len(strokes)), key=lambda i: (lengths[i], -i)):
         if lengths[i] > 0 and ink.covers(strokes[i], 2):  # by itself and by another one
             ink.add(strokes[i], -1)
             dropped.add(i)
     return [stroke for i, stroke in enumerate(strokes) if i not in dropped]
-
-
-def _length(stroke: np.ndarray) -> float:
-    return float(np.hypot(*np.diff(stroke, axis=0).T).sum())
 
 
 def join_strokes(strokes: list[np.ndarray]) -> list[np.ndarray]:

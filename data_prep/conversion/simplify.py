@@ -180,24 +180,19 @@ def simplify(polylines: Polylines, simplification: Simplification | None = None)
     if simplification.method == "none" or not polylines.ends:
         return polylines
     if simplification.method == "quickdraw" and hasattr(_kernels(), "quickdraw"):
-        found = _quickdraw(polylines, simplification)
-        if simplification.points is None or len(found.points) <= simplification.points:
-            return found
+        # `prepared` and `finished` in one compiled call.
+        points = np.ascontiguousarray(polylines.points, np.float64)
+        fields = (simplification.size, simplification.spacing, simplification.epsilon)
+        kept, ends, length, work = _kernels().quickdraw(
+            points, np.array(polylines.ends), *map(float, fields), MAX_POINTS, MAX_WORK
+        )
+        if length > MAX_POINTS:
+            raise _too_long(length)
+        if work > MAX_WORK:
+            raise _too_complex(len(points))
+        if simplification.points is None or len(kept) <= simplification.points:
+            return Polylines(kept, ends.tolist())
     return Polylines.of(finished(prepared(polylines.strokes(), simplification), simplification))
-
-
-def _quickdraw(polylines: Polylines, simplification: Simplification) -> Polylines:
-    """Does what `prepared` and `finished` do in one compiled call."""
-    points = np.ascontiguousarray(polylines.points, np.float64)
-    fields = (simplification.size, simplification.spacing, simplification.epsilon)
-    kept, kept_ends, length, work = _kernels().quickdraw(
-        points, np.array(polylines.ends), *map(float, fields), MAX_POINTS, MAX_WORK
-    )
-    if length > MAX_POINTS:
-        raise _too_long(length)
-    if work > MAX_WORK:
-        raise _too_complex(len(points))
-    return Polylines(kept, kept_ends.tolist())
 
 
 def prepared(strokes: Sequence[np.ndarray], simplification: Simplification) -> list[np.ndarray]:

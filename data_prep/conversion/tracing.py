@@ -71,7 +71,10 @@ def trace(picture: np.ndarray) -> list[np.ndarray]:
     if lines.pixels.sum() > MOST_PIXELS:
         raise NotLineArtError(f"has {lines.pixels.sum()} pixels of lines: too many for a drawing")
     found = skeleton_graph.strokes(lines.pixels, lines.radius, lines.pen)
-    return _finished(found, lines)
+    smooth = [_directed(_smoothed(stroke, max(1.0, 0.2 * lines.pen))) for stroke in found]
+    smooth.sort(key=lambda stroke: (stroke[0].sum(), *stroke[0]))  # from the top left
+    kept = [stroke[simplify.simplified_mask(stroke, TOLERANCE)] for stroke in smooth]
+    return [(stroke + 0.5) * lines.scale for stroke in kept]  # in pixels of the picture
 
 
 def ink_depth(picture: np.ndarray) -> np.ndarray:
@@ -213,14 +216,6 @@ def _pen(ink: np.ndarray) -> float:
     radius = ndimage.distance_transform_edt(np.pad(ink, 1))[1:-1, 1:-1]
     wide = 2 * float(np.median(radius[lines])) - 0.5 if lines.any() else 1.0
     return max(1.0, wide)
-
-
-def _finished(found: list[np.ndarray], lines: Skeleton) -> list[np.ndarray]:
-    """Returns strokes in pixels of the picture, smooth, directed and ordered from the top left."""
-    smooth = [_directed(_smoothed(stroke, max(1.0, 0.2 * lines.pen))) for stroke in found]
-    smooth.sort(key=lambda stroke: (stroke[0].sum(), *stroke[0]))
-    kept = [stroke[simplify.simplified_mask(stroke, TOLERANCE)] for stroke in smooth]
-    return [(stroke + 0.5) * lines.scale for stroke in kept]
 
 
 def _smoothed(stroke: np.ndarray, deviation: float) -> np.ndarray:

@@ -121,16 +121,13 @@ class _Convert(beam.DoFn):
         try:
             for batch in convert.batches(number, unit, self._options):
                 tally.add(batch.tally)
-                yield from _sketches(batch)
+                for i, strokes in enumerate(batch.strokes):
+                    row = batch.rows[i : i + 1]
+                    label = batch.labels[row["label"][0]]
+                    yield row.tobytes(), label, batch.keys[i], strokes.tobytes()
         except ValueError as problem:  # ReadError is one
             error = str(problem)
         yield beam.pvalue.TaggedOutput("tally", (number, json.dumps(tally.to_json()), error))
-
-
-def _sketches(batch: convert.Batch) -> Iterator[Sketch]:
-    for i, strokes in enumerate(batch.strokes):
-        row = batch.rows[i : i + 1]
-        yield row.tobytes(), batch.labels[row["label"][0]], batch.keys[i], strokes.tobytes()
 
 
 def _row(sketch: Sketch) -> np.ndarray:

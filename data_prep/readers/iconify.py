@@ -118,10 +118,12 @@ def _document(icon: Any, content: dict[str, Any]) -> tuple[tuple[float, ...], by
     """Returns an icon's box (left, top, width, height) and its SVG; no SVG where it is filled."""
     if not isinstance(icon, dict) or not isinstance(icon.get("body"), str):
         raise ReadError("has no body")
-    box = tuple(
-        _number(icon.get(name, content.get(name, default)), name)
-        for name, default in (("left", 0.0), ("top", 0.0), ("width", _SIZE), ("height", _SIZE))
-    )
+    box = []
+    for name, default in (("left", 0.0), ("top", 0.0), ("width", _SIZE), ("height", _SIZE)):
+        value = icon.get(name, content.get(name, default))
+        if not isinstance(value, (int, float)) or not abs(value) < 1e6:
+            raise ReadError(f"has a {name} that is no number")
+        box.append(float(value))
     view = saxutils.quoteattr(" ".join(map(repr, box)))
     text = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -135,13 +137,7 @@ def _document(icon: Any, content: dict[str, Any]) -> tuple[tuple[float, ...], by
     paints = list(_paints(root, {"fill": "black", "stroke": "none"}))
     lines = any(stroke != "none" for _, stroke in paints)
     filled = any(fill != "none" for fill, _ in paints)
-    return box, document if lines and not filled else None
-
-
-def _number(value: Any, name: str) -> float:
-    if not isinstance(value, (int, float)) or not abs(value) < 1e6:
-        raise ReadError(f"has a {name} that is no number")
-    return float(value)
+    return tuple(box), document if lines and not filled else None
 
 
 def _paints(element: ElementTree.Element, inherited: dict[str, str]) -> Iterator[tuple[str, str]]:

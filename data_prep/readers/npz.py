@@ -103,8 +103,16 @@ def missing_splits(path: str) -> list[str]:
 
 def _all_parts(source: Source) -> list[Part]:
     """Returns one part per array of drawings, from the headers alone."""
+    parts: list[Part] = []
     with _opened(source) as archive:
-        return [(name, 0, _length(source, archive, name)) for name in _arrays(source, archive)]
+        for name in _arrays(source, archive):
+            array = name or "lengths"
+            with archive.open(_member(source, archive, array)) as stream:
+                shape, _, _ = _npy_header(stream)
+            if not shape:
+                raise source.error(f"array {array!r} has no dimensions, expected [drawings]")
+            parts.append((name, 0, shape[0]))
+    return parts
 
 
 def _arrays(source: Source, archive: zipfile.ZipFile) -> list[str]:
@@ -125,16 +133,6 @@ def _arrays(source: Source, archive: zipfile.ZipFile) -> list[str]:
             f"has none of the arrays train, valid, test, expected drawings in them (holds {held})"
         )
     return found
-
-
-def _length(source: Source, archive: zipfile.ZipFile, name: str) -> int:
-    """Returns how many drawings an array holds."""
-    array = name or "lengths"
-    with archive.open(_member(source, archive, array)) as stream:
-        shape, _, _ = _npy_header(stream)
-    if not shape:
-        raise source.error(f"array {array!r} has no dimensions, expected [drawings]")
-    return shape[0]
 
 
 # The rows of one array. Parts of an array follow each other in a worker, and the pickle of an array

@@ -152,20 +152,13 @@ class _Clipping:
             found += seen
             untouched = len(own) == len(seen) and all(map(operator.is_, own, seen))
             if svg_ink.has_area(shape) and not untouched:
-                found += self._borders(shape, own, unions)
+                # The border of a clip path is seen where it is the edge of the filled shape.
+                inside = (svg_clip.region(own, shape.even_odd),)
+                for i, clip in enumerate(shape.clips):
+                    others = [union for j, union in enumerate(unions) if j != i]
+                    borders = [border for borders in self._union(clip)[2] for border in borders]
+                    found += self._clipper.clip(borders, [inside, *others])
         return found
-
-    def _borders(
-        self, shape: Shape, own: list[np.ndarray], unions: list[svg_clip.Union]
-    ) -> Iterator[np.ndarray]:
-        """Yields where the border of a clip path is the edge of a filled shape."""
-        inside = (svg_clip.region(own, shape.even_odd),)
-        for i, clip in enumerate(shape.clips):
-            others = [union for j, union in enumerate(unions) if j != i]
-            yield from self._clipper.clip(
-                [border for borders in self._union(clip)[2] for border in borders],
-                [inside, *others],
-            )
 
     def _union(self, clip: Clip) -> tuple[Clip, svg_clip.Union, list[list[np.ndarray]]]:
         """Returns a clip path, its region and its borders."""

@@ -122,7 +122,7 @@ def read(path: files.PathLike, quality: dict[str, Any] | None = None) -> Compare
     run = runs.open_run(path)
     if not (run.path / runs.METRICS).is_file():
         raise UserError(f"{path}: has no {runs.METRICS}: it was not trained here, but imported")
-    lines = _metrics(run.path / runs.METRICS)
+    lines = [line for line in runs.read_metrics(run.path / runs.METRICS) if "split" in line]
     curves: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for line in lines:
         for name, number in line.items():
@@ -241,19 +241,6 @@ def table(compared: Sequence[Compared], different, groups) -> list[str]:
 
 def _shown(number: float | None) -> str:
     return "-" if number is None else f"{number:.4f}"
-
-
-def _metrics(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Returns the lines of metrics.jsonl that are whole."""
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            continue  # a run that is still writing
-        if isinstance(line, dict) and isinstance(line.get("step"), int) and "split" in line:
-            lines.append(line)
-    return lines
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -149,10 +149,11 @@ def settings_page(preset: str = "magenta") -> str:
 
     magenta = magenta_hparams.names()
     rows = [("setting", "default", "meaning", "Magenta's name")]
-    rows += [
-        (setting.key, _shown(setting.default), setting.meaning, magenta.get(setting.key, ""))
-        for setting in config.settings("best" if preset == config.AUTO else preset)
-    ]
+    for setting in config.settings("best" if preset == config.AUTO else preset):
+        default = f"{setting.default}"
+        if isinstance(setting.default, bool):
+            default = default.lower()
+        rows.append((setting.key, default, setting.meaning, magenta.get(setting.key, "")))
     presets = [("preset", "what it is for"), *((n, p.purpose) for n, p in config.PRESETS.items())]
     presets.append(
         (config.AUTO, "chosen for the data set, with the reasons: for your own drawings")
@@ -171,10 +172,6 @@ Defaults are {defaults}; `--hparams` takes Magenta's own names.
 
 {settings}
 {presets}"""
-
-
-def _shown(value) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
@@ -202,7 +199,14 @@ def _configuration(flags: absl_flags.FlagValues):
 
     model = runs.open_run(flags.init_from).config.model if flags.init_from else None
     auto = flags.preset == config.AUTO
-    chosen = _chosen(flags.data_dir, model) if auto else None
+    chosen = None
+    if auto:  # what suits the data set; a model that is given stays
+        from sketch_rnn_tf import recipe
+        from sketch_rnn_tf.data import dataset
+
+        chosen = recipe.choose(dataset.read_info(flags.data_dir), model)
+        for reason in chosen.reasons:
+            logging.info("auto: %s", reason)
     try:
         start = chosen or config.preset(flags.preset)
         hparams = config.parse_settings([flags.hparams])
@@ -240,17 +244,6 @@ def _refuse_names_of_magenta(settings) -> None:
                 f"--set {name}: is Magenta's name of {ours[name]}: --set {ours[name]}={value} or"
                 f" --hparams {name}={value}"
             )
-
-
-def _chosen(data_dir: str, model):
-    """Returns what suits a data set, and tells why; a model that is given stays."""
-    from sketch_rnn_tf import recipe
-    from sketch_rnn_tf.data import dataset
-
-    found = recipe.choose(dataset.read_info(data_dir), model)
-    for reason in found.reasons:
-        logging.info("auto: %s", reason)
-    return found
 
 
 def _tell_length(data_dir: str, model, training, settings) -> None:

@@ -69,7 +69,8 @@ class TrainingBatches:
         Raises:
           UserError: the train split is empty or has fewer sketches than a batch.
         """
-        paths = self._paths()
+        shards = dataset.require_split(self.directory, self.info, "train")
+        paths = [str(pathlib.Path(self.directory) / shard["file"]) for shard in shards]
         check_batch_size(self.directory, self.info, self.batch_size)
         epoch, position = divmod(start, self.batches_per_epoch)
         window, rest = divmod(position, WINDOW_BATCHES)
@@ -78,10 +79,6 @@ class TrainingBatches:
             lambda epoch: self._epoch(paths, epoch, 0)
         )
         return first.concatenate(later).prefetch(tf.data.AUTOTUNE)
-
-    def _paths(self) -> list[str]:
-        shards = dataset.require_split(self.directory, self.info, "train")
-        return [str(pathlib.Path(self.directory) / shard["file"]) for shard in shards]
 
     def _epoch(self, paths: Sequence[str], epoch: tf.Tensor, first_window: int) -> tf.data.Dataset:
         """Returns one epoch's batches from a window on."""
@@ -165,20 +162,20 @@ class TrainingBatches:
 
     def _cut(self, window: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
         """Returns the batches of a prepared window."""
-        batches = tf.data.Dataset.from_tensor_slices(window["batches"])
-        return batches.map(lambda members: self._batch(window, members))
 
-    def _batch(self, window: Mapping[str, tf.Tensor], members: tf.Tensor) -> dict[str, tf.Tensor]:
-        lengths = tf.gather(window["lengths"], members)
-        bucket_lengths = tf.constant(self.bucket_lengths)
-        longest = self._rows(tf.reduce_max(lengths))
-        length = bucket_lengths[tf.searchsorted(bucket_lengths, longest[None])[0]]
-        starts = tf.gather(window["starts"], members)
-        return {
-            "strokes": _stroke5(window["points"], starts, lengths, length),
-            "lengths": lengths,
-            "labels": tf.gather(window["labels"], members),
-        }
+        def batch(members: tf.Tensor) -> dict[str, tf.Tensor]:
+            lengths = tf.gather(window["lengths"], members)
+            bucket_lengths = tf.constant(self.bucket_lengths)
+            longest = self._rows(tf.reduce_max(lengths))
+            length = bucket_lengths[tf.searchsorted(bucket_lengths, longest[None])[0]]
+            starts = tf.gather(window["starts"], members)
+            return {
+                "strokes": _stroke5(window["points"], starts, lengths, length),
+                "lengths": lengths,
+                "labels": tf.gather(window["labels"], members),
+            }
+
+        return tf.data.Dataset.from_tensor_slices(window["batches"]).map(batch)
 
 
 def check_batch_size(directory: files.PathLike, info: dataset.DatasetInfo, batch_size: int) -> None:

@@ -112,22 +112,18 @@ def parse(serialized: bytes, where: str) -> Record:
       UserError: it is no `tf.train.Example`, a feature is missing, or they do not fit together.
     """
     try:
-        return _parse(serialized, where)
+        features = {}
+        for example in _fields(serialized, 1):
+            for entry in _fields(example, 1):
+                features[bytes(_fields(entry, 1)[-1])] = _fields(entry, 2)[-1]
+        offsets = np.frombuffer(_value(features[b"offsets"], _FLOAT_LIST, where), "<f4")
+        pen = np.frombuffer(_value(features[b"pen_lifted"], _INT64_LIST, where), np.uint8)
+        label, _ = _read_varint(_value(features[b"label"], _INT64_LIST, where), 0)
+        key = bytes(_value(features[b"key"], _BYTES_LIST, where))
     except IndexError:
         raise UserError(f"{where} is not a tf.train.Example") from None
     except KeyError as error:
         raise UserError(f"{where} has no feature {error.args[0].decode()!r}") from None
-
-
-def _parse(serialized: bytes, where: str) -> Record:
-    features = {}
-    for example in _fields(serialized, 1):
-        for entry in _fields(example, 1):
-            features[bytes(_fields(entry, 1)[-1])] = _fields(entry, 2)[-1]
-    offsets = np.frombuffer(_value(features[b"offsets"], _FLOAT_LIST, where), "<f4")
-    pen = np.frombuffer(_value(features[b"pen_lifted"], _INT64_LIST, where), np.uint8)
-    label, _ = _read_varint(_value(features[b"label"], _INT64_LIST, where), 0)
-    key = bytes(_value(features[b"key"], _BYTES_LIST, where))
     if len(offsets) != 2 * len(pen):
         raise UserError(f"{where} has features of lengths that do not fit together")
     array = np.empty((len(pen), 3), np.float32)

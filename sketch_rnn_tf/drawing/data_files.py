@@ -18,10 +18,13 @@ def to_json(sketches: Sequence[Any]) -> str:
     Args:
       sketches: each a `Sketch`.
     """
-    content = [
-        {"strokes": _rows(sketch.strokes), "label": sketch.label, "ended": bool(sketch.ended)}
-        for sketch in sketches
-    ]
+    content = []
+    for sketch in sketches:
+        # As short as a float32 can print: 0.1, not 0.10000000149.
+        offsets = sketch.strokes[:, :2].astype("U").astype(np.float64).tolist()
+        pens = sketch.strokes[:, 2]
+        rows = [[dx, dy, int(pen)] for (dx, dy), pen in zip(offsets, pens, strict=True)]
+        content.append({"strokes": rows, "label": sketch.label, "ended": bool(sketch.ended)})
     return json.dumps({"sketches": content}, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -36,9 +39,3 @@ def to_npz(sketches: Sequence[Any]) -> bytes:
     stream = io.BytesIO()
     np.savez_compressed(stream, strokes=np.concatenate(arrays), lengths=lengths)
     return stream.getvalue()
-
-
-def _rows(strokes: np.ndarray) -> list[list[float]]:
-    """Returns rows whose numbers print as short as a float32 can: 0.1, not 0.10000000149."""
-    offsets = strokes[:, :2].astype("U").astype(np.float64).tolist()
-    return [[dx, dy, int(pen)] for (dx, dy), pen in zip(offsets, strokes[:, 2], strict=True)]

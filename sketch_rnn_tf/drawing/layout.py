@@ -249,18 +249,16 @@ class Grid:
 def check_colors(*colors: str) -> None:
     """Raises UserError for what is no CSS color by name or number, of those that Pillow knows."""
     for color in colors:
-        if not (_NUMBER.fullmatch(color) or _is_named(color)):
+        if _NUMBER.fullmatch(color) or color in ("black", "white"):
+            continue  # without Pillow, which takes long to import
+        try:
+            from PIL.ImageColor import colormap
+        except ImportError:  # on devices, where SVG is all that is drawn
+            known = color.isalpha()
+        else:
+            known = color.lower() in colormap
+        if not known:
             raise UserError(f"{color!r} is not a color such as #1a1a1a or black")
-
-
-def _is_named(color: str) -> bool:
-    if color in ("black", "white"):  # without Pillow, which takes long to import
-        return True
-    try:
-        from PIL.ImageColor import colormap
-    except ImportError:  # on devices, where SVG is all that is drawn
-        return color.isalpha()
-    return color.lower() in colormap
 
 
 def _palette(colors: str | Sequence[str] | None) -> Sequence[str]:

@@ -43,9 +43,14 @@ class BatchGraphs:
         key = (function, *first, *sorted(inputs))
         with self._making:
             if key not in self._made:
+                signature = {}
+                for name, value in inputs.items():
+                    width = self._widths.get(name, [])
+                    shape = [None] * (value.shape.rank - len(width)) + width
+                    signature[name] = tf.TensorSpec(shape, value.dtype)
                 self._made[key] = tf.function(
                     functools.partial(function, *first),
-                    input_signature=[self._signature(inputs)],
+                    input_signature=[signature],
                     autograph=False,
                 )
             return self._made[key]
@@ -53,11 +58,3 @@ class BatchGraphs:
     def values(self) -> ValuesView:
         """The graphs that have been made."""
         return self._made.values()
-
-    def _signature(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
-        signature = {}
-        for name, value in inputs.items():
-            width = self._widths.get(name, [])
-            shape = [None] * (value.shape.rank - len(width)) + width
-            signature[name] = tf.TensorSpec(shape, value.dtype)
-        return signature

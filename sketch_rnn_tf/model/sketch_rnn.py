@@ -171,7 +171,10 @@ class SketchRNN(keras.Model):
           A dict: `raw` [B, T, 3 + 6M] for every position, and for conditional models `z_mean`,
           `z_log_var` and `z` [B, Z].
         """
-        seed = self._step_seed() if seed is None else seed
+        if seed is None:  # of this training step, a function of the model's seed and step alone
+            optimizer = getattr(self, "optimizer", None)
+            step = 0 if optimizer is None else tf.cast(optimizer.iterations, tf.int32)
+            seed = tf.stack([tf.constant(self.seed, tf.int32), step])
         outputs = self.latents(inputs, training, seed, sample_z)
         return {**outputs, "raw": self.decode(inputs, outputs.get("z"), training, seed)}
 
@@ -231,12 +234,6 @@ class SketchRNN(keras.Model):
     def _sample_z(self, z_mean, z_log_var, seed):
         noise = tf.random.stateless_normal(tf.shape(z_mean), seeds.fold(seed, _LATENT))
         return z_mean + tf.exp(z_log_var / 2.0) * noise
-
-    def _step_seed(self):
-        """Returns the seed of this training step, int32 [2], a function of seed and step alone."""
-        optimizer = getattr(self, "optimizer", None)
-        step = 0 if optimizer is None else tf.cast(optimizer.iterations, tf.int32)
-        return tf.stack([tf.constant(self.seed, tf.int32), step])
 
     def terms(self, inputs, outputs) -> dict[str, tf.Tensor]:
         """Returns the parts of the loss per sketch, unreduced, in nats.
@@ -324,6 +321,9 @@ class SketchRNN(keras.Model):
 
     def get_config(self) -> dict:
         """Returns the arguments."""
+        kl_weight = self.kl_weight
+        if callable(kl_weight):
+            kl_weight = keras.saving.serialize_keras_object(kl_weight)
         own = {
             "max_length": self.max_length,
             "conditional": self.conditional,
@@ -334,17 +334,12 @@ class SketchRNN(keras.Model):
             "class_embedding": self.class_embedding,
             "num_classes": self.num_classes,
             "start_token": list(self.start_token),
-            "kl_weight": self._serialized_kl_weight(),
+            "kl_weight": kl_weight,
             "kl_tolerance": self.kl_tolerance,
             "reference_numerics": self.reference_numerics,
             "seed": self.seed,
         }
         return {**super().get_config(), **own}
-
-    def _serialized_kl_weight(self):
-        if callable(self.kl_weight):
-            return keras.saving.serialize_keras_object(self.kl_weight)
-        return self.kl_weight
 
     @classmethod
     def from_config(cls, config):

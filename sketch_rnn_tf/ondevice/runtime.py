@@ -52,7 +52,15 @@ class Model:
                 f"{signature} received the inputs {', '.join(inputs)},"
                 f" expected {', '.join(specs['inputs'])}"
             )
-        arrays = {name: _checked(name, inputs[name], specs["inputs"][name]) for name in inputs}
+        arrays = {}
+        for name, value in inputs.items():
+            spec = specs["inputs"][name]
+            array = np.ascontiguousarray(value, spec["dtype"])
+            if list(array.shape) != spec["shape"]:
+                raise UserError(f"{name} has shape {list(array.shape)}, expected {spec['shape']}")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise UserError(f"{name} has a value that is not finite")
+            arrays[name] = array
         if signature not in self._runners:
             self._runners[signature] = self._interpreter.get_signature_runner(signature)
         return self._runners[signature](**arrays)
@@ -86,12 +94,3 @@ def interpreter(data: bytes, threads: int = 1, xnnpack: bool = True, keep: bool 
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"LiteRT refuses the model ({reason})") from None
-
-
-def _checked(name: str, value: Any, spec: dict[str, Any]) -> np.ndarray:
-    array = np.ascontiguousarray(value, spec["dtype"])
-    if list(array.shape) != spec["shape"]:
-        raise UserError(f"{name} has shape {list(array.shape)}, expected {spec['shape']}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise UserError(f"{name} has a value that is not finite")
-    return array

@@ -180,10 +180,9 @@ def open_real(directory: files.PathLike, steps: int = networks.STEPS) -> Real:
     Raises:
       UserError: the data set is damaged or its train split is empty.
     """
-    return open_kept(directory, steps) or _keep(directory, _compute(directory, steps))
-
-
-def _compute(directory: files.PathLike, steps: int) -> Real:
+    kept = open_kept(directory, steps)
+    if kept is not None:
+        return kept
     info = dataset.read_info(directory)
     dataset.require_split(directory, info, "train")
     sketches, labels = read(directory, "train")
@@ -194,7 +193,7 @@ def _compute(directory: files.PathLike, steps: int) -> Real:
     for split in ("valid", "test"):
         if info.num_sketches(split):
             splits[split] = look(network, *read(directory, split), f"features of {split}")
-    return Real(network, splits, kept_key(directory, steps))
+    return _keep(directory, Real(network, splits, kept_key(directory, steps)))
 
 
 def _keep(directory: files.PathLike, real: Real) -> Real:

@@ -69,8 +69,13 @@ class GrpcTransport:
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
         answer = self._ask(self._prediction.Predict, request, timeout)
-        outputs = {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
-        return {name: _text(value) for name, value in outputs.items()}
+        outputs = {}
+        for name, tensor in answer.outputs.items():
+            value = tf.make_ndarray(tensor)
+            if value.dtype.kind == "O":  # bytes of text
+                value = np.array([item.decode() for item in value.reshape(-1)]).reshape(value.shape)
+            outputs[name] = value
+        return outputs
 
     def metadata(self, model: ModelName, timeout: float) -> dict[str, dict]:
         """Returns the signatures."""
@@ -127,13 +132,6 @@ class GrpcTransport:
         if code == "DEADLINE_EXCEEDED":
             return DeadlineError(f"{self._address}: no answer within {timeout:.3g} s")
         return UserError(text) if code in _USERS_FAULT else ServerError(f"{text} ({code})")
-
-
-def _text(value: np.ndarray) -> np.ndarray:
-    """Returns bytes as text; numbers as they are."""
-    if value.dtype.kind != "O":
-        return value
-    return np.array([item.decode() for item in value.reshape(-1)]).reshape(value.shape)
 
 
 def _described(tensors) -> dict[str, tuple[str, list[int]]]:

@@ -50,7 +50,12 @@ class RestTransport:
         body = {"signature_name": signature, "inputs": values}
         answer = self._ask("POST", f"{_path(model)}:predict", timeout, body)
         with self._reading():
-            return {name: _array(value) for name, value in answer["outputs"].items()}
+            outputs = {}
+            for name, value in answer["outputs"].items():
+                array = np.asarray(value)
+                kind = {"f": np.float32, "i": np.int32}.get(array.dtype.kind)
+                outputs[name] = array if kind is None else array.astype(kind)
+            return outputs
 
     def metadata(self, model: ModelName, timeout: float) -> dict[str, dict]:
         """Returns the signatures."""
@@ -156,13 +161,6 @@ def _path(model: ModelName) -> str:
     if model.label is not None:
         return f"{path}/labels/{urllib.parse.quote(model.label, safe='')}"
     return path
-
-
-def _array(value: Any) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind == "f":
-        return array.astype(np.float32)
-    return array.astype(np.int32) if array.dtype.kind == "i" else array
 
 
 def _described(tensors: dict[str, Any]) -> dict[str, tuple[str, list[int]]]:

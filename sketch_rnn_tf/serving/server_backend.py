@@ -6,7 +6,7 @@ import functools
 import json
 import pathlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -158,8 +158,11 @@ class ServerBackend:
 
     def _run(self, signature: str, inputs: Arrays) -> Arrays:
         """Runs a signature in requests of at most `ROWS` rows; a bad row is a UserError."""
+        parts = []
         try:
-            parts = [self.predict(signature, **part) for part in _parts(inputs)]
+            for start in range(0, len(next(iter(inputs.values()))), ROWS):
+                part = {name: value[start : start + ROWS] for name, value in inputs.items()}
+                parts.append(self.predict(signature, **part))
         except UserError as error:
             if signature in self.metadata():
                 raise
@@ -207,9 +210,3 @@ def _padded(
     for row, sketch in zip(padded, sketches, strict=True):
         row[: len(sketch)] = sketch
     return {name: padded, length_name: lengths}
-
-
-def _parts(inputs: Arrays) -> Iterator[dict[str, np.ndarray]]:
-    count = len(next(iter(inputs.values())))
-    for start in range(0, count, ROWS):
-        yield {name: value[start : start + ROWS] for name, value in inputs.items()}

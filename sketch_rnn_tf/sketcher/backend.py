@@ -55,10 +55,14 @@ class Request:
 
     def rows(self, chosen: Sequence[int]) -> Request:
         """Returns the request for some of the sketches only."""
-        parts = {
-            field.name: _chosen(getattr(self, field.name), chosen)
-            for field in dataclasses.fields(self)
-        }
+        parts = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value = value[list(chosen)]
+            elif isinstance(value, (list, tuple)):
+                value = [value[i] for i in chosen]
+            parts[field.name] = value
         return Request(**parts)
 
     def latents(
@@ -80,14 +84,6 @@ class Request:
         if self.z is None and normals is not None:
             return normals(seeds) if prior is None else prior(normals(seeds), self.labels)
         return self.z
-
-
-def _chosen(value, chosen):
-    if isinstance(value, np.ndarray):
-        return value[list(chosen)]
-    if isinstance(value, (list, tuple)):
-        return [value[i] for i in chosen]
-    return value
 
 
 class Backend(Protocol):

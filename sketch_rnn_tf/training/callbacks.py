@@ -13,6 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from sketch_rnn_tf import config, files, progress, runs
+from sketch_rnn_tf.runs import read_metrics
 
 MANY_EMPTY = 0.2  # share of empty samples that is worth telling
 TELL_DURATION, LONG = 60.0, 2 * 3600.0  # seconds that a run takes in all
@@ -105,8 +106,11 @@ class MetricsFile(Callback):
         self._write({"step": step, **values})
 
     def _write(self, values):
-        line = json.dumps({name: _finite(value) for name, value in values.items()})
-        content = (line + "\n").encode()
+        finite = {  # JSON has no NaN
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+        content = (json.dumps(finite) + "\n").encode()
         with self._path.open("ab", buffering=0) as stream:
             end = stream.tell()
             written = 0
@@ -305,22 +309,3 @@ def summary(values: Mapping[str, float]) -> str:
     )
     skipped = values.get("skipped_steps")
     return f"{text}  skipped {skipped}" if skipped else text
-
-
-def read_metrics(path) -> list[dict[str, Any]]:
-    """Returns the lines of a `metrics.jsonl`; one that a crash cut short is left out."""
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            values = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(values, dict) and isinstance(values.get("step"), int):
-            found.append(values)
-    return found
-
-
-def _finite(value):
-    return None if isinstance(value, float) and not math.isfinite(value) else value

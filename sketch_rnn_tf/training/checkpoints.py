@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 
 import keras
@@ -72,7 +71,7 @@ def save(
         checksums = {name: files.sha256_of_file(folder / name) for name in names}
         files.write_json(folder / STATE, {**dataclasses.asdict(state), "sha256": checksums})
         for name in names:
-            _flush(folder / name)
+            files.flush(folder / name)
     for step, folder in list(run.checkpoints().items())[:-keep]:
         if step != state.step:
             shutil.rmtree(folder, ignore_errors=True)
@@ -125,7 +124,9 @@ def restore(
             continue
         for newer in (other for other in there if other > step):
             shutil.rmtree(there[newer], ignore_errors=True)
-        _renew_last(run, step)
+        last = run.path / runs.LAST  # a crash may have come between it and the checkpoint
+        if not last.exists() or files.sha256_of_file(last) != files.sha256_of_file(folder / MODEL):
+            write_last(run, step)
         return state
     if there:
         raise UserError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
@@ -149,13 +150,6 @@ def write_last(run: runs.Run, step: int) -> None:
       OSError: it cannot be written; what was there stays.
     """
     copy_weights(run.checkpoint_path(step) / MODEL, run.path / runs.LAST)
-
-
-def _renew_last(run: runs.Run, step: int) -> None:
-    """Writes `last.keras` where a crash came between it and the checkpoint."""
-    weights, last = run.checkpoint_path(step) / MODEL, run.path / runs.LAST
-    if not last.exists() or files.sha256_of_file(last) != files.sha256_of_file(weights):
-        write_last(run, step)
 
 
 def _restore_from(folder, model, optimizer, average) -> State:
@@ -186,8 +180,3 @@ def _optimizer_values(optimizer) -> dict[str, np.ndarray]:
         f"{i:04d}_{variable.path.partition('/')[2].replace('/', '.')}": variable.numpy()
         for i, variable in enumerate(optimizer.variables)
     }
-
-
-def _flush(path) -> None:
-    with open(path, "rb") as stream:
-        os.fsync(stream.fileno())

@@ -42,23 +42,19 @@ def make(name: str) -> tf.distribute.Strategy:
         devices = [device.name for device in tf.config.list_logical_devices(kind)]
         return tf.distribute.MirroredStrategy(devices)
     if name == "multi_worker":
-        _check_tf_config(os.environ.get("TF_CONFIG", ""))
+        text = os.environ.get("TF_CONFIG", "")
+        if not text.strip():
+            raise UserError(
+                f"the strategy multi_worker needs the environment variable TF_CONFIG: {_TF_CONFIG}"
+            )
+        wrong = _wrong_with(text)
+        if wrong:
+            raise UserError(f"TF_CONFIG {wrong}; expected {_TF_CONFIG}")
         return tf.distribute.MultiWorkerMirroredStrategy()
     raise UserError(f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}")
 
 
 _TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
-
-
-def _check_tf_config(text: str) -> None:
-    """Raises UserError with what is wrong with the environment variable TF_CONFIG."""
-    if not text.strip():
-        raise UserError(
-            f"the strategy multi_worker needs the environment variable TF_CONFIG: {_TF_CONFIG}"
-        )
-    wrong = _wrong_with(text)
-    if wrong:
-        raise UserError(f"TF_CONFIG {wrong}; expected {_TF_CONFIG}")
 
 
 def _wrong_with(text: str) -> str | None:

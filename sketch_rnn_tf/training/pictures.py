@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sketch_rnn_tf import config, files
-from sketch_rnn_tf.data import dataset, pipeline, tfrecord
+from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.sampling.keras_backend import KerasBackend
 from sketch_rnn_tf.sketcher.sketcher import Sketcher
@@ -44,7 +44,11 @@ class Artist:
         self._sketcher = Sketcher(_FiniteBackend(model, configuration))
         self._unseen = int(pipeline.drops_first_point(info, configuration.drop_first_point))
         split = "valid" if info.num_sketches("valid") else "train"
-        self._originals = _first_sketches(data_dir, split) if model.conditional else []
+        self._originals = []
+        if model.conditional:  # the first ones: a split is in random order
+            records = dataset.read_split(data_dir, split)
+            sketches = (record for record in records if len(record.strokes))
+            self._originals = list(itertools.islice(sketches, COLUMNS))
 
     def draw(self, check: Callable[[], None] = lambda: None) -> Pictures:
         """Returns {name: (drawings, options of the picture)}.
@@ -56,7 +60,8 @@ class Artist:
         pictures = {"samples": self._samples()}
         if self._originals:
             check()
-            z = self._encode()
+            rows = [record.strokes[self._unseen :] for record in self._originals]
+            z = self._sketcher.encode(rows, label=self._own_labels())  # the means [S, Z]
             pictures["reconstructions"] = self._reconstructions(z)
             if len(z) > 1:
                 check()
@@ -102,23 +107,12 @@ class Artist:
         )
         return drawings, {"columns": COLUMNS, "title": "Between two sketches"}
 
-    def _encode(self) -> np.ndarray:
-        """Returns the z means of the originals, [S, Z]."""
-        rows = [record.strokes[self._unseen :] for record in self._originals]
-        return self._sketcher.encode(rows, label=self._own_labels())
-
     def _own_labels(self) -> list[str] | None:
         return self._labels([record.label for record in self._originals])
 
     def _labels(self, numbers) -> list[str] | None:
         classes = self._sketcher.classes
         return [classes[number % len(classes)] for number in numbers] if classes else None
-
-
-def _first_sketches(data_dir: files.PathLike, split: str) -> Sequence[tfrecord.Record]:
-    """Returns the first sketches of a split, which is in random order."""
-    sketches = (record for record in dataset.read_split(data_dir, split) if len(record.strokes))
-    return list(itertools.islice(sketches, COLUMNS))
 
 
 class _FiniteBackend(KerasBackend):

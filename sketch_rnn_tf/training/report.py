@@ -49,9 +49,14 @@ def write(
     """
     metrics = callbacks.read_metrics(run.path / runs.METRICS)
     name = html.escape(run.path.resolve().name)
+    figures = [
+        f"<figure><figcaption>{html.escape(title)}</figcaption>"
+        f"{drawing.grid(drawings, **options)}</figure>"
+        for title, (drawings, options) in drawn.items()
+    ]
     body = [
         _section("Summary", _table(_summary(run, state, metrics))),
-        _section("Drawings", *(_picture(title, *given) for title, given in drawn.items())),
+        _section("Drawings", *figures),
         _section("Test split, best weights", _table(list(test.items()))) if test else "",
         _section("Curves", '<div class="curves">', *_curves(metrics), "</div>"),
         _section("Configuration", _table(_flat(config.described(run.config)))),
@@ -100,11 +105,6 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
         else:
             rows.append((prefix + name, str(value)))
     return rows
-
-
-def _picture(name: str, drawings: Any, options: dict) -> str:
-    svg = drawing.grid(drawings, **options)
-    return f"<figure><figcaption>{html.escape(name)}</figcaption>{svg}</figure>"
 
 
 def _curves(metrics: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -271,22 +271,18 @@ class _Tally:
         """Returns the means and starts new ones; NaN where every step was skipped."""
         steps = float(self._sums["steps"])
         values = {name: float(self._sums[name]) / steps if steps else math.nan for name in _MEANS}
-        values["active_latents"] = self._active_latents()
-        values["skipped_steps"] = int(self._sums["skipped_steps"])
-        for variable in (*self._sums.values(), self._z_sums):
-            variable.assign(tf.zeros_like(variable))
-        return values
-
-    def _active_latents(self) -> int:
-        """Returns how many latents vary from sketch to sketch (arXiv 1509.00519)."""
         sums = self._z_sums.numpy().astype("float64")
         count, means, squares = (
             max(sums[0], 1.0),
             sums[1 : 1 + self._z_size],
             sums[1 + self._z_size :],
         )
-        variance = squares / count - (means / count) ** 2
-        return int((variance > evaluation.ACTIVE_VARIANCE).sum())
+        variance = squares / count - (means / count) ** 2  # from sketch to sketch, arXiv 1509.00519
+        values["active_latents"] = int((variance > evaluation.ACTIVE_VARIANCE).sum())
+        values["skipped_steps"] = int(self._sums["skipped_steps"])
+        for variable in (*self._sums.values(), self._z_sums):
+            variable.assign(tf.zeros_like(variable))
+        return values
 
 
 def _zero(shape) -> tf.Variable:

@@ -440,7 +440,9 @@ class Trainer:
             return
         self._check_places()
         self._log()
-        if self._bad_in_a_row and not (must and self._weights_are_finite()):
+        if self._bad_in_a_row and not (
+            must and all(np.isfinite(weight).all() for weight in self.model.get_weights())
+        ):
             logging.info("no checkpoint at step %d: its numbers are not finite", self.state.step)
             if self._is_complete():
                 self._diverged()
@@ -485,9 +487,6 @@ class Trainer:
             same = False
         if not same:
             raise UserError(f"{self.data_dir}: was prepared anew while this run was reading it")
-
-    def _weights_are_finite(self) -> bool:
-        return all(np.isfinite(weight).all() for weight in self.model.get_weights())
 
     def _newest(self) -> str:
         steps = list(self.run.checkpoints())

@@ -250,7 +250,7 @@ MISTAKES = [
     ("complete", [[EMPTY]], {}, "sketch 0 has no points"),
     ("complete", [[]], {}, "there are no sketches"),
     ("complete", [GOOD], {}, "expected a list of drawings, not a drawing by itself"),
-    ("complete", ["begun.svg"], {}, r"sketch_rnn_tf\.read\(path, sketcher\) reads those of a file"),
+    ("complete", ["begun.svg"], {}, "sketch_rnn_tf.read(path, sketcher) reads those of a file"),
     ("complete", [[np.ones((50, 3))]], {}, "sketch 0 has 50 points, more than the 25 allowed"),
     ("complete", [[GOOD, GOOD[:, :2]]], {}, "sketch 1 has shape [2, 2], expected [N, 3]"),
     ("complete", [[GOOD * np.nan]], {}, "sketch 0 has a coordinate that is not finite"),

@@ -51,11 +51,19 @@ class Builder:
     def add_many(
         self, kind: str, inputs: Sequence[str], count: int, **attributes: Any
     ) -> list[str]:
-        """Adds a node and returns its outputs."""
+        """Adds a node and returns its outputs; what constants alone give is computed here."""
         outputs = [self.name(kind.lower()) for _ in range(count)]
         node = helper.make_node(kind, list(inputs), outputs, **attributes)
         if inputs and all(name in self._constants for name in inputs):
-            self._constants.update(zip(outputs, self._computed(node), strict=True))
+            given = {name: self._constants[name] for name in node.input}
+            graph = helper.make_graph(
+                [node],
+                "constants",
+                [_described(name, (value.dtype, value.shape)) for name, value in given.items()],
+                [helper.make_value_info(name, onnx.TypeProto()) for name in node.output],
+            )
+            made = onnx.reference.ReferenceEvaluator(model(graph)).run(None, given)
+            self._constants.update(zip(outputs, made, strict=True))
         else:
             self._nodes.append(node)
         return outputs
@@ -89,17 +97,6 @@ class Builder:
         for name in sorted(_used(graph) & set(self._constants)):
             graph.initializer.append(numpy_helper.from_array(self._constants[name], name))
         return graph
-
-    def _computed(self, node: onnx.NodeProto) -> list[np.ndarray]:
-        """Returns what a node gives for constants."""
-        given = {name: self._constants[name] for name in node.input}
-        graph = helper.make_graph(
-            [node],
-            "constants",
-            [_described(name, (value.dtype, value.shape)) for name, value in given.items()],
-            [helper.make_value_info(name, onnx.TypeProto()) for name in node.output],
-        )
-        return onnx.reference.ReferenceEvaluator(model(graph)).run(None, given)
 
 
 def model(graph: onnx.GraphProto, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:

@@ -51,26 +51,23 @@ def write(
     """
     folder = pathlib.Path(output_dir) / FOLDER
     with files.atomic_directory(folder, overwrite) as temporary:  # refuses before the work begins
-        _write_into(temporary, run, sketch_rnn.in_float32(model))
+        model = sketch_rnn.in_float32(model)
+        made = graphs.Graphs(model, run.config.scale_factor)
+        content = {
+            "format_version": FORMAT_VERSION,
+            **facts.describe(run, model),
+            "state_size": made.state_size,
+        }
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+        given = {METADATA: text}
+        models = {name: builder.model(graph, given) for name, graph in made.all().items()}
+        for one in models.values():
+            onnx.checker.check_model(one, full_check=True)
+        check(models, model, run.config.scale_factor)
+        for name, one in models.items():
+            onnx.save_model(one, temporary / f"{name}.onnx")
+        files.write_json(temporary / "model.json", content)
     return folder
-
-
-def _write_into(folder: pathlib.Path, run: runs.Run, model: SketchRNN) -> None:
-    """Makes, checks and writes the files of a float32 model."""
-    made = graphs.Graphs(model, run.config.scale_factor)
-    content = {
-        "format_version": FORMAT_VERSION,
-        **facts.describe(run, model),
-        "state_size": made.state_size,
-    }
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    models = {name: builder.model(graph, {METADATA: text}) for name, graph in made.all().items()}
-    for one in models.values():
-        onnx.checker.check_model(one, full_check=True)
-    check(models, model, run.config.scale_factor)
-    for name, one in models.items():
-        onnx.save_model(one, folder / f"{name}.onnx")
-    files.write_json(folder / "model.json", content)
 
 
 def check(models: dict[str, onnx.ModelProto], model: SketchRNN, scale_factor: float) -> None:

@@ -32,17 +32,10 @@ def texts(configuration: config.RunConfig, signatures: Mapping[str, Signature]) 
     """
     folder = importlib.resources.files(__package__) / "templates"
     found = {entry.name: entry.read_text("utf-8") for entry in folder.iterdir()}
-    found[README] = _filled(found[README], configuration, signatures)
-    return found
-
-
-def _filled(
-    readme: str, configuration: config.RunConfig, signatures: Mapping[str, Signature]
-) -> str:
     example: dict[str, list] = {"temperature": [0.4], "seed": [[0, 0]]}
     if configuration.model.class_conditioned:
         example["label"] = [0]
-    return string.Template(readme).substitute(
+    found[README] = string.Template(found[README]).substitute(
         example=json.dumps(example),
         default=next(iter(signatures)),
         rows=configuration.max_length + int(configuration.drop_first_point),
@@ -52,6 +45,7 @@ def _filled(
         ),
         errors="\n".join(f"| {int(code)} | {meaning} |" for code, meaning in MEANINGS.items()),
     )
+    return found
 
 
 def _described(spec) -> str:

@@ -12,7 +12,6 @@ import contextlib
 import io
 import pathlib
 import re
-from collections.abc import Mapping
 
 import keras
 
@@ -50,7 +49,12 @@ def write(
     with files.scratch_beside(base / "version") as scratch:
         new = scratch / "new"  # with the usual permissions, unlike the scratch folder
         new.mkdir()
-        _write_graph(new, made)
+        # The archive finds the variables that its endpoints use; `track` would store them twice.
+        archive = keras.export.ExportArchive()
+        for name, signature in made.items():
+            archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every endpoint
+            archive.write_out(str(new), verbose=False)
         files.write_json(new / ASSETS / "config.json", config.to_json(run.config))
         files.write_json(new / ASSETS / "classes.json", list(run.config.classes))
         warmup.write(new, made, deployment.MODEL_NAME)
@@ -77,12 +81,3 @@ def publish(new: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
         except OSError:
             if not path.exists():
                 raise
-
-
-def _write_graph(path: pathlib.Path, made: Mapping[str, signatures.Signature]) -> None:
-    # The archive finds the variables that its endpoints use; `track` would store them twice.
-    archive = keras.export.ExportArchive()
-    for name, signature in made.items():
-        archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
-    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every endpoint
-        archive.write_out(str(path), verbose=False)

@@ -82,9 +82,19 @@ class Signatures:
         }
         return {**result, "describe": self._signature(self.describe, label)}
 
-    def _signature(self, function, inputs) -> Signature:
-        text = function.__doc__.partition("\n")[0].rstrip(".")
-        return Signature(_checked(function, inputs), inputs, text)
+    def _signature(self, function, specs) -> Signature:
+        """Returns a function of positional tensors that checks shapes and adds `error`."""
+
+        def call(*tensors):
+            inputs = {
+                spec.name: tf.ensure_shape(tensor, spec.shape)
+                for spec, tensor in zip(specs, tensors, strict=True)
+            }
+            rows = row_checks.Rows(inputs)
+            outputs = function(rows, inputs)
+            return {**outputs, "error": rows.error}
+
+        return Signature(call, specs, function.__doc__.partition("\n")[0].rstrip("."))
 
     def generate(self, rows: row_checks.Rows, inputs) -> dict[str, tf.Tensor]:
         """temperature, seed [, label] -> strokes, lengths."""
@@ -250,21 +260,6 @@ class Signatures:
 
     def _latent(self, name: str) -> tuple[tf.TensorSpec, ...]:
         return (_spec(name, [None, self.model.z_size]),) if self.model.conditional else ()
-
-
-def _checked(function, specs) -> Callable[..., dict[str, tf.Tensor]]:
-    """Returns a function of positional tensors that checks shapes and adds `error`."""
-
-    def call(*tensors):
-        inputs = {
-            spec.name: tf.ensure_shape(tensor, spec.shape)
-            for spec, tensor in zip(specs, tensors, strict=True)
-        }
-        rows = row_checks.Rows(inputs)
-        outputs = function(rows, inputs)
-        return {**outputs, "error": rows.error}
-
-    return call
 
 
 def spherical(a: tf.Tensor, b: tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:

@@ -76,12 +76,6 @@ def pack(run: runs.Run, model: SketchRNN, precision: str = "float16") -> bytes:
     tensors = weights.tensors(model)
     moments = calibration.moments(model, run.config) if precision == "int8" else None
     data = model_file.pack(describe(run, model), tensors, precision, moments)
-    _check(data, tensors, precision)
-    return data
-
-
-def _check(data: bytes, tensors: dict[str, np.ndarray], precision: str) -> None:
-    """Raises where a file does not hold the weights that it was made from."""
     limits = {"float32": 0.0, "float16": 1e-3, "int8": 0.25}  # of a tensor's largest weight
     # Half a step of the smallest float16 numbers: a bias that hardly learned yet has no others.
     least = 0.0 if precision == "float32" else 2.0**-25
@@ -90,6 +84,7 @@ def _check(data: bytes, tensors: dict[str, np.ndarray], precision: str) -> None:
         limit = max(limits[precision] * float(np.abs(expected).max(initial=0)), least)
         if not np.abs(read[name] - expected).max(initial=0) <= limit:
             raise UserError(f"model.bin does not hold {name} as it is; it is not written")
+    return data
 
 
 def describe(run: runs.Run, model: SketchRNN) -> dict[str, Any]:
