@@ -313,6 +313,7 @@ PRESETS = {
         dataclasses.replace(
             _RECIPE,
             train_steps=5000,
+            learning_rate=8e-3,
             warmup_steps=100,
             kl_weight_decay=0.999,
             point_dropout=0.0,
