@@ -207,7 +207,8 @@ def test_a_file_passes_its_checks_and_holds_weights_once(opened, tmp_path):
     assert not any(name.startswith("custom") for name in used)
 
 
-def test_all_files_are_written_and_described(tmp_path):
+def test_all_files_are_written_and_described(tmp_path, monkeypatch):
+    monkeypatch.setattr(exporter.calibration, "POINTS", 500)  # what they are is not asked here
     model = _model("conditional")
     folder = exporter.write(_run(model, tmp_path / "run"), model, tmp_path, overwrite=False)
     assert {path.name for path in folder.iterdir()} == {*exporter.FILES, "model.json"}
