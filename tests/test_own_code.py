@@ -20,7 +20,8 @@ from sketch_rnn_tf.model import sequence
 
 sequence.SEGMENTS, calibration.POINTS = 1, 500  # which takes less time
 cell, folder = sys.argv[1:]
-settings = "decoder.cell=coupled,decoder.units=8,encoder.units=4,z_size=4,batch_size=4,parallel_parts=1"
+settings = ("decoder.cell=coupled,decoder.units=8,encoder.units=4,z_size=4,batch_size=4,"
+            "parallel_parts=1")
 codes = [
     train.run([f"--import={cell}", f"--data_dir={folder}/data", f"--run_dir={folder}/run",
                f"--set={settings}", "--preset=small", "--train_steps=2"]),
