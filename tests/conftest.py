@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import shutil
@@ -36,6 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish():
+    """Leaves what has been imported, such as TensorFlow, out of every later garbage collection."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

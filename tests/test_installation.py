@@ -72,9 +72,10 @@ def test_an_index_would_take_both(distributions, tmp_path):
 
 def test_the_wheel_draws_with_the_model_in_it(distributions, tmp_path):
     """TensorFlow comes from the environment of the tests, everything of ours from the wheel."""
-    venv.create(tmp_path / "env", with_pip=True)
+    venv.create(tmp_path / "env")  # a pip of its own would take longer than all of the rest
     python = tmp_path / "env" / "bin" / "python"
-    _run(python, "-m", "pip", "install", "-q", "--no-deps", distributions.wheel, cwd=tmp_path)
+    pip = (sys.executable, "-m", "pip", "--python", python)
+    _run(*pip, "install", "-q", "--no-deps", distributions.wheel, cwd=tmp_path)
     site = pathlib.Path(
         _run(python, "-c", "import site; print(*site.getsitepackages())", cwd=tmp_path)
         .stdout.strip()

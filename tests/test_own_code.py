@@ -15,9 +15,13 @@ OWN_CELL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "own_cell.
 COMMANDS = """
 import sys
 from sketch_rnn_tf.commands import export, sample, train
+from sketch_rnn_tf.export.litert import calibration
+from sketch_rnn_tf.model import sequence
 
+sequence.SEGMENTS, calibration.POINTS = 1, 500  # which takes less time
 cell, folder = sys.argv[1:]
-settings = "decoder.cell=coupled,decoder.units=8,encoder.units=4,z_size=4,batch_size=4"
+settings = ("decoder.cell=coupled,decoder.units=8,encoder.units=4,z_size=4,batch_size=4,"
+            "parallel_parts=1")
 codes = [
     train.run([f"--import={cell}", f"--data_dir={folder}/data", f"--run_dir={folder}/run",
                f"--set={settings}", "--preset=small", "--train_steps=2"]),

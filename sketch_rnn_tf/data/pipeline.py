@@ -24,6 +24,9 @@ WINDOW_BATCHES = 50  # batches that are formed together
 _STRATA = 10  # steps that Adam's momentum of 0.9 averages over
 _INTERLEAVE = 16  # shards read at once
 _SCALE, _DROP, _ORDER, _SLANT = 0, 1, 2, 3  # random streams of a window
+# No function here branches on a tensor: AutoGraph has nothing to rewrite, but would look for it for
+# about a second in every process.
+_as_written = tf.autograph.experimental.do_not_convert
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +64,7 @@ class TrainingBatches:
         """Batches in which every sketch is seen; the last one is filled from the next epoch."""
         return -(-self.info.num_sketches("train") // self.batch_size)
 
+    @_as_written
     def dataset(self, start: int = 0) -> tf.data.Dataset:
         """Returns the batches from position `start` on, without end.
 
@@ -214,6 +218,7 @@ def training_batches(
     )
 
 
+@_as_written
 def evaluation_batches(
     directory: files.PathLike,
     info: dataset.DatasetInfo,

@@ -5,10 +5,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
 from sketch_rnn_tf.training import schedules
 
 N, B, T, Z = 12, 4, 7, 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_segment():
+    """Sequences in one segment: steps that are made sooner, for tests of what Keras does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sequence, "SEGMENTS", 1)
+        yield
 
 
 def _data(classes=0):

@@ -22,4 +22,6 @@ def litert_files(tmp_path_factory):
     bias.assign(bias - 3.0 * tf.one_hot(2, bias.shape[0]))  # drawings that do not end at once
     folder = tmp_path_factory.mktemp("litert")
     run = runs.Run(folder / "run", config.RunConfig(scale_factor=5.0, max_length=30))
-    return exporter.write(run, model, folder, overwrite=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporter.calibration, "POINTS", 500)  # a part of them, which is sooner drawn
+        return exporter.write(run, model, folder, overwrite=False)

@@ -33,7 +33,7 @@ class Loopback:
     def __init__(self, model, configuration):
         self._signatures = signatures.Signatures(model, configuration).all()
         self._functions = {
-            name: tf.function(made.function, input_signature=made.inputs)
+            name: tf.function(made.function, input_signature=made.inputs, autograph=False)
             for name, made in self._signatures.items()
         }
 

@@ -38,15 +38,18 @@ SETTINGS = {
 
 
 @contextlib.contextmanager
-def _started(data_dir, run_dir, tf_config=None, settings=None, **given):
-    """Starts a process that trains; it is gone when the block ends."""
+def _started(data_dir, run_dir, tf_config=None, settings=None, then=(), **given):
+    """Starts a process that trains; it is gone when the block ends.
+
+    `then` are changes of what it is given, for each training after the first.
+    """
     given |= {"data_dir": str(data_dir), "run_dir": str(run_dir)}
     given["settings"] = SETTINGS | (settings or {})
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
     if tf_config:
         environment["TF_CONFIG"] = json.dumps(tf_config)
     process = subprocess.Popen(
-        [sys.executable, str(WORKER), json.dumps(given)],
+        [sys.executable, str(WORKER), *(json.dumps(given | one) for one in ({}, *then))],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -158,9 +161,17 @@ SAME = {
 
 
 @pytest.fixture(scope="module")
-def single(tmp_path_factory, data_dir):
-    folder = tmp_path_factory.mktemp("single") / "run"
-    return _trained(data_dir, folder, settings=SAME, mean_z=True)
+def one_and_two(tmp_path_factory, data_dir):
+    """Returns runs of one device and of two mirrored replicas, trained in one process."""
+    folder = tmp_path_factory.mktemp("replicas")
+    mirrored = {"run_dir": str(folder / "two"), "strategy": "mirrored"}
+    given = {"settings": SAME, "mean_z": True, "cpus": 2, "then": [mirrored]}
+    return _trained(data_dir, folder / "one", **given), runs.open_run(folder / "two")
+
+
+@pytest.fixture(scope="module")
+def single(one_and_two):
+    return one_and_two[0]
 
 
 def _assert_close(run, other):
@@ -176,11 +187,9 @@ def _assert_close(run, other):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
-def test_two_mirrored_replicas_train_as_one_device_does(tmp_path, data_dir, single):
-    run = _trained(
-        data_dir, tmp_path / "run", settings=SAME, mean_z=True, strategy="mirrored", cpus=2
-    )
-    _assert_close(run, single)
+def test_two_mirrored_replicas_train_as_one_device_does(one_and_two):
+    one, two = one_and_two
+    _assert_close(two, one)
 
 
 @pytest.mark.long

@@ -45,6 +45,15 @@ def test_the_same_run_opens_again_with_more_steps(tmp_path, wanted):
     assert runs.open_run(tmp_path).config.training.train_steps == 99
 
 
+def test_another_end_of_a_cosine_learning_rate_is_said(tmp_path, wanted, said):
+    wanted = _with_training(wanted, learning_rate_schedule="cosine", train_steps=6)
+    with run_directory.locked(tmp_path):
+        _open_with_weights(tmp_path, wanted)
+        run_directory.open_or_create(tmp_path, _with_training(wanted, train_steps=7))
+    assert len(said) == 1
+    assert "train_steps 7 instead of 6, so that the rate jumps" in said[0]
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -8,9 +8,26 @@ from magenta import NAMES, batch_of, model_of, relative_error
 from sketch_rnn_tf import config
 from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.interop import magenta_names
+from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import distribution
 from sketch_rnn_tf.training import step as step_lib
+
+SEGMENTS = sequence.SEGMENTS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_segment():
+    """Sequences in one segment: graphs that are made sooner, for tests of what is around them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sequence, "SEGMENTS", 1)
+        yield
+
+
+@pytest.fixture
+def segments(monkeypatch):
+    """Sequences in as many segments as ever."""
+    monkeypatch.setattr(sequence, "SEGMENTS", SEGMENTS)
 
 
 def _training(**settings):
@@ -70,7 +87,9 @@ def test_a_step_fed_magentas_gradients_gives_magentas_weights(vectors, name):
         *((name, "on") for name in ("conditional", "conditional_hyper")),
     ],
 )
-def test_three_steps_give_magentas_weights_and_costs(vectors, name, jit_compile):
+def test_three_steps_give_magentas_weights_and_costs(vectors, name, jit_compile, request):
+    if (name, jit_compile) != ("conditional_hyper", "on"):  # for which XLA takes far too long
+        request.getfixturevalue("segments")
     numbers = vectors(name)
     step = _magenta_step(numbers, jit_compile=jit_compile)
     assert step.compiled == (jit_compile == "on")
@@ -143,6 +162,7 @@ def test_a_loss_that_is_no_number_skips_the_step_and_touches_nothing(small_step,
     assert np.isfinite(values["loss"])
 
 
+@pytest.mark.usefixtures("segments")
 def test_the_step_is_traced_once_for_batches_of_every_length(data_dir, tiny):
     _, training = tiny(buckets=4, batch_size=4)
     info = dataset.read_info(data_dir)

@@ -75,6 +75,26 @@ def decoder_alone(tmp_path_factory, data_dir, tiny):
     return trainer.train(data_dir, folder, *tiny(conditional=False), callbacks=watchers)
 
 
+@pytest.fixture(scope="module")
+def _four_steps(tmp_path_factory, data_dir, tiny):
+    folder = tmp_path_factory.mktemp("run") / "four"
+    model, training = tiny(conditional=False, train_steps=4)
+    return trainer.train(data_dir, folder, model, training, callbacks=[callbacks.MetricsFile()])
+
+
+@pytest.fixture
+def four_steps(tmp_path, _four_steps):
+    """A decoder's run of four steps, a copy for each test, to go on with."""
+    shutil.copytree(_four_steps.path, tmp_path / "run")
+    return runs.open_run(tmp_path / "run")
+
+
+@pytest.fixture
+def idle_steps(monkeypatch):
+    """Steps that change no weight and need no graph, for tests of what is around them."""
+    monkeypatch.setattr(step.TrainingStep, "__call__", lambda self, batch, position: 0)
+
+
 def test_a_run_directory_has_all_its_parts(whole):
     for name in ("config.json", "best.keras", "last.keras", "metrics.jsonl", "report.html"):
         assert (whole.path / name).is_file(), name
@@ -123,117 +143,120 @@ def test_the_report_needs_no_other_file(whole):
         assert part in text
 
 
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, train, whole):
+def _signaling(function):
+    """Returns a function that sends a signal first, while something listens to it."""
+    outside = signal.getsignal(signal.SIGTERM)
+
+    def signaled(*arguments):
+        if signal.getsignal(signal.SIGTERM) != outside:
+            signal.raise_signal(signal.SIGTERM)
+        return function(*arguments)
+
+    return signaled
+
+
+# Before an evaluation, while its graph is made, and between the pictures of a model with an
+# encoder; a decoder alone has one picture.
+def test_a_run_that_was_stopped_in_three_places_goes_on_bit_for_bit(
+    tmp_path, train, whole, monkeypatch
+):
     run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile(), _SignalAt(4)])
     assert list(run.checkpoints())[-1] == 4
     assert "stopped at step 4 and saved" in said[-1]
     assert not (run.path / runs.BEST).exists()  # the signal came before the evaluation
+    for holder, name in ((evaluation, "_sums_of_batch"), (pictures.Artist, "_labels")):
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, name, _signaling(getattr(holder, name)))
+            run, said = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
+        assert "stopped at step 4 and saved" in said[-1]
+        assert not (run.path / runs.BEST).exists()
     run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()])
     _assert_same(run, whole, 6)
 
 
 RECIPE = {
-    "average_decay": 0.5,
+    "average_decay": 0.3,
     "weight_decay": 0.1,
     "gradient_clip_norm": 0.3,
     "learning_rate_schedule": "linear",
     "decoder__cell": "stacked",
     "conditional": False,
+    "checkpoint_every": 1,
+    "keep_checkpoints": 9,
 }
 
 
-def test_a_run_with_averaged_weights_that_was_stopped_goes_on_bit_for_bit(tmp_path, train):
-    watchers = [callbacks.MetricsFile()]
-    straight, _ = train(tmp_path / "straight", callbacks=watchers, **RECIPE)
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory, data_dir, tiny):
+    """A run of averaged weights, trained in one go."""
+    folder = tmp_path_factory.mktemp("run") / "averaged"
+    return trainer.train(data_dir, folder, *tiny(**RECIPE), callbacks=[callbacks.MetricsFile()])
+
+
+def test_a_run_with_averaged_weights_that_was_stopped_goes_on_bit_for_bit(
+    tmp_path, train, averaged
+):
     watchers = [callbacks.MetricsFile(), _SignalAt(4)]
     run, said = train(tmp_path / "run", callbacks=watchers, **RECIPE)
     assert "stopped at step 4 and saved" in said[-1]
     run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()], **RECIPE)
-    _assert_same(run, straight, 6)
-    pair = [one.checkpoints()[6] / checkpoints.WEIGHTS for one in (run, straight)]
+    _assert_same(run, averaged, 6)
+    pair = [one.checkpoints()[6] / checkpoints.WEIGHTS for one in (run, averaged)]
     first, second = (np.load(path, allow_pickle=False) for path in pair)
     assert first.files
     for name in first.files:
         np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_what_is_saved_and_evaluated_is_the_average_of_the_weights(tmp_path, train, data_dir):
-    settings = {"train_steps": 3, "checkpoint_every": 1, "keep_checkpoints": 9}
-    settings |= {"average_decay": 0.4, "conditional": False}
-    run, _ = train(tmp_path / "run", callbacks=[callbacks.MetricsFile()], **settings)
+def test_what_is_saved_and_evaluated_is_the_average_of_the_weights(averaged, data_dir):
     # The average starts at the weights before the first step, which no checkpoint has: after step 1
-    # it weighs them with min(0.4, 1 / 11). So does the first checkpoint tell what they were.
+    # it weighs them with min(0.3, 1 / 11). So does the first checkpoint tell what they were.
     weights, averages = [], []
-    for folder in run.checkpoints().values():
+    for folder in averaged.checkpoints().values():
         with np.load(folder / checkpoints.WEIGHTS, allow_pickle=False) as content:
             weights.append([content[name] for name in content.files])
         model = runs.load_keras(folder / checkpoints.MODEL)
         averages.append([variable.numpy() for variable in model.trainable_variables])
-    for count in (2, 3):
-        decay = min(0.4, count / (10 + count))
+    for count in range(2, 7):
+        decay = min(0.3, count / (10 + count))
         for before, now, weight in zip(
             averages[count - 2], averages[count - 1], weights[count - 1], strict=True
         ):
             expected = decay * before.astype(np.float64) + (1 - decay) * weight
             np.testing.assert_allclose(now, expected, rtol=1e-6, atol=1e-7)
             assert not np.array_equal(now, weight)
-    last = run.load_model("last")
+    last = averaged.load_model("last")
     for saved, average in zip(last.trainable_variables, averages[-1], strict=True):
         np.testing.assert_array_equal(saved, average)
-    valid = [line for line in _metrics(run) if line["split"] == "valid"]
-    found = evaluation.evaluate(last, run.config, data_dir, "valid", batch_size=8)
+    valid = [line for line in _metrics(averaged) if line["split"] == "valid"]
+    found = evaluation.evaluate(last, averaged.config, data_dir, "valid", batch_size=8)
     assert valid[-1]["cost"] == pytest.approx(found["cost"], rel=1e-6)
 
 
-# Between the pictures of a model with an encoder; a decoder alone has one picture.
-@pytest.mark.parametrize(
-    ("function", "conditional"), [("_sums_of_batch", False), ("_labels", True)]
-)
-def test_a_signal_while_tensorflow_traces_ends_the_evaluation(
-    tmp_path, train, whole, decoder_alone, monkeypatch, function, conditional
+def test_more_steps_go_on_also_when_stopped_at_the_last_and_the_same_steps_do_nothing(
+    train, four_steps, decoder_alone
 ):
-    holder = {"_sums_of_batch": evaluation, "_labels": pictures.Artist}[function]
-    before = getattr(holder, function)
-
-    def signaled(*arguments):
-        if signal.getsignal(signal.SIGTERM) != outside:
-            signal.raise_signal(signal.SIGTERM)
-        return before(*arguments)
-
-    settings = {"callbacks": [callbacks.MetricsFile()], "conditional": conditional}
-    outside = signal.getsignal(signal.SIGTERM)
-    with monkeypatch.context() as patch:
-        patch.setattr(holder, function, signaled)
-        run, said = train(tmp_path / "run", **settings)
-    assert "stopped at step 4 and saved" in said[-1]
-    assert not (run.path / runs.BEST).exists()
-    run, _ = train(tmp_path / "run", **settings)
-    _assert_same(run, whole if conditional else decoder_alone, 6)
-
-
-def test_a_run_that_was_stopped_at_its_last_step_takes_no_other(tmp_path, train, decoder_alone):
-    train(tmp_path / "run", conditional=False, callbacks=[callbacks.MetricsFile(), _SignalAt(6)])
-    run, _ = train(tmp_path / "run", conditional=False, callbacks=[callbacks.MetricsFile()])
-    assert (run.path / runs.REPORT).exists()
-    assert list(run.checkpoints()) == [4, 6]
-    _assert_same(run, decoder_alone, 6)
-
-
-def test_more_steps_go_on_and_the_same_steps_do_nothing(tmp_path, train, decoder_alone):
-    settings = {"conditional": False, "callbacks": [callbacks.MetricsFile()]}
-    train(tmp_path / "run", train_steps=4, **settings)
-    run, said = train(tmp_path / "run", train_steps=6, **settings)
+    settings = {"conditional": False, "train_steps": 6}
+    watchers = [callbacks.MetricsFile(), _SignalAt(6)]
+    run, said = train(four_steps.path, callbacks=watchers, **settings)
+    assert [line for line in said if "stopped at step 6" not in line] == []
+    assert not (run.path / runs.REPORT).exists()
+    run, said = train(run.path, callbacks=[callbacks.MetricsFile()], **settings)
     assert said == []
+    assert (run.path / runs.REPORT).exists()
+    assert list(run.checkpoints()) == [4, 6]  # no other step was taken
     _assert_same(run, decoder_alone, 6)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.keras")}
-    _, said = train(tmp_path / "run", train_steps=6, conditional=False)
+    _, said = train(run.path, **settings)
     assert "has its 6 steps already" in said[0]
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*.keras")}
 
 
-def test_more_steps_make_a_new_report_however_often_they_are_stopped(tmp_path, train, monkeypatch):
-    settings = {"conditional": False, "checkpoint_every": 2}
-    train(tmp_path / "run", train_steps=2, **settings)
+@pytest.mark.usefixtures("idle_steps")
+def test_more_steps_make_a_new_report_however_often_they_are_stopped(
+    train, four_steps, monkeypatch
+):
+    settings = {"conditional": False, "train_steps": 5}
     evaluate = trainer.evaluation.evaluate
 
     def signaled(model, configuration, directory, split, **rest):
@@ -243,37 +266,29 @@ def test_more_steps_make_a_new_report_however_often_they_are_stopped(tmp_path, t
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer.evaluation, "evaluate", signaled)
-        run, said = train(tmp_path / "run", train_steps=3, **settings)
-    assert "has its 3 steps, but no report.html yet" in said[-1]
+        run, said = train(four_steps.path, **settings)
+    assert "has its 5 steps, but no report.html yet" in said[-1]
     assert not (run.path / runs.REPORT).exists()
-    _, said = train(tmp_path / "run", train_steps=3, **settings)
+    _, said = train(run.path, **settings)
     assert said == []
-    assert "3 of 3" in (run.path / runs.REPORT).read_text()
-
-
-def test_another_end_of_a_cosine_learning_rate_is_said(tmp_path, train):
-    settings = {"conditional": False, "learning_rate_schedule": "cosine"}
-    train(tmp_path / "run", train_steps=2, **settings)
-    _, said = train(tmp_path / "run", train_steps=3, **settings)
-    assert len(said) == 1
-    assert "train_steps 3 instead of 2, so that the rate jumps" in said[0]
+    assert "5 of 5" in (run.path / runs.REPORT).read_text()
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(
-    tmp_path, train, decoder_alone
+    train, four_steps, decoder_alone
 ):
-    settings = {"conditional": False, "callbacks": [callbacks.MetricsFile()]}
-    run, _ = train(tmp_path / "run", train_steps=4, **settings)
-    damaged = run.checkpoints()[4] / checkpoints.MODEL
+    damaged = four_steps.checkpoints()[4] / checkpoints.MODEL
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
-    run, said = train(tmp_path / "run", **settings)
+    watchers = [callbacks.MetricsFile()]
+    run, said = train(four_steps.path, callbacks=watchers, conditional=False)
     assert "checkpoint of step 4 is damaged" in said[0]
     assert "checksum" in said[0]
     _assert_same(run, decoder_alone, 6)
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(tmp_path, train, monkeypatch):
     savez, count = np.savez, []
 
@@ -293,6 +308,7 @@ def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(tmp_path, train, mo
     assert not list((run.path / "checkpoints").glob(".*"))
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_weights_that_cannot_be_copied_are_said_and_copied_later(tmp_path, train, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -309,6 +325,7 @@ def test_weights_that_cannot_be_copied_are_said_and_copied_later(tmp_path, train
     assert files.sha256_of_file(run.path / runs.LAST) == expected
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path, train, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -351,32 +368,33 @@ def _bad_steps(monkeypatch, first, weights):
     monkeypatch.setattr(step.TrainingStep, "__call__", taken)
 
 
-def test_good_weights_are_saved_though_the_last_steps_were_skipped(tmp_path, train, monkeypatch):
-    _bad_steps(monkeypatch, first=3, weights=None)
-    run, _ = train(tmp_path / "run", conditional=False, train_steps=5)
-    assert list(run.checkpoints()) == [2, 5]
+def test_good_weights_are_saved_though_the_last_steps_were_skipped(train, four_steps, monkeypatch):
+    _bad_steps(monkeypatch, first=4, weights=None)
+    run, _ = train(four_steps.path, conditional=False, train_steps=7)
+    assert list(run.checkpoints()) == [4, 7]
     assert (run.path / runs.REPORT).exists()
 
 
-def test_a_run_that_ends_with_bad_weights_has_diverged(tmp_path, train, monkeypatch):
-    _bad_steps(monkeypatch, first=3, weights=np.inf)
-    with pytest.raises(trainer.DivergedError, match=r"2 steps in a row, up to step 5.*is step 2"):
-        train(tmp_path / "run", conditional=False, train_steps=5)
-    assert not (tmp_path / "run" / runs.REPORT).exists()
+def test_a_run_that_ends_with_bad_weights_has_diverged(train, four_steps, monkeypatch):
+    _bad_steps(monkeypatch, first=4, weights=np.inf)
+    with pytest.raises(trainer.DivergedError, match=r"2 steps in a row, up to step 6.*is step 4"):
+        train(four_steps.path, conditional=False)
+    assert not (four_steps.path / runs.REPORT).exists()
 
 
-def test_a_signal_while_weights_are_bad_saves_nothing_and_says_so(tmp_path, train, monkeypatch):
-    _bad_steps(monkeypatch, first=3, weights=np.nan)
+def test_a_signal_while_weights_are_bad_saves_nothing_and_says_so(train, four_steps, monkeypatch):
+    _bad_steps(monkeypatch, first=4, weights=np.nan)
     settings = {"conditional": False, "train_steps": 50}
-    run, said = train(tmp_path / "run", callbacks=[_SignalAt(4)], **settings)
-    assert list(run.checkpoints()) == [2]
-    assert "stopped at step 4 and not saved" in said[-1]
-    assert said[-1].endswith("the same command goes on from the last checkpoint: step 2")
+    run, said = train(four_steps.path, callbacks=[_SignalAt(6)], **settings)
+    assert list(run.checkpoints()) == [2, 4]
+    assert "stopped at step 6 and not saved" in said[-1]
+    assert said[-1].endswith("the same command goes on from the last checkpoint: step 4")
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, train):
-    settings = {"learning_rate": 1e-30, "min_learning_rate": 1e-30, "evaluate_every": 2}
-    settings |= {"early_stopping_patience": 2, "train_steps": 50, "conditional": False}
+    settings = {"early_stopping_patience": 2, "train_steps": 50, "conditional": False}
+    settings["evaluate_every"] = 2
     run, _ = train(tmp_path / "run", **settings)
     assert list(run.checkpoints())[-1] == 6  # best at 2, then twice no better
     assert "6 of 50 (stopped early)" in (run.path / runs.REPORT).read_text()
@@ -421,32 +439,32 @@ def test_a_run_can_end_with_a_prior_that_is_fitted_to_its_training_drawings(
     assert "has its 6 steps already" in " ".join(said)
 
 
-def test_without_valid_and_test_split_there_is_no_best_and_a_report(tmp_path, train, make_dataset):
-    make_dataset(tmp_path / "data", {"train": 16, "valid": 0, "test": 0})
-    run, _ = train(tmp_path / "run", data=tmp_path / "data", train_steps=2, conditional=False)
+@pytest.fixture
+def small_set(tmp_path, make_dataset):
+    """A data set of five train sketches alone."""
+    make_dataset(tmp_path / "data", {"train": 5, "valid": 0, "test": 0})
+    return tmp_path / "data"
+
+
+def test_a_small_set_without_other_splits_has_a_smaller_batch_no_best_and_a_report(
+    tmp_path, train, small_set
+):
+    settings = {"data": small_set, "train_steps": 1, "warmup_steps": 5, "conditional": False}
+    run, said = train(tmp_path / "run", **settings)
+    assert said[0] == "batch_size 8 is lowered to 5: the train split has 5 sketches"
+    assert "warm-up of 5 steps is longer than the run of 1" in said[1]
+    assert len(said) == 2
+    assert run.config.training.batch_size == 5
     assert not (run.path / runs.BEST).exists()
     assert run.weights("best") == run.path / runs.LAST
     assert (run.path / runs.REPORT).exists()
+    _, said = train(tmp_path / "run", **settings)  # the same command is the same run
+    assert "has its 1 steps already" in said[-1]
 
 
-def test_a_batch_larger_than_the_data_is_lowered_and_told(tmp_path, train, make_dataset):
-    make_dataset(tmp_path / "data", {"train": 5, "valid": 0, "test": 0})
-    settings = {"data": tmp_path / "data", "train_steps": 1, "conditional": False}
-    run, said = train(tmp_path / "run", **settings)
-    assert said == ["batch_size 8 is lowered to 5: the train split has 5 sketches"]
-    assert run.config.training.batch_size == 5
-    train(tmp_path / "run", **settings)  # the same command is the same run
-
-
-def test_a_run_is_not_gone_on_with_to_fewer_steps(tmp_path, train):
-    train(tmp_path / "run", train_steps=3, conditional=False)
-    with pytest.raises(UserError, match="has 3 steps already, more than the 2 wanted"):
-        train(tmp_path / "run", train_steps=2, conditional=False)
-
-
-def test_a_warm_up_that_outlasts_the_run_is_told(tmp_path, train):
-    _, said = train(tmp_path / "run", train_steps=2, warmup_steps=5, conditional=False)
-    assert "warm-up of 5 steps is longer than the run of 2" in said[0]
+def test_a_run_is_not_gone_on_with_to_fewer_steps(train, decoder_alone):
+    with pytest.raises(UserError, match="has 6 steps already, more than the 2 wanted"):
+        train(decoder_alone.path, train_steps=2, conditional=False)
 
 
 def test_a_data_set_that_is_rewritten_while_it_is_read_has_one_sentence(
@@ -464,6 +482,7 @@ def test_a_data_set_that_is_rewritten_while_it_is_read_has_one_sentence(
         train(tmp_path / "run", data=folder, callbacks=[Rewrite()], conditional=False)
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_a_data_set_with_new_shards_of_the_same_names_is_not_trained_or_evaluated_on(
     tmp_path, train, make_dataset
 ):
@@ -480,6 +499,7 @@ def test_a_data_set_with_new_shards_of_the_same_names_is_not_trained_or_evaluate
     assert list(runs.open_run(run_dir).checkpoints()) == [2]
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_nothing_is_written_where_a_disk_was_unmounted(tmp_path, train):
     class Unmount(callbacks.Callback):
         def on_log(self, step, values):
@@ -491,6 +511,7 @@ def test_nothing_is_written_where_a_disk_was_unmounted(tmp_path, train):
     assert not list((tmp_path / "run").iterdir())
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_a_run_directory_that_vanishes_has_one_sentence(tmp_path, train):
     class Vanish(callbacks.Callback):
         def on_log(self, step, values):
@@ -526,36 +547,30 @@ def test_a_shard_that_lacks_a_record_is_an_error(tmp_path, train, make_dataset):
         train(tmp_path / "run", data=tmp_path / "data", conditional=False)
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_a_new_run_starts_from_the_weights_and_units_of_another(tmp_path, train, whole, tiny):
     content = files.read_json(whole.path / runs.CONFIG)
     (tmp_path / "old").mkdir()
     files.write_json(tmp_path / "old" / runs.CONFIG, {**content, "scale_factor": 77.0})
     checkpoints.copy_weights(whole.weights("best"), tmp_path / "old" / runs.BEST)
-    still = {"learning_rate": 1e-30, "min_learning_rate": 1e-30, "train_steps": 1}
-    run, _ = train(tmp_path / "new", init_from=tmp_path / "old", **still)
+    run, _ = train(tmp_path / "new", init_from=tmp_path / "old", train_steps=1)
     assert run.config.scale_factor == 77.0
     assert run.config.initial_weights == files.sha256_of_file(whole.path / runs.BEST)
     pair = [one.load_model("best").get_weights() for one in (run, whole)]
     for a, b in zip(*pair, strict=True):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match=r"another scale_factor \(77\.0"):
-        train(tmp_path / "new", **still)
+        train(tmp_path / "new", train_steps=1)
 
 
+@pytest.mark.usefixtures("idle_steps")
 def test_classes_that_a_run_to_start_from_knows_are_taken_by_name(tmp_path, train, make_dataset):
-    model = {"class_conditioned": True, "conditional": False}
+    model = {"class_conditioned": True, "conditional": False, "train_steps": 1}
     old, _ = train(tmp_path / "old", **model)  # of even and odd
-    make_dataset(tmp_path / "data", {"train": 16, "valid": 2, "test": 2})
+    make_dataset(tmp_path / "data", {"train": 16, "valid": 0, "test": 0})
     info = dataset.read_info(tmp_path / "data")
     dataset.write_info(tmp_path / "data", dataclasses.replace(info, classes=["odd", "prime"]))
-    still = {"learning_rate": 1e-30, "min_learning_rate": 1e-30, "train_steps": 1}
-    run, said = train(
-        tmp_path / "new",
-        data=tmp_path / "data",
-        init_from=old.path,
-        **model,
-        **still,
-    )
+    run, said = train(tmp_path / "new", data=tmp_path / "data", init_from=old.path, **model)
     assert any("does not know prime" in line for line in said)
     before, after = (one.load_model("best") for one in (old, run))
     rows, own = (model.embedding.embeddings.numpy() for model in (before, after))
@@ -570,12 +585,12 @@ def test_weights_of_another_shape_are_refused(tmp_path, train, whole):
         train(tmp_path / "new", init_from=whole.path, decoder__units=7)
 
 
-def test_the_state_of_an_older_version_opens(tmp_path, train):
-    run, _ = train(tmp_path / "run", train_steps=2, conditional=False)
-    path = run.checkpoints()[2] / checkpoints.STATE
+@pytest.mark.usefixtures("idle_steps")
+def test_the_state_of_an_older_version_opens(train, four_steps):
+    path = four_steps.checkpoints()[4] / checkpoints.STATE
     state = json.loads(path.read_text())
     for name in ("skipped_steps", "evaluated_step", "evaluations_since_best"):
         del state[name]
     path.write_text(json.dumps(state))
-    _, said = train(tmp_path / "run", train_steps=3, conditional=False)
+    _, said = train(four_steps.path, train_steps=5, conditional=False)
     assert said == []

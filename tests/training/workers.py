@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from sketch_rnn_tf import config
+from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import callbacks, trainer
 
@@ -25,12 +26,14 @@ class _Hang(callbacks.Callback):
 
 
 def main() -> None:
-    """Reads {"data_dir", "run_dir", "settings", "strategy", "cpus", "mean_z", "hang_at"} from argv.
+    """Trains {"data_dir", "run_dir", "settings", "strategy", "cpus", "mean_z", "hang_at"} of argv.
 
-    `cpus` splits the processor into so many logical devices; `mean_z` takes z at its mean, whose
-    noise is another one on every replica; `hang_at` is a logged step at which nothing goes on.
+    Several are trained in turn, in the process that the first one asks for: `cpus` splits the
+    processor into so many logical devices; `mean_z` takes z at its mean, whose noise is another
+    one on every replica. `hang_at` is a logged step at which nothing goes on.
     """
     given = json.loads(sys.argv[1])
+    sequence.SEGMENTS = 1  # graphs that are made sooner, for tests of what is around them
     logging.get_absl_logger().addHandler(std_logging.StreamHandler(sys.stdout))
     logging.set_verbosity(logging.INFO)
     if given.get("cpus"):
@@ -42,6 +45,11 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     if given.get("mean_z"):
         SketchRNN._sample_z = lambda self, z_mean, z_log_var, seed: z_mean
+    for text in sys.argv[1:]:
+        _train(json.loads(text))
+
+
+def _train(given) -> None:
     start = config.preset("magenta")
     model, training = config.override(start.model, start.training, given["settings"])
     trainer.train(
