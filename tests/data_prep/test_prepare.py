@@ -202,7 +202,7 @@ def test_an_existing_data_set_stays_without_overwrite(tmp_path, write_ndjson, ca
     _run("--input", cat, "--output_dir", tmp_path / "x")
 
     assert _run("--input", dog, "--output_dir", tmp_path / "x") == 1
-    assert "exists already; --overwrite replaces it" in _error(capsys)
+    assert "exists already; --overwrite (overwrite=True) replaces it" in _error(capsys)
     assert dataset.read_info(tmp_path / "x").classes == ["cat"]
     assert _run("--input", dog, "--output_dir", tmp_path / "x", "--overwrite") == 0
     assert dataset.read_info(tmp_path / "x").classes == ["dog"]
