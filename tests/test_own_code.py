@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sketch_rnn_tf
-from sketch_rnn_tf import own_code
+from sketch_rnn_tf import ondevice, own_code
 from sketch_rnn_tf.errors import UserError
 from tests.data import written
 
@@ -51,7 +51,7 @@ def test_commands_train_draw_and_export_with_a_cell_of_ones_own(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.svg").stat().st_size > 500
     # What was exported needs the file no more.
-    exported = sketch_rnn_tf.ondevice.open(tmp_path / "out" / "litert")
+    exported = ondevice.open(tmp_path / "out" / "litert")
     sketches = exported.generate(16, temperature=0.4, seed=0)
     assert "own_cell" not in sys.modules
     drawn = sketch_rnn_tf.read(tmp_path / "a.svg")
