@@ -27,7 +27,7 @@ help:
 	@echo "make gallery     draws docs/pictures with the quickstart's model"
 	@echo "make test        installs what the tests need, checks style and runs the tests"
 	@echo "make test-long   runs those that take minutes: busy machines, several machines, experiments"
-	@echo "make test-browser  runs the tests that need Node.js and Chromium (npm and apt install what is missing)"
+	@echo "make test-browser  runs the tests of the pages in Chromium (apt installs what is missing)"
 	@echo "make quick       runs the fast tests that need no training"
 	@echo "make lint        checks style and types only"
 	@echo "make lint-js     checks the style of JavaScript and CSS with Biome (npm)"
@@ -66,7 +66,7 @@ lint: $(VENV)/installed-test
 
 # pyproject.toml makes warnings from our own code errors.
 test: lint
-	$(BIN)/python $(PYTEST) -m "not long" $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) -m "not long and not browser" $(PYTEST_ARGS)
 
 # One at a time: each keeps all cores busy.
 test-long: $(VENV)/installed-test
@@ -76,7 +76,7 @@ test-long: $(VENV)/installed-test
 test-browser: $(VENV)/installed-test
 	@command -v chromedriver >/dev/null || apt-get install -y --no-install-recommends chromium chromium-driver || \
 	  { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 1; }
-	$(BIN)/python -m pytest tests/export/web $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) -m browser tests/export/web $(PYTEST_ARGS)
 
 lint-js:
 	npx --yes @biomejs/biome@$(BIOME) check .

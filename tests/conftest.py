@@ -28,9 +28,13 @@ SHARED = pathlib.Path(os.environ.get("SKETCH_RNN_SHARED", ROOT.parent / "shared"
 _FIRST = ("training", "experiments", "export", "model", "docs")
 
 
+@pytest.hookimpl(tryfirst=True)  # before marks are asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the files that take long first."""
+    """Puts the files that take long first, and marks what needs a browser."""
     tests = ROOT / "tests"
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
 
     def place(item: pytest.Item) -> int:
         folder = item.path.relative_to(tests).parts[0] if tests in item.path.parents else ""

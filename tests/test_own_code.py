@@ -43,7 +43,7 @@ def restored_modules():
 
 
 @pytest.mark.large
-def test_commands_train_draw_and_export_with_a_cell_of_ones_own(tmp_path):
+def test_commands_train_draw_and_export_with_a_cell_of_ones_own(tmp_path, monkeypatch):
     rows = np.float32([[3, 4, 0], [5, -2, 0], [1, 1, 1]])
     written.write(tmp_path / "data", {"train": [(rows, 0)] * 8}, classes=("thing",))
     run = [sys.executable, "-c", COMMANDS, str(OWN_CELL), str(tmp_path)]
@@ -51,6 +51,7 @@ def test_commands_train_draw_and_export_with_a_cell_of_ones_own(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.svg").stat().st_size > 500
     # What was exported needs the file no more.
+    monkeypatch.delitem(sys.modules, "own_cell", raising=False)
     exported = ondevice.open(tmp_path / "out" / "litert")
     sketches = exported.generate(16, temperature=0.4, seed=0)
     assert "own_cell" not in sys.modules
