@@ -201,6 +201,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+class _HTTPServer(http.server.ThreadingHTTPServer):
+    """Lets as many connections wait as servers do; Python's own five refuse some of a storm."""
+
+    request_queue_size = 128
+
+
 def _session_config(file: pathlib.Path | None) -> bytes:
     """Returns the ConfigProto of a file, with the threads that deployment's options set."""
     from tensorflow.core.protobuf import config_pb2
@@ -225,7 +231,7 @@ def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     handler = rest_routes.handler(model, services)
-    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    rest = _HTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     first = next(iter(model.versions.values()), None)
     ready = {"grpc": port, "rest": rest.server_port, "warmed_up": first and first.warmed_up}
