@@ -103,8 +103,9 @@ def _what_would_work(path: pathlib.Path) -> str:
     if not path.exists():
         known = [pretrained.PREFIX + name for name in pretrained.names()]
         near = difflib.get_close_matches(pretrained.PREFIX + path.name, known, n=1, cutoff=0.8)
-        runs = [str(path.parent / "runs" / path.name)]
-        near = [run for run in runs if os.path.isfile(os.path.join(run, CONFIG))] or near
+        in_runs = path.parent / "runs" / path.name
+        if (in_runs / CONFIG).is_file():
+            near = [str(in_runs)]
         meant = f" (did you mean {near[0]}?)" if near else ""
         return f"there is no such file or folder{meant}; {', '.join(known)} come with this package"
     if run_dir and (step := _STEP.search(str(path.relative_to(run_dir)))):

@@ -31,20 +31,18 @@ def load(path: str | os.PathLike) -> None:
     if folder not in sys.path:
         sys.path.append(folder)
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path}: cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except SyntaxError as error:
+    except BaseException as error:
         del sys.modules[name]
-        raise UserError(f"{path}: line {error.lineno}: {error.msg}") from None
-    except ModuleNotFoundError as error:
-        del sys.modules[name]
-        raise UserError(
-            f"{path}: imports {error.name}, which is neither installed nor beside it"
-        ) from None
-    except BaseException:
-        del sys.modules[name]
+        if isinstance(error, SyntaxError):
+            raise UserError(f"{path}: line {error.lineno}: {error.msg}") from None
+        if isinstance(error, ModuleNotFoundError):
+            raise UserError(
+                f"{path}: imports {error.name}, which is neither installed nor beside it"
+            ) from None
         raise

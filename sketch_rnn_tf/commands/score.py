@@ -81,21 +81,23 @@ def main(flags: absl_flags.FlagValues) -> None:
                     f" each of {', '.join(model.config.classes)}"
                 )
     sketcher = model.open()
-    scores = score_all(sketcher, drawings, classes, flags.batch_size)
-    for score, (index, _) in zip(scores, numbered, strict=True):
-        score["index"] = index  # of the input, as --index takes it
+    numbers = [index for index, _ in numbered]
+    scores = score_all(sketcher, drawings, numbers, classes, flags.batch_size)
     listed = chosen(scores, flags.sort, flags.worst)
     _report(flags, listed)  # first: whatever becomes of the pictures
     if flags.output:
         _draw(flags, listed, dict(numbered), model.config.drop_first_point)
 
 
-def score_all(sketcher: Any, drawings: list, classes: list[str] | None, at_once: int) -> list[dict]:
+def score_all(
+    sketcher: Any, drawings: list, numbers: list[int], classes: list[str] | None, at_once: int
+) -> list[dict]:
     """Scores drawings, as one class or as many.
 
     Args:
       sketcher: the model.
       drawings: of `inputs.load`.
+      numbers: their indices in the input, as --index takes them.
       classes: the classes to score each drawing as; None: its own.
       at_once: how many drawings are scored together.
 
@@ -122,7 +124,7 @@ def score_all(sketcher: Any, drawings: list, classes: list[str] | None, at_once:
                 shown.update(len(part))
             for row, i in enumerate(order[first : first + at_once]):
                 best = min(names, key=lambda name: by_class[name][row]["nats"])
-                one = {**by_class[best][row], "index": i, "label": drawings[i].label}
+                one = {**by_class[best][row], "index": numbers[i], "label": drawings[i].label}
                 one["key"] = drawings[i].key
                 if len(names) > 1:
                     one["by_class"] = {name: by_class[name][row]["nats"] for name in names}

@@ -204,7 +204,8 @@ def _configuration(flags: absl_flags.FlagValues):
         from sketch_rnn_tf import recipe
         from sketch_rnn_tf.data import dataset
 
-        chosen = recipe.choose(dataset.read_info(flags.data_dir), model)
+        info = dataset.read_info(flags.data_dir)
+        chosen = recipe.choose(info, model)
         for reason in chosen.reasons:
             logging.info("auto: %s", reason)
     try:
@@ -221,7 +222,11 @@ def _configuration(flags: absl_flags.FlagValues):
     except ValueError as error:
         raise UsageError(str(error)) from None
     if auto:
-        _tell_length(flags.data_dir, model, training, settings)
+        if settings:
+            asked = ", ".join(f"{key} {value}" for key, value in settings.items())
+            logging.info("auto: as asked instead: %s", asked)
+        for sentence in recipe.length(info, model, training):
+            logging.info("auto: %s", sentence)
     for name in magenta_hparams.unused(hparams):
         logging.info("--hparams: %s is not used here: the data set says it", name)
     if not any(name.removeprefix("training.") == "evaluate_every" for name in settings):
@@ -244,18 +249,6 @@ def _refuse_names_of_magenta(settings) -> None:
                 f"--set {name}: is Magenta's name of {ours[name]}: --set {ours[name]}={value} or"
                 f" --hparams {name}={value}"
             )
-
-
-def _tell_length(data_dir: str, model, training, settings) -> None:
-    """Tells how long the training that was chosen takes, and what of it was asked for instead."""
-    from sketch_rnn_tf import recipe
-    from sketch_rnn_tf.data import dataset
-
-    if settings:
-        asked = ", ".join(f"{key} {value}" for key, value in settings.items())
-        logging.info("auto: as asked instead: %s", asked)
-    for sentence in recipe.length(dataset.read_info(data_dir), model, training):
-        logging.info("auto: %s", sentence)
 
 
 def _hint(flag: str) -> str:

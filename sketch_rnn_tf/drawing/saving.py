@@ -13,9 +13,8 @@ from sketch_rnn_tf.errors import UserError
 SUFFIXES = (".svg", ".png", ".gif", ".json", ".npz")
 NUMBERS = (".json", ".npz")  # kinds that are no pictures
 _NUMBER = re.compile(r"\{i(?::0?(\d{1,2}))?\}")
-_PLACEHOLDER = re.compile(
-    r"\{(?:\w?|class|label|name|index|seed)(?::\w*)?\}"
-)  # what people write who mean a number
+# What people write who mean a number.
+_PLACEHOLDER = re.compile(r"\{(?:\w?|class|label|name|index|seed)(?::\w*)?\}")
 
 
 def check_suffix(path: str | os.PathLike) -> str:
