@@ -118,10 +118,10 @@ def main(flags: absl_flags.FlagValues) -> None:
 def _result(run) -> dict:
     """Returns what `--json` prints of a run: how far it is, what it cost, how long it took."""
     from sketch_rnn_tf import runs
-    from sketch_rnn_tf.training import callbacks, checkpoints
+    from sketch_rnn_tf.training import checkpoints
 
     state = checkpoints.newest_state(run)
-    lines = callbacks.read_metrics(run.path / runs.METRICS)
+    lines = runs.read_metrics(run.path / runs.METRICS)
     test = next((line for line in lines if line.get("split") == "test"), {})
     return {
         "run_dir": str(run.path),

@@ -13,7 +13,6 @@ import tensorflow as tf
 from absl import logging
 
 from sketch_rnn_tf import config, files, progress, runs
-from sketch_rnn_tf.runs import read_metrics
 
 MANY_EMPTY = 0.2  # share of empty samples that is worth telling
 TELL_DURATION, LONG = 60.0, 2 * 3600.0  # seconds that a run takes in all
@@ -92,7 +91,7 @@ class MetricsFile(Callback):
         self._path = run.path / runs.METRICS
         kept = [  # no test numbers: they are of another end
             json.dumps(values) + "\n"
-            for values in read_metrics(self._path)
+            for values in runs.read_metrics(self._path)
             if values["step"] <= step and values.get("split") != "test"
         ]
         files.write_text(self._path, "".join(kept))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sketch_rnn_tf import config, drawing, files, progress, runs
-from sketch_rnn_tf.training import callbacks, checkpoints, pictures
+from sketch_rnn_tf.training import checkpoints, pictures
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 200, 52, 22, 10
 _COLORS = ("#1f6fb4", "#c8501e")
@@ -47,7 +47,7 @@ def write(
       test: losses of the test split with the best weights; None where there is no test split.
       drawn: what the model draws at the end.
     """
-    metrics = callbacks.read_metrics(run.path / runs.METRICS)
+    metrics = runs.read_metrics(run.path / runs.METRICS)
     name = html.escape(run.path.resolve().name)
     figures = [
         f"<figure><figcaption>{html.escape(title)}</figcaption>"

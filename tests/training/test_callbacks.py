@@ -198,5 +198,5 @@ def test_skipped_steps_are_in_the_progress_line():
 
 def test_metrics_that_are_no_objects_are_left_out(tmp_path):
     (tmp_path / "m").write_text('[1]\n{"step": "a"}\n{"step": 3}\nnull\n{"st')
-    assert callbacks.read_metrics(tmp_path / "m") == [{"step": 3}]
-    assert callbacks.read_metrics(tmp_path / "none") == []
+    assert runs.read_metrics(tmp_path / "m") == [{"step": 3}]
+    assert runs.read_metrics(tmp_path / "none") == []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sketch_rnn_tf import runs
-from sketch_rnn_tf.training import callbacks, checkpoints
+from sketch_rnn_tf.training import checkpoints
 
 pytestmark = pytest.mark.large
 WORKER = pathlib.Path(__file__).with_name("workers.py")
@@ -85,7 +85,7 @@ def _wait_for(path, process):
 
 
 def _metrics(run, split):
-    lines = callbacks.read_metrics(run.path / runs.METRICS)
+    lines = runs.read_metrics(run.path / runs.METRICS)
     return [
         {name: value for name, value in line.items() if name != "sketches_per_second"}
         for line in lines

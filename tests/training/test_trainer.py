@@ -17,7 +17,7 @@ from sketch_rnn_tf.training import callbacks, checkpoints, pictures, step, train
 
 
 def _metrics(run):
-    lines = callbacks.read_metrics(run.path / runs.METRICS)
+    lines = runs.read_metrics(run.path / runs.METRICS)
     return [{k: v for k, v in line.items() if k != "sketches_per_second"} for line in lines]
 
 
@@ -118,7 +118,7 @@ def test_every_value_is_in_the_metrics(whole):
     assert {"cost", "nats_per_point", "reconstruction_loss_unmasked"} <= set(by_split["valid"])
     speeds = [
         line["sketches_per_second"]
-        for line in callbacks.read_metrics(whole.path / runs.METRICS)
+        for line in runs.read_metrics(whole.path / runs.METRICS)
         if line["split"] == "train"
     ]
     assert min(speeds) > 0
@@ -407,7 +407,7 @@ def test_the_report_has_measures_of_what_the_model_draws(tmp_path, train, make_d
     watching = [callbacks.MetricsFile()]
     settings = {"train_steps": 3, "conditional": False}
     run, _ = train(tmp_path / "run", data=tmp_path / "data", callbacks=watching, **settings)
-    values = callbacks.read_metrics(run.path / "metrics.jsonl")[-1]
+    values = runs.read_metrics(run.path / "metrics.jsonl")[-1]
     assert values["split"] == "test"
     assert values["quality_samples"] == 21
     for name in ("kid", "kid_floor", "precision", "recall", "coverage", "ended"):
