@@ -96,7 +96,7 @@ def _assert_close(found, expected, tolerance):
 
 
 @pytest.mark.parametrize("kind", list(cells.CELLS))
-@pytest.mark.parametrize(("length", "masked"), [(1, False), (2, True), (T, True)])
+@pytest.mark.parametrize(("length", "masked"), [(1, False), (2, True), (T, False), (T, True)])
 def test_the_fast_sequence_gives_the_values_and_gradients_of_the_plain_loop(kind, masked, length):
     cell = _cell(kind)
     found = _run_fast(cell, masked, length, graph=length == T)

@@ -193,29 +193,14 @@ def _signatures(serialized: bytes):
     }
 
 
-def main(path: str, requests: str, *results: str) -> None:
-    """Runs {signature/input: array} of an npz and writes {signature/output: array}.
-
-    Args:
-      path: of the model.
-      requests: the npz.
-      *results: `FILE=CONFIG` each, an npz to write and the session's configuration in hexadecimal.
-    """
+def main(path: str, requests: str, results: str, config: str = "") -> None:
+    """Runs {signature/input: array} of an npz and writes {signature/output: array}."""
+    session = Session(path, bytes.fromhex(config))
     given: dict[str, dict[str, np.ndarray]] = {}
     with np.load(requests, allow_pickle=False) as content:
         for key in content.files:
             case, name = key.split("/")
             given.setdefault(case, {})[name] = content[key]
-    for result in results:
-        file, _, config = result.partition("=")
-        session = Session(path, bytes.fromhex(config))
-        np.savez(file, **_answers(session, given))
-        session.close()
-    loaded = getattr(sys.modules["tensorflow"], "__version__", None)
-    sys.exit("Python TensorFlow was imported" if loaded else 0)
-
-
-def _answers(session: Session, given) -> dict[str, np.ndarray]:
     found = {}
     for case, inputs in given.items():
         try:
@@ -224,7 +209,10 @@ def _answers(session: Session, given) -> dict[str, np.ndarray]:
             outputs = {"code": np.int32(error.code), "message": np.str_(str(error))}
         for name, value in outputs.items():
             found[f"{case}/{name}"] = value.astype("S") if value.dtype == object else value
-    return found
+    np.savez(results, **found)
+    session.close()
+    loaded = getattr(sys.modules["tensorflow"], "__version__", None)
+    sys.exit("Python TensorFlow was imported" if loaded else 0)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ from sketch_rnn_tf.training import run_directory, trainer
 def test_no_sum_of_a_step_has_three_summands_in_an_order_of_tensorflows_choice(
     data_dir, tiny, tmp_path, sums_of, cell
 ):
-    settings = {"encoder__cell": cell, "decoder__cell": cell}
-    # A weight has a summand for each segment, three; parts are added up alike with every cell.
-    settings["parallel_parts"] = 2 if cell == "lstm" else 1
+    settings = {"encoder__cell": cell, "decoder__cell": cell, "parallel_parts": 2}
     settings["encoder__units"] = 6  # of which `stacked` has half per layer
     settings |= {f"{side}__hyper_units": 4 for side in ("encoder", "decoder")}
     info = trainer.dataset.read_info(data_dir)

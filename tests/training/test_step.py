@@ -84,12 +84,13 @@ def test_a_step_fed_magentas_gradients_gives_magentas_weights(vectors, name):
     ("name", "jit_compile"),
     [
         *((name, "off") for name in NAMES if "enc" not in name),
-        *((name, "on") for name in ("conditional", "conditional_hyper")),
+        ("conditional", "on"),
+        # XLA takes minutes for it.
+        pytest.param("conditional_hyper", "on", marks=pytest.mark.long),
     ],
 )
-def test_three_steps_give_magentas_weights_and_costs(vectors, name, jit_compile, request):
-    if (name, jit_compile) != ("conditional_hyper", "on"):  # for which XLA takes far too long
-        request.getfixturevalue("segments")
+@pytest.mark.usefixtures("segments")
+def test_three_steps_give_magentas_weights_and_costs(vectors, name, jit_compile):
     numbers = vectors(name)
     step = _magenta_step(numbers, jit_compile=jit_compile)
     assert step.compiled == (jit_compile == "on")

@@ -11,7 +11,6 @@ import tensorflow as tf
 from absl import logging
 
 from sketch_rnn_tf import config
-from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import callbacks, trainer
 
@@ -33,7 +32,6 @@ def main() -> None:
     one on every replica. `hang_at` is a logged step at which nothing goes on.
     """
     given = json.loads(sys.argv[1])
-    sequence.SEGMENTS = 1  # graphs that are made sooner, for tests of what is around them
     logging.get_absl_logger().addHandler(std_logging.StreamHandler(sys.stdout))
     logging.set_verbosity(logging.INFO)
     if given.get("cpus"):

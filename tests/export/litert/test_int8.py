@@ -85,14 +85,8 @@ def made(request, tmp_path_factory):
     return model, facts, {kind: written[name] for name, kind in kinds.items()}
 
 
-@pytest.fixture
-def few_points(monkeypatch):
-    """Lets calibration draw an eighth of its points; the files are made with all of them."""
-    monkeypatch.setattr(calibration, "POINTS", calibration.POINTS // 8)
-
-
-@pytest.fixture
-def moments(made, few_points):
+@pytest.fixture(scope="module")
+def moments(made):
     """Returns the moments of the vectors that the weights meet."""
     _, facts, data = made
     return calibration.moments(data["float32", True], facts)

@@ -66,30 +66,25 @@ def _requests(run, model, batch: int) -> dict[str, dict[str, np.ndarray]]:
     return requests
 
 
-def _run_in_cpp(path, requests, folder, *sessions: bytes) -> list[dict[str, np.ndarray]]:
-    """Returns the answers to requests of sessions that are configured so, in one process."""
+def _run_in_cpp(path, requests, folder, session: bytes = b"") -> dict[str, np.ndarray]:
+    """Returns the answers to requests of a session that is configured so, in its own process."""
     flat = {f"{case}/{key}": v for case, values in requests.items() for key, v in values.items()}
     np.savez(folder / "in.npz", **flat)
-    files = [folder / f"{i}.npz" for i in range(len(sessions))]
-    results = [f"{file}={one.hex()}" for file, one in zip(files, sessions, strict=True)]
     done = subprocess.run(
-        [sys.executable, LOADER, path, folder / "in.npz", *results],
+        [sys.executable, LOADER, path, folder / "in.npz", folder / "out.npz", session.hex()],
         capture_output=True, text=True, check=False, cwd=folder,
         env={**os.environ, "PYTHONPATH": ""},  # the model needs no package of ours
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = []
-    for file in files:
-        with np.load(file) as content:
-            found.append(dict(content))
-    return found
+    with np.load(folder / "out.npz") as content:
+        return dict(content)
 
 
 @pytest.fixture(scope="module")
 def asked(exported, tmp_path_factory):
     """Returns good requests, and their and bad ones' answers of the usual and the server's session.
 
-    The server's is asked the same, since a process takes seconds to start.
+    Each has a process of its own, since some settings hold for a whole process.
     """
     run, model, path = exported
     requests = {
@@ -102,8 +97,8 @@ def asked(exported, tmp_path_factory):
     session.intra_op_parallelism_threads, session.inter_op_parallelism_threads = 1, -1
     everything = {**requests, **_bad_requests(run, model)}
     folder = tmp_path_factory.mktemp("cpp")
-    # The server's first: some of its settings hold for the whole process.
-    server, usual = _run_in_cpp(path, everything, folder, session.SerializeToString(), b"")
+    usual = _run_in_cpp(path, everything, folder)
+    server = _run_in_cpp(path, everything, folder, session.SerializeToString())
     return requests, usual, server
 
 
