@@ -13,8 +13,8 @@ many drawings of each model, at a temperature of 0.4, with real ones of the test
       --magenta
   python benchmarks/learning.py --data_dir data/sheep --recipes all --seconds 300 --seeds 0,1
   python benchmarks/learning.py --data_dir data/kanji --preset quickstart --recipes changes \
-      --set encoder.units=64,decoder.units=192,z_size=32 --seconds 150 --processor_time --seeds 0,1 \
-      --samples 500
+      --set encoder.units=64,decoder.units=192,z_size=32 --seconds 150 --processor_time \
+      --seeds 0,1 --samples 500
 """
 
 from __future__ import annotations
