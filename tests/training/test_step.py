@@ -84,9 +84,7 @@ def test_a_step_fed_magentas_gradients_gives_magentas_weights(vectors, name):
     ("name", "jit_compile"),
     [
         *((name, "off") for name in NAMES if "enc" not in name),
-        ("conditional", "on"),
-        # XLA takes minutes for it.
-        pytest.param("conditional_hyper", "on", marks=pytest.mark.long),
+        *((name, "on") for name in ("conditional", "conditional_hyper")),
     ],
 )
 @pytest.mark.usefixtures("segments")
