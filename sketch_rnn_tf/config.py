@@ -129,7 +129,10 @@ class TrainingConfig:
       evaluate_every: steps between evaluations of the valid split.
       checkpoint_every: steps between checkpoints.
       keep_checkpoints: how many of them are kept.
-      early_stopping_patience: evaluations without a lower cost after which training ends; 0: none.
+      early_stopping_patience: evaluations without a lower cost after which training ends early,
+        see `early_stopping_cooldown`; 0: never.
+      early_stopping_cooldown: a run that ends early goes back to its best checkpoint, and the rate
+        falls from there to its end in this share of the steps until then; 0: it ends at once.
       max_bad_steps: steps in a row with numbers that are not finite, after which it ends.
       parallel_parts: parts of a batch that are computed side by side, each on its own thread.
       jit_compile: `auto` compiles the step with XLA where a GPU computes it (one replica), `on`
@@ -167,6 +170,7 @@ class TrainingConfig:
     checkpoint_every: int = 500
     keep_checkpoints: int = 3
     early_stopping_patience: int = 0
+    early_stopping_cooldown: float = 0.2
     max_bad_steps: int = 10
     parallel_parts: int = 2
     jit_compile: str = "auto"
@@ -454,7 +458,8 @@ def check(model: ModelConfig, training: TrainingConfig) -> None:
         _in_unit_interval(name, getattr(training, name))
     for name in (
         *("kl_weight", "kl_weight_start", "kl_tolerance", "gradient_clip", "warmup_steps"),
-        *("early_stopping_patience", "weight_decay", "gradient_clip_norm"),
+        *("early_stopping_patience", "early_stopping_cooldown"),
+        *("weight_decay", "gradient_clip_norm"),
     ):
         if getattr(training, name) < 0:
             raise UserError(f"{name} is {getattr(training, name)}, expected 0 or more")

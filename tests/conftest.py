@@ -80,6 +80,15 @@ def vectors():
     return load
 
 
+@pytest.fixture
+def quick_graphs():
+    """Makes graphs sooner, see `tests.model.quick_graphs`."""
+    from tests.model import quick_graphs
+
+    with quick_graphs.quick_graphs():
+        yield
+
+
 # --- the same bits, whatever else keeps the machine busy ---------------------------------------
 
 _BUSY = """

@@ -11,7 +11,7 @@ import scipy.special
 
 import sketch_rnn_tf
 from sketch_rnn_tf import config, drawing
-from sketch_rnn_tf.model import sequence
+from tests.model.quick_graphs import quick_graphs
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
 
@@ -22,8 +22,7 @@ def fitted(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("fit", EXAMPLES / "fit_your_own.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sequence, "SEGMENTS", 1)  # graphs that are made sooner
+    with quick_graphs():
         return example, *example.train(30, str(tmp_path_factory.mktemp("fit") / "best.keras"))
 
 
@@ -133,8 +132,8 @@ def test_one_step_of_the_example_is_its_equations_in_numpy(own):
     np.testing.assert_array_equal(new_h, output)
 
 
-def test_a_loss_of_ones_own_is_minimized_and_saved(own, tmp_path, monkeypatch):
-    monkeypatch.setattr(sequence, "SEGMENTS", 1)  # graphs that are made sooner
+@pytest.mark.usefixtures("quick_graphs")
+def test_a_loss_of_ones_own_is_minimized_and_saved(own, tmp_path):
     example = own("own_loss")
     model, _, history = example.train(1, pen_weight=5.0)
     data, _ = own("fit_your_own").make_data(40, seed=9)

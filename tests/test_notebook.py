@@ -8,8 +8,6 @@ import pathlib
 
 import pytest
 
-from sketch_rnn_tf.model import sequence
-
 NOTEBOOK = pathlib.Path(__file__).resolve().parents[1] / "examples" / "your_own_drawings.ipynb"
 TINY = {
     "TRAIN_FLAGS = []": 'TRAIN_FLAGS = ["--train_steps=3"]',
@@ -39,8 +37,8 @@ def _tiny(cell: str) -> str:
 
 
 @pytest.mark.large
-def test_ten_cells_lead_from_svg_files_to_a_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(sequence, "SEGMENTS", 1)  # graphs that are made sooner
+@pytest.mark.usefixtures("quick_graphs")
+def test_ten_cells_lead_from_svg_files_to_a_page(tmp_path):
     cells, names = _cells(), {"FOLDER": tmp_path}
     shown = [_run(cell, names) for cell in [cells[0], _tiny(cells[1]), *cells[2:]]]
     assert len(cells) == 10

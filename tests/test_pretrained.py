@@ -16,7 +16,6 @@ from data_prep import prepare
 from sketch_rnn_tf import cli, config, drawing, files, load_model, ondevice, pretrained, runs
 from sketch_rnn_tf.commands import evaluate, export, inputs, opening, sample, score, train
 from sketch_rnn_tf.export.web import model_file, weights
-from sketch_rnn_tf.model import sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "sketch_rnn_tf" / "pretrained"
@@ -289,8 +288,8 @@ def test_export_writes_it_in_other_forms(capsys, tmp_path):
 
 
 @pytest.mark.large
-def test_training_starts_from_it_and_never_trains_it(capsys, tmp_path, data_dir, monkeypatch):
-    monkeypatch.setattr(sequence, "SEGMENTS", 1)  # graphs that are made sooner
+@pytest.mark.usefixtures("quick_graphs")
+def test_training_starts_from_it_and_never_trains_it(capsys, tmp_path, data_dir):
     arguments = [f"--data_dir={data_dir}", f"--init_from={KANJI}", "--train_steps=1"]
     assert train.run([*arguments, f"--run_dir={tmp_path / 'run'}", "--set=batch_size=2"]) == 0
     run = runs.open_run(tmp_path / "run")

@@ -62,7 +62,8 @@ def define_flags(flags: absl_flags.FlagValues) -> None:
     )  # fmt: skip
     number(
         "early_stopping_patience", None,
-        "end after this many evaluations without a lower validation cost",
+        "after this many evaluations without a lower validation cost go back to the best weights,"
+        " let the learning rate fall soon, and end",
     )  # fmt: skip
     text(
         "init_from", None,

@@ -78,13 +78,16 @@ class TrainingBatches:
         check_batch_size(self.directory, self.info, self.batch_size)
         epoch, position = divmod(start, self.batches_per_epoch)
         window, rest = divmod(position, WINDOW_BATCHES)
-        first = self._epoch(paths, tf.constant(epoch, tf.int64), window).skip(rest)
-        later = tf.data.Dataset.counter(epoch + 1).flat_map(
-            lambda epoch: self._epoch(paths, epoch, 0)
+        window = tf.constant(window, tf.int64)
+        # One graph for all epochs, the first one's rest too: to make it takes most of the time.
+        batches = tf.data.Dataset.counter(epoch).flat_map(
+            lambda one: self._epoch(paths, one, tf.where(one == epoch, window, 0))
         )
-        return first.concatenate(later).prefetch(tf.data.AUTOTUNE)
+        return batches.skip(rest).prefetch(tf.data.AUTOTUNE)
 
-    def _epoch(self, paths: Sequence[str], epoch: tf.Tensor, first_window: int) -> tf.data.Dataset:
+    def _epoch(
+        self, paths: Sequence[str], epoch: tf.Tensor, first_window: tf.Tensor
+    ) -> tf.data.Dataset:
         """Returns one epoch's batches from a window on."""
         missing = self.batches_per_epoch * self.batch_size - self.info.num_sketches("train")
         sketches = self._records(paths, epoch)

@@ -30,6 +30,9 @@ class Callback:
     def on_evaluation(self, step: int, values: Mapping[str, Any]) -> None:
         """A split has been evaluated: `valid` on the way, `test` at the end."""
 
+    def on_early_stop(self, step: int, end: int) -> None:
+        """The validation cost fell no more: training ends at step `end`, see `early_stopping`."""
+
     def on_pictures(self, step: int, pictures: Mapping[str, tuple[Any, dict]]) -> None:
         """The model has drawn: {name: (drawings, options of the picture)}."""
 
@@ -63,6 +66,10 @@ class Watchers(Callback):
     def on_evaluation(self, step, values):
         """Passes it on."""
         self._tell("on_evaluation", step, values)
+
+    def on_early_stop(self, step, end):
+        """Passes it on."""
+        self._tell("on_early_stop", step, end)
 
     def on_pictures(self, step, pictures):
         """Passes it on."""
@@ -188,7 +195,7 @@ class Progress(Callback):
     """
 
     def __init__(self, training: config.TrainingConfig, interval: float = 15.0, file=None):
-        self._training, self._interval, self._file = training, interval, file
+        self._steps, self._interval, self._file = training.train_steps, interval, file
         self._bar: progress.Progress | None = None
         self._logs = 0
         self._losses: list[tuple[float, float]] = []  # of train and valid at each evaluation
@@ -200,19 +207,18 @@ class Progress(Callback):
 
     def on_start(self, run, step):
         """Tells where training starts and what computes it."""
-        steps = self._training.train_steps
         self._begin = time.monotonic()
         self._bar = progress.Progress(
-            "training", steps, done=step, interval=self._interval, file=self._file
+            "training", self._steps, done=step, interval=self._interval, file=self._file
         )
         how = f"going on at step {step}" if step else "training"
-        self._bar.say(f"{how}: {steps} steps into {run.path}, on {device()}")
+        self._bar.say(f"{how}: {self._steps} steps into {run.path}, on {device()}")
 
     def on_log(self, step, values):
         """Shows the newest values, not more often than the interval."""
         self._logs += 1
         self._train_loss = values["reconstruction_loss"]
-        note = f"step {step}/{self._training.train_steps}  {summary(values)}"
+        note = f"step {step}/{self._steps}  {summary(values)}"
         if self._logs == 1:
             self._bar.n = step
             self._bar.restart_clock()  # what came before was tracing
@@ -222,7 +228,7 @@ class Progress(Callback):
 
     def _tell_duration(self) -> None:
         """Tells how long the whole run takes, and what would take less, where that is long."""
-        steps, left = self._training.train_steps, self._bar.seconds_left
+        steps, left = self._steps, self._bar.seconds_left
         whole = left * steps / max(steps - self._bar.n, 1)
         if whole < TELL_DURATION:
             return
@@ -249,6 +255,14 @@ class Progress(Callback):
             self._overfits = True
             self._bar.say(f"overfitting since step {self._best_step}: the best so far is kept")
 
+    def on_early_stop(self, step, end):
+        """Tells what goes on until the end, and counts up to that."""
+        self._steps = self._bar.total = end
+        text = "the validation cost falls no more"
+        if step < end:
+            text += f": the best weights go on to step {end} while the learning rate falls"
+        self._bar.say(text)
+
     def on_pictures(self, step, pictures):
         """Counts the samples that are empty."""
         drawings, _ = pictures["samples"]
@@ -264,7 +278,7 @@ class Progress(Callback):
             if not self._overfits:
                 remedy = "more --train_steps or more drawings help"
             self._bar.say(f"{empty} of {drawn} samples are empty: {remedy}")
-        how = "finished" if step >= self._training.train_steps else "stopped"
+        how = "finished" if step >= self._steps else "stopped"
         seconds = time.monotonic() - self._begin
         self._bar.close()
         self._bar.say(f"{how} at step {step} after {progress.duration(seconds)}")

@@ -29,6 +29,9 @@ class State:
       best_cost: lowest validation cost so far, None before the first evaluation.
       best_step: its step.
       evaluations_since_best: evaluations that were not better.
+      end_step: where early stopping ends the run; None: at its last step.
+      cooldown_begin: the optimizer's step at which it let the learning rate fall; None: it did not.
+      cooldown_steps: in how many steps.
       seconds: time spent training so far.
     """
 
@@ -38,6 +41,9 @@ class State:
     best_cost: float | None = None
     best_step: int | None = None
     evaluations_since_best: int = 0
+    end_step: int | None = None
+    cooldown_begin: int | None = None
+    cooldown_steps: int = 0
     seconds: float = 0.0
 
 
@@ -48,8 +54,9 @@ def save(
     state: State,
     keep: int,
     average: averaging.Average | None = None,
+    kept_step: int | None = None,
 ) -> None:
-    """Writes a checkpoint, then removes all but the newest `keep`.
+    """Writes a checkpoint, then removes all but the newest `keep` and that of `kept_step`.
 
     With an average of the weights, the model that is saved is the average.
 
@@ -73,7 +80,7 @@ def save(
         for name in names:
             files.flush(folder / name)
     for step, folder in list(run.checkpoints().items())[:-keep]:
-        if step != state.step:
+        if step not in (state.step, kept_step):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -131,6 +138,26 @@ def restore(
     if there:
         raise UserError(f"{run.path}: all checkpoints are damaged; --overwrite starts anew")
     return State()
+
+
+def go_back(
+    run: runs.Run,
+    step: int,
+    model: SketchRNN,
+    optimizer: keras.optimizers.Optimizer,
+    average: averaging.Average | None = None,
+) -> bool:
+    """Puts model and optimizer back to the checkpoint of a step.
+
+    Returns:
+      Whether that could be done; it is told why not.
+    """
+    try:
+        _restore_from(run.checkpoint_path(step), model, optimizer, average)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        logging.warning("there is no going back to the checkpoint of step %d (%s)", step, error)
+        return False
+    return True
 
 
 def newest_state(run: runs.Run) -> State:

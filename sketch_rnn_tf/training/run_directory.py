@@ -27,6 +27,7 @@ FREE_KEYS = (
     "training.evaluate_every",
     "training.keep_checkpoints",
     "training.early_stopping_patience",
+    "training.early_stopping_cooldown",
     "training.max_bad_steps",
 )
 

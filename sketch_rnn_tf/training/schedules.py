@@ -70,6 +70,34 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+class Cooldown:
+    """A schedule whose end can be brought forward: from then on the rate falls linearly.
+
+    Args:
+      schedule: the rate until then.
+      floor: what it falls to.
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, floor: float):
+        self._schedule, self._floor = schedule, floor
+        # Variables, which a graph that is made already follows.
+        self._begin = tf.Variable(tf.int64.max, trainable=False)
+        self._steps = tf.Variable(1.0, trainable=False)
+
+    def begin(self, step: int, steps: int) -> None:
+        """Lets the rate fall from where it is at a step, in so many steps."""
+        self._begin.assign(step)
+        self._steps.assign(steps)
+
+    def __call__(self, step):
+        """Returns the rate at a step, a float32 scalar."""
+        step = tf.cast(step, tf.int64)
+        rate = self._schedule(tf.minimum(step, self._begin))
+        past = tf.cast(tf.maximum(step - self._begin, 0), tf.float32) / self._steps
+        fallen = self._floor + (rate - self._floor) * tf.maximum(1.0 - past, 0.0)
+        return tf.where(step < self._begin, rate, fallen)
+
+
 @keras.saving.register_keras_serializable(package="sketch_rnn_tf")
 class KLWeight(keras.optimizers.schedules.LearningRateSchedule):
     """The annealed weight of the KL loss: w - (w - start) R^t.

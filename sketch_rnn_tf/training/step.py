@@ -36,6 +36,9 @@ class TrainingStep:
     acts on the mean over all replicas, and gradients are clipped after they have been summed.
     `jit_compile` decides whether XLA compiles what computes the gradients, once for each length.
 
+    Attributes:
+      cooldown: the learning rate, where early stopping may bring its end forward; else None.
+
     Args:
       model: the model, made in the strategy's scope.
       optimizer: its optimizer, built in the strategy's scope.
@@ -60,6 +63,10 @@ class TrainingStep:
         self.strategy = strategy
         self._replicas = strategy.num_replicas_in_sync
         self._learning_rate = schedules.learning_rate(training)
+        self.cooldown = None
+        if training.early_stopping_patience:
+            floor = training.min_learning_rate
+            self._learning_rate = self.cooldown = schedules.Cooldown(self._learning_rate, floor)
         self._kl_weight = schedules.kl_weight(training)
         self.compiled = distribution.compiles(strategy, training.jit_compile)
         # What XLA fuses gains nothing from parts that run side by side.

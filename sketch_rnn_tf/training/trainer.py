@@ -25,6 +25,7 @@ from sketch_rnn_tf.training import (
     averaging,
     checkpoints,
     distribution,
+    early_stopping,
     model_card,
     pictures,
     prior,
@@ -268,12 +269,16 @@ class Trainer:
         report_path = self.run.path / runs.REPORT
         if self._agree(self.chief and self._is_complete() and report_path.exists()):
             if self.chief:
-                logging.info("%s: has its %d steps already", self.run.path, self.state.step)
+                early = self.state.step < self.training.train_steps
+                told = "; it stopped early, --early_stopping_patience=0 goes on" if early else ""
+                logging.info("%s: has its %d steps already%s", self.run.path, self.state.step, told)
             return self.state
         if self.chief:
             report_path.unlink(missing_ok=True)  # it was of fewer steps
         self._watchers = watching.Watchers(callbacks if self.chief else [])
         self._watchers.on_start(self.run, self.state.step)
+        if self.state.end_step is not None:
+            self._watchers.on_early_stop(self.state.step, self.state.end_step)
         try:
             self._loop()
         except tf.errors.OpError as error:
@@ -287,27 +292,35 @@ class Trainer:
         """Takes the newest undamaged checkpoint, if there is one; workers get it from the chief."""
         if self.chief:
             self.state = checkpoints.restore(self.run, self.model, self.optimizer, self.average)
+            if not self.training.early_stopping_patience:  # it may have been given up
+                early_stopping.forget(self.state)
+        self._share()
+        self._saved_step = self._logged_step = self.state.step
+        self._begin = time.monotonic() - self.state.seconds
+        self._restart_clock()
+
+    def _share(self) -> None:
+        """Gives workers what the chief stands at: weights, optimizer and state."""
         if distribution.is_multi_worker(self.strategy):
             variables = [*self.model.variables, *self.optimizer.variables]
-            values = [variable.numpy() for variable in variables]
-            self.state.step, *values = distribution.from_chief(
-                self.strategy, [np.int64(self.state.step), *values]
-            )
-            self.state.step = int(self.state.step)
+            state = early_stopping.packed(self.state)
+            values = [state, *(variable.numpy() for variable in variables)]
+            state, *values = distribution.from_chief(self.strategy, values)
+            early_stopping.unpack(state, self.state)
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
             if self.average is not None:
                 values = distribution.from_chief(self.strategy, self.average.values())
                 self.average.assign(values)
-        self._saved_step = self._logged_step = self.state.step
-        self._begin = time.monotonic() - self.state.seconds
-        self._restart_clock()
+        if self.state.cooldown_begin is not None:
+            self.step.cooldown.begin(self.state.cooldown_begin, self.state.cooldown_steps)
 
     def _loop(self) -> None:
         over = self._agree(self._is_complete())
         if not over:
             batches = iter(distribution.distribute(self.strategy, self.batches(), self.state.step))
             self._evaluate_if_due()  # a signal may have come before this step's evaluation
+            self._stop_early_if_due()
             over = self._agree(self._wants_to_stop())
             if over:
                 self._save(must=True)
@@ -318,8 +331,10 @@ class Trainer:
             if any(self._is_due(every) for every in (LOG_EVERY, self.training.checkpoint_every)):
                 self._log()
             self._evaluate_if_due()
+            self._stop_early_if_due()
             over = self._agree(self._wants_to_stop())
-            if over or self._is_due(self.training.checkpoint_every):
+            kept = early_stopping.kept_step(self.state, self.training)
+            if over or self._is_due(self.training.checkpoint_every) or kept == self.state.step:
                 self._save(must=over)
         if self._is_complete():
             self._finish()
@@ -335,20 +350,35 @@ class Trainer:
 
     def _is_complete(self) -> bool:
         """Whether the run has all its steps, or has stopped early."""
-        done = self.state.step >= self.training.train_steps and not self._evaluation_due()
-        return done or self._out_of_patience()
+        return self.state.step >= self._end and not self._evaluation_due()
 
     def _wants_to_stop(self) -> bool:
-        signaled = self.signals.received is not None
-        return signaled or self.state.step >= self.training.train_steps or self._out_of_patience()
+        return self.signals.received is not None or self.state.step >= self._end
 
-    def _out_of_patience(self) -> bool:
-        """Whether the validation cost has not fallen for too long."""
-        patience = self.training.early_stopping_patience
-        return 0 < patience <= self.state.evaluations_since_best
+    @property
+    def _end(self) -> int:
+        return early_stopping.end(self.state, self.training)
 
     def _is_due(self, every: int) -> bool:
-        return self.state.step % every == 0 or self.state.step >= self.training.train_steps
+        return self.state.step % every == 0 or self.state.step >= self._end
+
+    def _stop_early_if_due(self) -> None:
+        """Where patience ran out: goes back to the best weights and lets the learning rate fall."""
+        due = self.training.early_stopping_patience and self._is_due(self.training.evaluate_every)
+        out = self.chief and early_stopping.is_out_of_patience(self.state, self.training)
+        if not due or not self._agree(out):
+            return
+        steps = early_stopping.cooldown_steps(self.state, self.training)
+        if self.chief:
+            where = self.run, self.state.best_step
+            whole = self.model, self.optimizer, self.average
+            if steps and not checkpoints.go_back(*where, *whole):
+                steps = 0
+            taken = int(self.optimizer.iterations.numpy())
+            early_stopping.end_in(steps, self.state, taken)
+        self._share()
+        if self.chief:
+            self._watchers.on_early_stop(self.state.step, self.state.end_step)
 
     def _take_step(self, batch) -> None:
         self._bad_in_a_row = self.step(batch, self.state.step)
@@ -450,7 +480,9 @@ class Trainer:
         self.state.seconds = time.monotonic() - self._begin
         keep = self.training.keep_checkpoints
         try:
-            checkpoints.save(self.run, self.model, self.optimizer, self.state, keep, self.average)
+            kept = early_stopping.kept_step(self.state, self.training)
+            whole = self.model, self.optimizer, self.state
+            checkpoints.save(self.run, *whole, keep, self.average, kept)
             self._saved_step = self.state.step
             checkpoints.write_last(self.run, self.state.step)
         except OSError as error:

@@ -10,7 +10,6 @@ import pytest
 from data_prep import prepare
 from sketch_rnn_tf import cli, config, runs
 from sketch_rnn_tf.commands import compare, train
-from sketch_rnn_tf.model import sequence
 
 
 def test_an_unknown_setting_names_the_nearest(capsys):
@@ -153,8 +152,8 @@ SIZES = "encoder.units=4,decoder.units=6,z_size=3,num_mixtures=2,batch_size=10,p
 
 
 @pytest.mark.large
+@pytest.mark.usefixtures("quick_graphs")
 def test_a_run_tells_its_steps_costs_and_time_and_is_compared(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sequence, "SEGMENTS", 1)  # graphs that are made sooner
     generator = np.random.default_rng(0)
     drawings = [[walk.tolist()] for walk in generator.integers(0, 99, (60, 6, 2))]
     (tmp_path / "walk.json").write_text(json.dumps(drawings))

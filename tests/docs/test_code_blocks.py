@@ -309,16 +309,15 @@ def _run_javascript(block: Block) -> None:
 
 
 @pytest.mark.large
+@pytest.mark.usefixtures("quick_graphs")
 @pytest.mark.parametrize("page", [p for p in PAGES if any(not b.excuse for b in blocks.blocks(p))])
 def test_what_a_page_tells_people_to_run_runs(page, made, drawings, tmp_path, monkeypatch):
     for module in ("onnx", "onnxruntime", "ai_edge_litert", "skimage"):
         pytest.importorskip(module)
     from sketch_rnn_tf.export.litert import calibration
-    from sketch_rnn_tf.model import sequence
 
     # TensorFlow runs already, and takes no other number of threads.
     monkeypatch.setattr(opening, "use_threads", lambda *parts: None)
-    monkeypatch.setattr(sequence, "SEGMENTS", 1)  # graphs that are made sooner
     monkeypatch.setattr(calibration, "POINTS", 500)  # of the files in 8 bits
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT / "examples"))

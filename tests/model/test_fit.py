@@ -5,18 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
 from sketch_rnn_tf.training import schedules
+from tests.model.quick_graphs import quick_graphs
 
 N, B, T, Z = 12, 4, 7, 3
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_segment():
-    """Sequences in one segment: steps that are made sooner, for tests of what Keras does."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sequence, "SEGMENTS", 1)
+def _quick_graphs():
+    """Graphs that are made sooner: the tests are of what is around them."""
+    with quick_graphs():
         yield
 
 

@@ -196,6 +196,21 @@ def test_skipped_steps_are_in_the_progress_line():
     assert callbacks.summary({**VALUES, "skipped_steps": 3}).endswith("skipped 3")
 
 
+@pytest.mark.parametrize(("end", "said"), [(60, "go on to step 60 while the learning"), (40, "")])
+def test_the_progress_line_counts_up_to_an_early_end(run, monkeypatch, end, said):
+    clock = _Clock(monkeypatch)
+    shown, stream = _progress(run, 100)
+    shown.on_log(20, VALUES)
+    shown.on_early_stop(40, end)
+    assert "the validation cost falls no more" in stream.getvalue()
+    assert said in stream.getvalue()
+    clock.now += 30.0
+    shown.on_log(end, VALUES)
+    assert f"step {end}/{end}" in stream.getvalue()
+    shown.on_end(end)
+    assert f"finished at step {end}" in stream.getvalue()
+
+
 def test_metrics_that_are_no_objects_are_left_out(tmp_path):
     (tmp_path / "m").write_text('[1]\n{"step": "a"}\n{"step": 3}\nnull\n{"st')
     assert runs.read_metrics(tmp_path / "m") == [{"step": 3}]

@@ -219,3 +219,34 @@ def test_two_workers_train_as_one_process_does_and_outlive_a_lost_one(tmp_path, 
         _finished(worker)
     assert not (tmp_path / "elsewhere").exists()  # the chief alone writes
     _assert_close(run, single)
+
+
+# A rate at which the validation cost soon rises.
+IMPATIENT = SAME | {
+    "learning_rate": 0.1,
+    "gradient_clip": 0.0,
+    "evaluate_every": 5,
+    "early_stopping_patience": 1,
+    "early_stopping_cooldown": 0.5,
+    "train_steps": 200,
+}
+
+
+@pytest.mark.long
+def test_two_workers_stop_early_as_one_process_does(tmp_path, data_dir):
+    one = _trained(data_dir, tmp_path / "one", settings=IMPATIENT, mean_z=True)
+    given = {"settings": IMPATIENT, "mean_z": True, "strategy": "multi_worker"}
+    first, second = _cluster(2)
+    with (
+        _started(data_dir, tmp_path / "two", first, **given) as chief,
+        _started(data_dir, tmp_path / "elsewhere", second, **given) as worker,
+    ):
+        _finished(chief)
+        _finished(worker)
+    two = runs.open_run(tmp_path / "two")
+    states = [checkpoints.newest_state(run) for run in (one, two)]
+    assert states[0].cooldown_steps > 0
+    assert states[0].step == states[0].end_step < 200
+    for name in ("step", "best_step", "end_step", "cooldown_begin", "cooldown_steps"):
+        assert getattr(states[0], name) == getattr(states[1], name), name
+    _assert_close(two, one)

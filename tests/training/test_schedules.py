@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sketch_rnn_tf import config
 from sketch_rnn_tf.training import schedules
@@ -78,3 +79,18 @@ def test_a_schedule_survives_saving(schedule):
     content = keras.saving.serialize_keras_object(schedule)
     again = keras.saving.deserialize_keras_object(content)
     assert float(again(1234)) == float(schedule(1234))
+
+
+def test_a_cooldown_leaves_the_schedule_alone_and_then_falls_linearly_to_the_floor():
+    training = config.preset("best").training
+    schedule = schedules.learning_rate(training)
+    cooling = schedules.Cooldown(schedule, training.min_learning_rate)
+    asked = tf.function(lambda step: cooling(step))
+    before = [float(asked(tf.constant(step, tf.int64))) for step in (0, 50, 3000, 14_999)]
+    assert before == [float(schedule(step)) for step in (0, 50, 3000, 14_999)]
+    cooling.begin(3000, 400)  # in the graph that is made already
+    found = [float(asked(tf.constant(step, tf.int64))) for step in (2999, 3000, 3100, 3400, 9000)]
+    assert found[:2] == [float(schedule(2999)), float(schedule(3000))]
+    floor = training.min_learning_rate
+    assert found[2] == pytest.approx(floor + (found[1] - floor) * 0.75, rel=1e-5)
+    assert found[3:] == pytest.approx([floor, floor], rel=1e-5)

@@ -8,26 +8,24 @@ from magenta import NAMES, batch_of, model_of, relative_error
 from sketch_rnn_tf import config
 from sketch_rnn_tf.data import dataset, pipeline
 from sketch_rnn_tf.interop import magenta_names
-from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import distribution
 from sketch_rnn_tf.training import step as step_lib
-
-SEGMENTS = sequence.SEGMENTS
+from tests.model.quick_graphs import quick_graphs, usual_graphs
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_segment():
-    """Sequences in one segment: graphs that are made sooner, for tests of what is around them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sequence, "SEGMENTS", 1)
+def _quick_graphs():
+    """Graphs that are made sooner: the tests are of what is around them."""
+    with quick_graphs():
         yield
 
 
 @pytest.fixture
-def segments(monkeypatch):
-    """Sequences in as many segments as ever."""
-    monkeypatch.setattr(sequence, "SEGMENTS", SEGMENTS)
+def usual():
+    """Graphs as they are made ever."""
+    with usual_graphs():
+        yield
 
 
 def _training(**settings):
@@ -87,7 +85,7 @@ def test_a_step_fed_magentas_gradients_gives_magentas_weights(vectors, name):
         *((name, "on") for name in ("conditional", "conditional_hyper")),
     ],
 )
-@pytest.mark.usefixtures("segments")
+@pytest.mark.usefixtures("usual")
 def test_three_steps_give_magentas_weights_and_costs(vectors, name, jit_compile):
     numbers = vectors(name)
     step = _magenta_step(numbers, jit_compile=jit_compile)
@@ -161,7 +159,7 @@ def test_a_loss_that_is_no_number_skips_the_step_and_touches_nothing(small_step,
     assert np.isfinite(values["loss"])
 
 
-@pytest.mark.usefixtures("segments")
+@pytest.mark.usefixtures("usual")
 def test_the_step_is_traced_once_for_batches_of_every_length(data_dir, tiny):
     _, training = tiny(buckets=4, batch_size=4)
     info = dataset.read_info(data_dir)

@@ -12,8 +12,8 @@ import sketch_rnn_tf
 from sketch_rnn_tf import evaluation, files, latent_prior, runs
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.errors import UserError
-from sketch_rnn_tf.model import sequence
 from sketch_rnn_tf.training import callbacks, checkpoints, pictures, step, trainer
+from tests.model.quick_graphs import quick_graphs
 
 
 def _metrics(run):
@@ -51,10 +51,9 @@ class _SignalAt(callbacks.Callback):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_segment():
-    """Sequences in one segment: graphs that are made sooner, for tests of what is around them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sequence, "SEGMENTS", 1)
+def _quick_graphs():
+    """Graphs that are made sooner: the tests are of what is around them."""
+    with quick_graphs():
         yield
 
 
@@ -437,6 +436,111 @@ def test_a_run_can_end_with_a_prior_that_is_fitted_to_its_training_drawings(
     assert again.config == run.config
     _, said = train(tmp_path / "run", **{**settings, "fit_prior": False})  # it is no other run
     assert "has its 6 steps already" in " ".join(said)
+
+
+class _Costs(callbacks.Callback):
+    """Validation costs of one's own, by step, in place of those of the model."""
+
+    def __init__(self, costs):
+        self.costs, self.step, self.stopped = costs, 0, None
+        self._evaluate = evaluation.evaluate
+
+    def on_start(self, run, step):
+        self.step = step
+
+    def on_log(self, step, values):  # which comes before each evaluation
+        self.step = step
+
+    def on_early_stop(self, step, end):
+        self.stopped = step, end
+
+    def evaluate(self, model, configuration, directory, split, **rest):
+        found = self._evaluate(model, configuration, directory, split, **rest)
+        return {**found, "cost": self.costs[self.step]} if split == "valid" else found
+
+
+PATIENT = {
+    "early_stopping_patience": 2,
+    "early_stopping_cooldown": 0.75,
+    "learning_rate_schedule": "cosine",
+    "average_decay": 0.3,
+    "conditional": False,
+    "train_steps": 50,
+    "evaluate_every": 2,
+    "checkpoint_every": 1,
+}
+COSTS = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.2, 11: 0.5}
+
+
+def test_a_run_out_of_patience_goes_back_to_its_best_and_lets_the_rate_fall(
+    tmp_path, train, monkeypatch
+):
+    def trained(folder, **settings):
+        costs = _Costs(COSTS)
+        with monkeypatch.context() as patch:
+            patch.setattr(trainer.evaluation, "evaluate", costs.evaluate)
+            watchers = [callbacks.MetricsFile(), costs, *settings.pop("watchers", [])]
+            run, said = train(tmp_path / folder, callbacks=watchers, **PATIENT, **settings)
+        return run, said, costs
+
+    def holds(run, step):
+        with np.load(run.checkpoint_path(step) / checkpoints.WEIGHTS) as content:
+            return [content[name] for name in content.files]
+
+    run, _, costs = trained("straight", keep_checkpoints=20)
+    assert costs.stopped == (8, 11)  # three quarters of the four steps until the best
+    assert list(run.checkpoints()) == list(range(1, 12))
+    for weight, best in zip(holds(run, 8), holds(run, 4), strict=True):
+        np.testing.assert_array_equal(weight, best)
+    assert "11 of 50 (stopped early)" in (run.path / runs.REPORT).read_text()
+    rates = [line["learning_rate"] for line in _metrics(run) if line["split"] == "train"]
+    falling = rates[8:]
+    assert falling[0] == pytest.approx(rates[4], rel=1e-3)  # where it was at the best
+    np.testing.assert_allclose(falling, falling[0] * np.float32([3, 2, 1]) / 3, rtol=1e-2)
+
+    # Stopped where it waits, where it goes back and where the rate falls: all is the same.
+    for place, kept in ((7, [4, 6, 7]), (8, [4, 7, 8]), (10, [9, 10])):
+        stopped, said, _ = trained("stopped", watchers=[_SignalAt(place)], keep_checkpoints=2)
+        assert f"stopped at step {place} and saved" in said[-1]
+        assert list(stopped.checkpoints()) == kept
+    stopped, said, costs = trained("stopped", keep_checkpoints=2)
+    assert costs.stopped == (10, 11)
+    _assert_same(stopped, run, 11)
+    for weight, other in zip(holds(stopped, 11), holds(run, 11), strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+    _, said, _ = trained("straight", keep_checkpoints=20)
+    assert "stopped early, --early_stopping_patience=0 goes on" in said[0]
+
+
+def test_a_run_that_ended_early_goes_on_where_patience_is_endless(train, four_steps):
+    state = four_steps.checkpoints()[4] / checkpoints.STATE
+    values = json.loads(state.read_text())
+    state.write_text(json.dumps({**values, "end_step": 4, "evaluations_since_best": 9}))
+    settings = {"conditional": False, "train_steps": 6}
+    _, said = train(four_steps.path, early_stopping_patience=1, **settings)
+    assert "has its 4 steps already; it stopped early" in said[0]
+    run, _ = train(four_steps.path, **settings)
+    assert list(run.checkpoints())[-1] == 6
+
+
+def test_a_run_whose_best_checkpoint_is_damaged_ends_at_once_and_says_so(
+    tmp_path, train, monkeypatch
+):
+    costs = _Costs({2: 1.0, 4: 2.0})
+    monkeypatch.setattr(trainer.evaluation, "evaluate", costs.evaluate)
+
+    class Damage(callbacks.Callback):
+        def on_evaluation(self, step, values):
+            if step == 4:
+                (tmp_path / "run" / "checkpoints" / "step-00000002" / checkpoints.MODEL).unlink()
+
+    settings = {**PATIENT, "early_stopping_patience": 1, "average_decay": 0.0}
+    run, said = train(tmp_path / "run", callbacks=[costs, Damage()], **settings)
+    assert "there is no going back to the checkpoint of step 2" in said[0]
+    assert costs.stopped == (4, 4)
+    assert list(run.checkpoints())[-1] == 4
+    assert (run.path / runs.REPORT).exists()
 
 
 @pytest.fixture
