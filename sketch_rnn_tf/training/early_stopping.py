@@ -26,7 +26,7 @@ def is_out_of_patience(state: State, training: config.TrainingConfig) -> bool:
 
 def cooldown_steps(state: State, training: config.TrainingConfig) -> int:
     """Returns in how many steps the learning rate falls to its end; 0: the run ends at once."""
-    if state.best_step is None or state.step >= training.train_steps:
+    if state.best_step is None:
         return 0
     wanted = round(training.early_stopping_cooldown * state.best_step)
     return min(wanted, training.train_steps - state.step)

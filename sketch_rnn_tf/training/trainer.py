@@ -364,15 +364,17 @@ class Trainer:
 
     def _stop_early_if_due(self) -> None:
         """Where patience ran out: goes back to the best weights and lets the learning rate fall."""
-        due = self.training.early_stopping_patience and self._is_due(self.training.evaluate_every)
-        out = self.chief and early_stopping.is_out_of_patience(self.state, self.training)
-        if not due or not self._agree(out):
+        if not self.training.early_stopping_patience or self.state.step >= self._end:
             return
-        steps = early_stopping.cooldown_steps(self.state, self.training)
+        if not self._is_due(self.training.evaluate_every):  # all workers ask at the same steps
+            return
+        if not self._agree(early_stopping.is_out_of_patience(self.state, self.training)):
+            return
         if self.chief:
-            where = self.run, self.state.best_step
+            steps = early_stopping.cooldown_steps(self.state, self.training)
+            best = self.state.best_step
             whole = self.model, self.optimizer, self.average
-            if steps and not checkpoints.go_back(*where, *whole):
+            if steps and not checkpoints.go_back(self.run, best, *whole):
                 steps = 0
             taken = int(self.optimizer.iterations.numpy())
             early_stopping.end_in(steps, self.state, taken)
