@@ -196,6 +196,7 @@ class Progress(Callback):
 
     def __init__(self, training: config.TrainingConfig, interval: float = 15.0, file=None):
         self._steps, self._interval, self._file = training.train_steps, interval, file
+        self._patience = training.early_stopping_patience
         self._bar: progress.Progress | None = None
         self._logs = 0
         self._losses: list[tuple[float, float]] = []  # of train and valid at each evaluation
@@ -253,7 +254,9 @@ class Progress(Callback):
         self._losses.append((self._train_loss, values["reconstruction_loss"]))
         if not self._overfits and overfits(self._losses):
             self._overfits = True
-            self._bar.say(f"overfitting since step {self._best_step}: the best so far is kept")
+            text = f"overfitting since step {self._best_step}: the best so far is kept"
+            advice = "; --early_stopping_patience 3 ends such a run"
+            self._bar.say(text if self._patience else text + advice)
 
     def on_early_stop(self, step, end):
         """Tells what goes on until the end, and counts up to that."""

@@ -155,15 +155,18 @@ def test_the_first_line_names_the_device(run):
     assert re.search(r"100 steps into .*, on (CPU, \d+ thread|\d+ GPU)", stream.getvalue())
 
 
-def test_overfitting_is_told_once_with_the_step_of_the_best(run):
-    shown, stream = _progress(run, 100)
+@pytest.mark.parametrize(
+    ("patience", "advice"), [(0, "; --early_stopping_patience 3 ends such a run"), (5, "")]
+)
+def test_overfitting_is_told_once_with_the_step_of_the_best(run, patience, advice):
+    shown, stream = _progress(run, 100, early_stopping_patience=patience)
     costs = [1.0, 0.8, 0.9, 1.1, 1.2]
     for k, cost in enumerate(costs):
         shown.on_log(20 * k + 20, {**VALUES, "reconstruction_loss": 1.0 - 0.1 * k})
         values = {"split": "valid", "cost": cost, "reconstruction_loss": cost}
         shown.on_evaluation(20 * k + 20, {**values, "nats_per_point": -1.0})
     told = [line for line in stream.getvalue().splitlines() if line.startswith("overfitting")]
-    assert told == ["overfitting since step 40: the best so far is kept"]
+    assert told == ["overfitting since step 40: the best so far is kept" + advice]
 
 
 @pytest.mark.parametrize(("empty", "told"), [(5, True), (1, False)])
