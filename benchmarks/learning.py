@@ -294,7 +294,8 @@ def print_table(results: list[dict], tf1: list[float]) -> None:
 def print_means(results: list[dict], names: list[str]) -> None:
     """Prints means over seeds, the best first, and half of the range that they span."""
     measures = ["cost", "nats_per_point", "bound"]
-    measures += ["kid", "coverage", "ended"] if FLAGS.samples else []
+    drawn = ("kid", "coverage", "ended")
+    measures += [name for name in drawn if all(name in one for one in results)]
     rows = []
     for name in names:
         of = [one for one in results if one["recipe"] == name]
