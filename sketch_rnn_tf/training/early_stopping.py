@@ -15,7 +15,8 @@ from sketch_rnn_tf.training.checkpoints import State
 
 def end(state: State, training: config.TrainingConfig) -> int:
     """Returns the step at which a run ends as things stand."""
-    return training.train_steps if state.end_step is None else state.end_step
+    steps = training.train_steps
+    return steps if state.end_step is None else min(steps, state.end_step)
 
 
 def is_out_of_patience(state: State, training: config.TrainingConfig) -> bool:
