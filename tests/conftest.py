@@ -80,13 +80,16 @@ def vectors():
     return load
 
 
-@pytest.fixture
-def quick_graphs():
+def _quick_graphs():
     """Makes graphs sooner, see `tests.model.quick_graphs`."""
     from tests.model import quick_graphs
 
     with quick_graphs.quick_graphs():
         yield
+
+
+quick_graphs = pytest.fixture(_quick_graphs, name="quick_graphs")
+quick_graphs_here = pytest.fixture(_quick_graphs, scope="module", name="quick_graphs_here")
 
 
 # --- the same bits, whatever else keeps the machine busy ---------------------------------------

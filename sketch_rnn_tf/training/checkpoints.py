@@ -15,6 +15,7 @@ from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import averaging
 
 MODEL, OPTIMIZER, STATE = "model.keras", "optimizer.npz", "state.json"
+_DAMAGED = (ValueError, OSError, KeyError, TypeError)  # what reading a damaged checkpoint raises
 WEIGHTS = "weights.npz"  # where there is an average, which then is what MODEL holds
 
 
@@ -45,6 +46,19 @@ class State:
     cooldown_begin: int | None = None
     cooldown_steps: int = 0
     seconds: float = 0.0
+
+    def shared(self) -> np.ndarray:
+        """Returns what every worker has to know, int64, -1 for None; see `take_shared`."""
+        values = (getattr(self, name) for name in _SHARED)
+        return np.array([-1 if value is None else value for value in values], np.int64)
+
+    def take_shared(self, values: np.ndarray) -> None:
+        """Takes what `shared` of another worker returned."""
+        for name, value in zip(_SHARED, values, strict=True):
+            setattr(self, name, None if value < 0 else int(value))
+
+
+_SHARED = ("step", "end_step", "cooldown_begin", "cooldown_steps")
 
 
 def save(
@@ -124,7 +138,7 @@ def restore(
     for step, folder in reversed(there.items()):
         try:
             state = _restore_from(folder, model, optimizer, average)
-        except (ValueError, OSError, KeyError, TypeError) as error:
+        except _DAMAGED as error:
             logging.warning(
                 "checkpoint of step %d is damaged, trying the one before (%s)", step, error
             )
@@ -154,7 +168,7 @@ def go_back(
     """
     try:
         _restore_from(run.checkpoint_path(step), model, optimizer, average)
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except _DAMAGED as error:
         logging.warning("there is no going back to the checkpoint of step %d (%s)", step, error)
         return False
     return True

@@ -7,8 +7,6 @@ falls from there to its end in a share of the steps that the best one took.
 
 from __future__ import annotations
 
-import numpy as np
-
 from sketch_rnn_tf import config
 from sketch_rnn_tf.training.checkpoints import State
 
@@ -48,17 +46,3 @@ def end_in(steps: int, state: State, optimizer_step: int) -> None:
 def forget(state: State) -> None:
     """Lets a run that ended early go on to its last step."""
     state.end_step, state.cooldown_begin, state.cooldown_steps = None, None, 0
-
-
-def packed(state: State) -> np.ndarray:
-    """Returns what every worker has to know of a state, int64 [4]; see `unpack`."""
-    values = (state.step, state.end_step, state.cooldown_begin, state.cooldown_steps)
-    return np.array([-1 if value is None else value for value in values], np.int64)
-
-
-def unpack(values: np.ndarray, state: State) -> None:
-    """Puts what `packed` returned into the state of another worker."""
-    step, end_step, begin, steps = (None if value < 0 else int(value) for value in values)
-    state.step, state.end_step, state.cooldown_begin, state.cooldown_steps = (
-        step, end_step, begin, steps,
-    )  # fmt: skip

@@ -278,7 +278,7 @@ class Trainer:
         self._watchers = watching.Watchers(callbacks if self.chief else [])
         self._watchers.on_start(self.run, self.state.step)
         if self.state.end_step is not None:
-            self._watchers.on_early_stop(self.state.step, self.state.end_step)
+            self._watchers.on_early_stop(self.state.step, self._end)
         try:
             self._loop()
         except tf.errors.OpError as error:
@@ -300,13 +300,12 @@ class Trainer:
         self._restart_clock()
 
     def _share(self) -> None:
-        """Gives workers what the chief stands at: weights, optimizer and state."""
+        """Gives workers what the chief has come to: weights, optimizer and state; all cool down."""
         if distribution.is_multi_worker(self.strategy):
             variables = [*self.model.variables, *self.optimizer.variables]
-            state = early_stopping.packed(self.state)
-            values = [state, *(variable.numpy() for variable in variables)]
-            state, *values = distribution.from_chief(self.strategy, values)
-            early_stopping.unpack(state, self.state)
+            values = [self.state.shared(), *(variable.numpy() for variable in variables)]
+            shared, *values = distribution.from_chief(self.strategy, values)
+            self.state.take_shared(shared)
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
             if self.average is not None:
@@ -372,15 +371,15 @@ class Trainer:
             return
         if self.chief:
             steps = early_stopping.cooldown_steps(self.state, self.training)
-            best = self.state.best_step
-            whole = self.model, self.optimizer, self.average
-            if steps and not checkpoints.go_back(self.run, best, *whole):
+            if steps and not checkpoints.go_back(
+                self.run, self.state.best_step, self.model, self.optimizer, self.average
+            ):
                 steps = 0
             taken = int(self.optimizer.iterations.numpy())
             early_stopping.end_in(steps, self.state, taken)
         self._share()
         if self.chief:
-            self._watchers.on_early_stop(self.state.step, self.state.end_step)
+            self._watchers.on_early_stop(self.state.step, self._end)
 
     def _take_step(self, batch) -> None:
         self._bad_in_a_row = self.step(batch, self.state.step)
@@ -480,11 +479,16 @@ class Trainer:
                 self._diverged()
             return
         self.state.seconds = time.monotonic() - self._begin
-        keep = self.training.keep_checkpoints
         try:
-            kept = early_stopping.kept_step(self.state, self.training)
-            whole = self.model, self.optimizer, self.state
-            checkpoints.save(self.run, *whole, keep, self.average, kept)
+            checkpoints.save(
+                self.run,
+                self.model,
+                self.optimizer,
+                self.state,
+                self.training.keep_checkpoints,
+                self.average,
+                early_stopping.kept_step(self.state, self.training),
+            )
             self._saved_step = self.state.step
             checkpoints.write_last(self.run, self.state.step)
         except OSError as error:

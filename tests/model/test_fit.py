@@ -7,16 +7,10 @@ import tensorflow as tf
 
 from sketch_rnn_tf.model.sketch_rnn import METRICS, SketchRNN
 from sketch_rnn_tf.training import schedules
-from tests.model.quick_graphs import quick_graphs
+
+pytestmark = pytest.mark.usefixtures("quick_graphs_here")
 
 N, B, T, Z = 12, 4, 7, 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_graphs():
-    """Graphs that are made sooner: the tests are of what is around them."""
-    with quick_graphs():
-        yield
 
 
 def _data(classes=0):

@@ -11,19 +11,14 @@ from sketch_rnn_tf.interop import magenta_names
 from sketch_rnn_tf.model.sketch_rnn import SketchRNN
 from sketch_rnn_tf.training import distribution
 from sketch_rnn_tf.training import step as step_lib
-from tests.model.quick_graphs import quick_graphs, usual_graphs
+from tests.model.quick_graphs import usual_graphs
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_graphs():
-    """Graphs that are made sooner: the tests are of what is around them."""
-    with quick_graphs():
-        yield
+pytestmark = pytest.mark.usefixtures("quick_graphs_here")
 
 
 @pytest.fixture
 def usual():
-    """Graphs as they are made ever."""
+    """Graphs as they are made outside of tests."""
     with usual_graphs():
         yield
 

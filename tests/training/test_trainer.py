@@ -13,7 +13,8 @@ from sketch_rnn_tf import evaluation, files, latent_prior, runs
 from sketch_rnn_tf.data import dataset, tfrecord
 from sketch_rnn_tf.errors import UserError
 from sketch_rnn_tf.training import callbacks, checkpoints, pictures, step, trainer
-from tests.model.quick_graphs import quick_graphs
+
+pytestmark = pytest.mark.usefixtures("quick_graphs_here")
 
 
 def _metrics(run):
@@ -48,13 +49,6 @@ class _SignalAt(callbacks.Callback):
     def on_log(self, step, values):
         if step == self.step:
             signal.raise_signal(signal.SIGTERM)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_graphs():
-    """Graphs that are made sooner: the tests are of what is around them."""
-    with quick_graphs():
-        yield
 
 
 @pytest.fixture(scope="module")
